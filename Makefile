@@ -1,0 +1,50 @@
+PYTHON ?= python3
+PORT ?= 8000
+CORPUS ?= bbc-news
+ARTIFACT ?= artifacts/demo
+BIN := .venv/bin
+
+.PHONY: install demo train serve test lint format bench lock
+.DEFAULT_GOAL := install
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev]'
+	touch $@
+
+$(ARTIFACT)/manifest.json: | .venv/installed
+	$(BIN)/docket train $(CORPUS) --out $(ARTIFACT)
+
+train: install $(ARTIFACT)/manifest.json
+
+demo: train
+	@echo 'Try it from another terminal:'
+	@echo "  curl -s http://127.0.0.1:$(PORT)/predict -H 'content-type: application/json' -d '{\"text\": \"A late goal won the cup for the home side.\", \"top_k\": 2}'"
+	@$(BIN)/docket serve $(ARTIFACT) --port $(PORT)
+
+serve: install
+	$(BIN)/docket serve $(ARTIFACT) --port $(PORT)
+
+test: install lint
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m tests.compose docker-compose.yml
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+lock:
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev]'
+	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock

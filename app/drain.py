@@ -1,0 +1,49 @@
+"""SIGTERM: turn away what comes, finish what is there, go."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from app.batcher import Batcher
+
+LINGER = 0.5
+"""Seconds in which the socket stays open after SIGTERM: who connects then is told 503, and is not cut off."""
+
+
+@contextmanager
+def draining_on_sigterm(batcher: Batcher, grace: float) -> Iterator[None]:  # type: ignore[type-arg]  # of anything
+    """Put the drain before whatever the server does on SIGTERM and SIGINT; a second signal goes to the server at once.
+
+    What still waits a second before the end of ``grace`` is answered with 503 while there is time to send it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        hand_on = before[signal.Signals(number)]
+        assert callable(hand_on)
+        if batcher.draining:
+            hand_on(number, frame)
+            return
+        batcher.drain()
+        loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, number, frame)
+        loop.call_soon_threadsafe(loop.call_later, max(grace - 1, LINGER), batcher.abandon)
+
+    for number in before:
+        signal.signal(number, drain)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,98 @@
+"""The table: what failed → the status that says so, always as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException as FrameworkException
+
+from app.batcher import DeadlinePassed, Draining, QueueFull
+from app.schemas import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+
+class BodyTooLarge(HTTPException):
+    """More bytes than ``DOCKET_MAX_BODY``; an ``HTTPException``: FastAPI makes any other into 400 while it reads."""
+
+    def __init__(self, most: int) -> None:
+        detail = f"the body is larger than {most} bytes: send less at once, or raise DOCKET_MAX_BODY"
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+    def __str__(self) -> str:
+        return str(self.detail)
+
+
+class NotJson(Exception):
+    """A body of another content type."""
+
+
+class NotReady(Exception):
+    """The service cannot answer now."""
+
+
+STATUS: dict[type[Exception], HTTPStatus] = {
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RequestValidationError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    Draining: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
+    Exception: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure by the table, and what the framework itself refuses (404, 405) in the same form."""
+    for kind in STATUS:
+        app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(FrameworkException, _framework)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Any = None) -> Response:
+    """The failure as a response."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return Response(body.model_dump_json(exclude_none=True), status, headers, media_type="application/problem+json")
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
+    if isinstance(error, RequestValidationError):
+        return _invalid(status, error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
+    headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
+    if isinstance(error, Draining):
+        headers["connection"] = "close"  # so that the next request finds a service that stays
+    return problem(status, str(error), headers)
+
+
+def _invalid(status: int, error: RequestValidationError) -> Response:
+    broken = next((each for each in error.errors() if each["type"] == "json_invalid"), None)
+    if broken:
+        return problem(
+            status, f"the body is no JSON ({broken['ctx']['error']} at character {broken['loc'][1]}): mend it"
+        )
+    errors = [
+        {"place": ".".join(map(str, each["loc"][1:])), "message": each["msg"].removeprefix("Value error, ")}
+        for each in error.errors()
+    ]
+    detail = "; ".join(f"{each['place']}: {each['message']}" if each["place"] else each["message"] for each in errors)
+    return problem(status, detail, errors=errors)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FrameworkException)
+    known = {
+        HTTPStatus.NOT_FOUND: f"there is no {request.url.path}: /docs lists what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.url.path} does not take {request.method}: /docs lists what it takes",
+    }
+    return problem(error.status_code, known.get(HTTPStatus(error.status_code), str(error.detail)), error.headers)

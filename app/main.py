@@ -1,0 +1,50 @@
+"""The application: built, wired, started, stopped."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from app import errors
+from app.batcher import Batcher, Limits
+from app.body import BodyLimit
+from app.departures import Departures
+from app.drain import draining_on_sigterm
+from app.metrics import Metrics, RequestMetrics
+from app.routes import router
+from app.service import Service
+from app.settings import Settings
+from model.classifier import Classifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
+    metrics = Metrics(settings.shared_metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        classifier = Classifier.load(settings.artifact, settings.device, threads=1)
+        metrics.info.labels(classifier.version, classifier.device).set(1)
+        limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
+        async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
+            with draining_on_sigterm(batcher, settings.grace):
+                yield {"service": Service(classifier, batcher, metrics)}
+
+    app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
+    app.include_router(router)
+    errors.install(app)
+    app.add_middleware(BodyLimit, most=settings.max_body)
+    app.add_middleware(Departures)
+    app.add_middleware(RequestMetrics, metrics=metrics)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """What each worker process builds."""
+    return create_app(Settings.read())

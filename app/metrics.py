@@ -1,0 +1,103 @@
+"""What Prometheus reads: hooks on the batcher's record and on each request."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from app.batcher import BatchRecord
+    from model.classifier import Prediction
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+SIZES = tuple(4**power for power in range(11))
+LEFT = "499"
+"""The status counted for a client that left before its answer, after nginx's custom."""
+
+
+class Metrics:
+    """One set of them for each application; ``shared``: the folder where several worker processes add theirs up."""
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._own = CollectorRegistry()
+        self._read = self._own
+        if shared is not None:
+            self._read = CollectorRegistry()
+            MultiProcessCollector(self._read, str(shared))  # type: ignore[no-untyped-call]
+        own = self._own
+        self.requests = Counter("docket_requests_total", "Requests", ["path", "status"], registry=own)
+        self.request_seconds = Histogram(
+            "docket_request_seconds", "From head to answer", ["path"], registry=own, buckets=SECONDS
+        )
+        self.batch_documents = Histogram("docket_batch_documents", "Documents in a batch", registry=own, buckets=SIZES)
+        self.batch_tokens = Histogram("docket_batch_tokens", "Tokens in a batch", registry=own, buckets=SIZES)
+        self.batch_seconds = Histogram("docket_batch_seconds", "The network at work", registry=own, buckets=SECONDS)
+        self.queue_seconds = Histogram("docket_queue_seconds", "Waiting for a batch", registry=own, buckets=SECONDS)
+        self.failed_batches = Counter("docket_failed_batches_total", "Batches that failed", registry=own)
+        self.left = Counter("docket_departures_total", "Documents that nobody waited for any more", registry=own)
+        self.waiting = Gauge(
+            "docket_waiting_documents", "Documents in the queue", registry=own, multiprocess_mode="livesum"
+        )
+        self.labels = Counter("docket_predictions_total", "Answers", ["label"], registry=own)
+        self.tokens = Counter("docket_tokens_total", "Words read", registry=own)
+        self.unknown = Counter("docket_unknown_tokens_total", "Words that the network never learned", registry=own)
+        self.info = Gauge(
+            "docket_artifact_info",
+            "1, with what is loaded",
+            ["version", "device"],
+            registry=own,
+            multiprocess_mode="max",
+        )
+
+    def batch(self, record: BatchRecord) -> None:
+        """Count a batch."""
+        self.batch_documents.observe(record.items)
+        self.batch_tokens.observe(record.weight)
+        self.batch_seconds.observe(record.seconds)
+        self.left.inc(record.left)
+        self.waiting.set(record.waiting)
+        self.failed_batches.inc(record.error is not None)
+        for seconds in record.waited:
+            self.queue_seconds.observe(seconds)
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Count an answer."""
+        self.labels.labels(prediction.label).inc()
+        self.tokens.inc(prediction.tokens)
+        self.unknown.inc(prediction.unknown_tokens)
+
+    def text(self) -> bytes:
+        """All of them, of all workers, in Prometheus' text format."""
+        return generate_latest(self._read)
+
+
+class RequestMetrics:
+    """ASGI middleware: counts and times each request by the path of its route, so that a stray path adds no series."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        began, status = time.perf_counter(), LEFT
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            path = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(path, status).inc()
+            self._metrics.request_seconds.labels(path).observe(time.perf_counter() - began)

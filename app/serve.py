@@ -1,0 +1,59 @@
+"""Processes and their socket: ``docket serve``."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.settings import Settings, share_metrics
+from model import artifact, device
+from model.refusal import Refusal
+
+
+def serve(settings: Settings) -> None:
+    """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
+    version = artifact.verify(settings.artifact)["version"]
+    device.choose(settings.device)
+    with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
+        host, port = listener.getsockname()[:2]
+        settings.model_copy(update={"host": host, "port": port}).write()
+        config = uvicorn.Config(
+            "app.main:from_environment",
+            factory=True,
+            workers=settings.workers,
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=max(1, int(settings.grace)),
+        )
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        print(f"docket: serving {settings.artifact} ({version}) on {address}", file=sys.stderr, flush=True)  # noqa: T201
+        if settings.workers > 1:
+            share_metrics(Path(shared))
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
+                signal.signal(number, lambda number, frame: None)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise Refusal(
+            f"cannot listen on {host} port {port} ({error.strerror}): name another with --host or --port"
+        ) from error
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,85 @@
+"""Texts → answers: encoded before the queue, answered from a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from app.schemas import Answer, BatchAnswer, BatchDocument, BatchError, Health, Options, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.batcher import Batcher
+    from app.metrics import Metrics
+    from model.classifier import Classifier, Prediction
+    from model.vocabulary import Encoding
+
+INLINE = 1 << 16
+"""Characters whose words are split on the event loop (about 4 ms); more go to a thread, so that others are heard."""
+
+
+class Service:
+    """A classifier behind a batcher."""
+
+    def __init__(self, classifier: Classifier, batcher: Batcher[Encoding, Prediction], metrics: Metrics) -> None:
+        self.classifier, self.batcher, self.metrics = classifier, batcher, metrics
+
+    async def answer(self, text: str, options: Options) -> Answer:
+        """One document's answer; raises what ``Batcher.submit`` raises."""
+        (encoding,) = await self._encode([text], options)
+        prediction = await self.batcher.submit(encoding)
+        self.metrics.prediction(prediction)
+        return Answer.of(prediction, text, self.classifier, options)
+
+    async def answer_all(self, documents: Sequence[Any], options: Options) -> list[BatchAnswer | BatchError]:
+        """One result for each document, in order; an invalid one has its error for a result."""
+        read = [read_document(document) for document in documents]
+        encodings = await self._encode([each.text for each in read if isinstance(each, BatchDocument)], options)
+        predictions = await self.batcher.submit_all(encodings)
+        for prediction in predictions:
+            self.metrics.prediction(prediction)
+        return results(read, predictions, self.classifier, options)
+
+    def health(self) -> Health:
+        """How it does."""
+        return Health(
+            status="stuck" if self.batcher.stuck else "draining" if self.batcher.draining else "ok",
+            version=self.classifier.version,
+            device=self.classifier.device,
+            labels=len(self.classifier.labels),
+            waiting=self.batcher.waiting,
+        )
+
+    async def _encode(self, texts: list[str], options: Options) -> list[Encoding]:
+        def encode() -> list[Encoding]:
+            return [self.classifier.encode(text, options.explain) for text in texts]
+
+        return encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
+
+
+def read_document(document: Any) -> BatchDocument | BatchError:
+    """One document of a batch, or what is wrong with it; its ``id`` is kept where it has one."""
+    try:
+        return BatchDocument.model_validate(document)
+    except ValidationError as error:
+        own = document.get("id") if isinstance(document, dict) else None
+        return BatchError(id=own if isinstance(own, (str, int)) else None, error=sentence(error))
+
+
+def results(
+    read: Sequence[BatchDocument | BatchError],
+    predictions: Iterable[Prediction],
+    classifier: Classifier,
+    options: Options,
+) -> list[BatchAnswer | BatchError]:
+    """Each document's answer or error at its place; ``predictions`` are those of the documents without error."""
+    following = iter(predictions)
+    return [
+        each
+        if isinstance(each, BatchError)
+        else BatchAnswer.of(next(following), each.text, classifier, options, id=each.id)
+        for each in read
+    ]

@@ -1,0 +1,74 @@
+"""Every setting of the service: the one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.refusal import Refusal
+
+PREFIX = "DOCKET_"
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+# Kubernetes puts such variables into every pod beside a Service that is called docket; they are not meant for us.
+_SERVICE_LINK = re.compile(r"DOCKET_(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)")
+
+
+class Settings(BaseModel):
+    """What ``DOCKET_…`` variables, in capitals, and the options of ``docket serve`` say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    artifact: Annotated[Path, Field(description="the folder that docket train wrote")] = Path("artifacts/demo")
+    host: Annotated[str, Field(description="the address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="the port to listen on; 0 takes a free one")] = 8000
+    workers: Annotated[int, Field(ge=1, le=256, description="processes, each with a network of its own")] = 1
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU where there is one")] = "auto"
+    max_body: Annotated[int, Field(ge=1, description="bytes of a request's body")] = 16 * 2**20
+    batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384
+    queue_documents: Annotated[int, Field(ge=1, description="documents that may wait; beyond, 429")] = 1_024
+    queue_tokens: Annotated[int, Field(ge=1, description="tokens that may wait; beyond, 429")] = 2**20
+    deadline: Annotated[float, Field(gt=0, description="seconds until a waiting request gets 504")] = 30.0
+    grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
+
+    @classmethod
+    def read(cls, **options: Any) -> Settings:
+        """From the environment and the ``options`` that are not None; raise ``Refusal`` for one unknown or invalid."""
+        found = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(PREFIX) and not (_SERVICE_LINK.fullmatch(name) and not value.isdigit())
+        }
+        values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in found.items()}
+        try:
+            return cls(**values | {name: value for name, value in options.items() if value is not None})
+        except ValidationError as error:
+            raise Refusal(_sentence(error)) from None
+
+    @property
+    def shared_metrics(self) -> Path | None:
+        """The folder where several workers add up their metrics; prometheus-client's own variable names it."""
+        folder = os.environ.get(_SHARED)
+        return Path(folder) if folder else None
+
+    def write(self) -> None:
+        """Put the settings into the environment, where worker processes read them."""
+        for name, value in self.model_dump(mode="json").items():
+            os.environ[PREFIX + name.upper()] = str(value)
+
+
+def share_metrics(folder: Path) -> None:
+    """Let worker processes that are started from now on add up their metrics in ``folder``."""
+    os.environ[_SHARED] = str(folder)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = PREFIX + str(first["loc"][0]).upper()
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
+        return f"there is no setting {name}: take it out of the environment, or say one of {known}"
+    return f"{name}={first['input']} cannot be used ({first['msg']}): mend it or take it out of the environment"

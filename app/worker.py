@@ -1,0 +1,44 @@
+"""One thread that runs one call after another, and that a process can end without."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+
+class Worker(Generic[Result]):
+    """``await worker.call(function)``; a thread pool's threads are joined at exit, and a stuck GPU never joins."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Result], Future[Result]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """What ``function`` returns or raises, in the thread; what is no ``Exception`` comes as a ``RuntimeError``."""
+        future: Future[Result] = Future()
+        self._calls.put((function, future))
+        return await asyncio.wrap_future(future)
+
+    def stop(self) -> None:
+        """Let the thread end after the calls that wait."""
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            function, future = call
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except Exception as error:  # it is the caller's
+                future.set_exception(error)
+            except BaseException as error:  # SystemExit in a thread would end nothing but this thread
+                future.set_exception(RuntimeError(repr(error)))

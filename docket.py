@@ -1,0 +1,140 @@
+"""The command line: train, evaluate, predict, serve."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0: done, 2: it could not be done as asked, and stderr says in one sentence why."""
+    asked = _parser().parse_args(arguments)
+    try:
+        asked.run(asked)
+    except Refusal as refusal:
+        print(f"docket: {refusal}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output left: nobody is there to be told
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say it in one sentence."""
+        self.exit(2, f"docket: {message}: see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="labelled documents → an artifact")
+    _corpus(
+        train, "bbc-news, 20newsgroups, 20newsgroups-body, a .jsonl .csv .tsv .parquet file, or a folder of folders"
+    )
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the artifact goes")
+    train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
+    train.add_argument("--seed", type=int, default=0, metavar="N")
+    train.add_argument("--epochs", type=_positive, metavar="N", help="at most so many; the recipe knows a number")
+    _device(train)
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="an artifact's scores on labelled documents, as JSON")
+    evaluate.add_argument("artifact", type=Path, metavar="DIR")
+    _corpus(evaluate, "as for train; of bbc-news and 20newsgroups the test part")
+    evaluate.add_argument("--json", action="store_true", help="JSON alone, without the summary on stderr")
+    _device(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser("predict", help="JSONL in, JSONL out, in order")
+    predict.add_argument("artifact", type=Path, metavar="DIR")
+    predict.add_argument("file", nargs="?", default="-", metavar="FILE|-", help='{"text": …} a line; - is stdin')
+    predict.add_argument("--top-k", type=_positive, metavar="N", help="only the N highest scores")
+    predict.add_argument("--explain", action="store_true", help="each word's share of the answer")
+    _device(predict)
+    predict.set_defaults(run=_predict)
+
+    serve = commands.add_parser("serve", help="answer POST /predict")
+    serve.add_argument("artifact", type=Path, metavar="DIR")
+    serve.add_argument("--host", metavar="H")
+    serve.add_argument("--port", type=int, metavar="P")
+    serve.add_argument("--workers", type=_positive, metavar="N")
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _corpus(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("corpus", metavar="CORPUS", help=text)
+    parser.add_argument("--text-field", default="text", metavar="NAME")
+    parser.add_argument("--label-field", default="label", metavar="NAME")
+
+
+def _device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _train(asked: argparse.Namespace) -> None:
+    from training import job, recipe
+
+    chosen = recipe.named(asked.recipe)
+    if asked.epochs:
+        chosen = replace(chosen, epochs=asked.epochs)
+    scores = job.run(
+        job.Job(asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
+    )
+    job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
+    job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
+
+
+def _evaluate(asked: argparse.Namespace) -> None:
+    from model.classifier import Classifier
+    from training import corpora, job
+    from training.evaluate import evaluate
+
+    corpus = corpora.load(asked.corpus, asked.text_field, asked.label_field)
+    documents = corpus.train if corpus.test is None else corpus.test
+    scores, _ = evaluate(Classifier.load(asked.artifact, asked.device), documents)
+    if not asked.json:
+        job.tell(scores.summary())
+    print(json.dumps(scores.as_json(), ensure_ascii=False))
+
+
+def _predict(asked: argparse.Namespace) -> None:
+    from app.lines import predict
+    from app.schemas import Options
+    from model.classifier import Classifier
+
+    classifier = Classifier.load(asked.artifact, asked.device)
+    for line in predict(classifier, asked.file, Options(top_k=asked.top_k, explain=asked.explain)):
+        print(line, flush=True)
+
+
+def _serve(asked: argparse.Namespace) -> None:
+    from app.serve import serve
+    from app.settings import Settings
+
+    serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

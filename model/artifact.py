@@ -1,0 +1,150 @@
+"""The folder that training leaves and service reads: written whole, verified, read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from model import torchscript
+from model.calibration import Calibration
+from model.refusal import Refusal
+from model.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from model.network import TanhRNN
+
+FORMAT = 1
+NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a folder holds, read and verified; ``manifest`` is all that it says of itself."""
+
+    network: torch.jit.ScriptModule
+    vocabulary: Vocabulary
+    calibration: Calibration
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Twelve digits that name this network with these words and this calibration."""
+        return str(self.manifest["version"])
+
+
+def write(
+    folder: Path, network: TanhRNN, vocabulary: Vocabulary, calibration: Calibration, facts: dict[str, Any]
+) -> None:
+    """Write the three files; ``facts`` (recipe, corpus, …) go into the manifest as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NETWORK).write_bytes(torchscript.to_bytes(network))
+    (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")
+    sums = {name: _sha256(folder / name) for name in (NETWORK, VOCABULARY)}
+    fitted = asdict(calibration)
+    manifest = {"format": FORMAT, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
+    _write_manifest(folder, manifest | {"labels": vocabulary.labels} | facts)
+
+
+def add_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Add to the manifest what was found out after the network was saved: its scores."""
+    _write_manifest(folder, read_manifest(folder) | facts)
+
+
+def read(folder: Path, device: torch.device) -> Artifact:
+    """Verify and load; raise ``Refusal`` for a folder that is mixed, cut short or of another format."""
+    manifest = verify(folder)
+    vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
+    network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
+    return Artifact(network, vocabulary, Calibration(**manifest["calibration"]), manifest)
+
+
+def verify(folder: Path) -> dict[str, Any]:
+    """Return the manifest, having held it against the two files it names; raise ``Refusal`` where they differ."""
+    manifest = read_manifest(folder)
+    for name, expected in manifest["sha256"].items():
+        if not (folder / name).is_file():
+            raise Refusal(f"{folder} has no {name}: copy the folder whole, or train again")
+        if _sha256(folder / name) != expected:
+            raise Refusal(
+                f"{folder / name} is not the file that {MANIFEST} names: copy the folder whole, or train again"
+            )
+    if manifest["version"] != _version(manifest["sha256"], manifest["calibration"]):
+        raise Refusal(f"{folder / MANIFEST} was changed after training: copy the folder whole, or train again")
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a format that this code knows; raise ``Refusal`` for any other."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        kept = manifest["format"]
+        complete = kept != FORMAT or {"version", "sha256", "calibration", "labels"} <= manifest.keys()
+    except FileNotFoundError:
+        raise Refusal(
+            f"{folder} is no artifact, it has no {MANIFEST}: make one with docket train --out {folder}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(f"{path} cannot be read ({error}): copy the folder whole, or train again") from error
+    if kept != FORMAT:
+        raise Refusal(
+            f"{path} is of format {kept} and this docket reads format {FORMAT}: train again, or use its docket"
+        )
+    if not complete:
+        raise Refusal(f"{path} is cut short: copy the folder whole, or train again")
+    return dict(manifest)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` to write into: it takes its place when the block ends well, else nothing is left.
+
+    Raise ``Refusal`` at once where ``folder`` holds something that is no artifact, or cannot be written.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
+        raise Refusal(f"{folder} exists and is no artifact: name another folder")
+    beside = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
+    try:
+        beside.mkdir(parents=True)
+    except OSError as error:
+        raise Refusal(f"{folder} cannot be written ({error.strerror}): name another folder") from error
+    try:
+        yield beside
+        _exchange(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _exchange(new: Path, folder: Path) -> None:
+    """Put ``new`` at ``folder``'s place; what was there is away only when the new folder stands."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = new.with_name(f"{new.name}.old")
+    folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old)
+
+
+def _version(sums: dict[str, str], calibration: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([sums, calibration], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,23 @@
+"""Where the network runs: the one place that chooses between CPU and GPU."""
+
+import torch
+
+from model.refusal import Refusal
+
+NAMES = ("auto", "cpu", "cuda")
+
+
+def choose(name: str) -> torch.device:
+    """``auto`` is the GPU where torch sees one, else the CPU; raise ``Refusal`` for a GPU that is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise Refusal(
+            "device cuda was asked for and torch sees no GPU: say auto or cpu, or install a CUDA build of torch"
+        )
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def use_threads(threads: int) -> None:
+    """How many cores a product may take, in the whole process."""
+    torch.set_num_threads(threads)

@@ -1,0 +1,65 @@
+"""A trained network → folded TorchScript on disk, and back: the only file that knows ``torch.jit``."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from model.recurrence import Recurrence
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from model.network import Projection, TanhRNN
+
+
+class Table(nn.Module):
+    """W_xh x + b_h of every word, computed once: what is left of ``Projection`` after training."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__()
+        with torch.no_grad():
+            words = torch.arange(projection.embedding.num_embeddings, device=projection.embedding.weight.device)
+            self.rows = nn.Parameter(projection.table(words), requires_grad=False)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``Projection.forward``: the row of a word is its id."""
+        return self.rows, tokens
+
+
+def to_bytes(network: TanhRNN) -> bytes:
+    """The network with its input folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
+    folded = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    folded.inputs = Table(folded.inputs)  # type: ignore[arg-type]  # a network is folded once, from its Projection
+    folded.recurrence = Recurrence()
+    buffer = io.BytesIO()
+    with _no_deprecation():
+        torch.jit.export(type(folded).explain)
+        torch.jit.save(torch.jit.script(folded), buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes, device: torch.device) -> torch.jit.ScriptModule:
+    """Raise ``Refusal`` where ``data`` is no TorchScript."""
+    try:
+        with _no_deprecation():
+            network: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(data), map_location=device)
+    except RuntimeError as error:
+        raise Refusal("model.pt is no TorchScript that this version of torch can read: train again") from error
+    return network.eval()
+
+
+@contextmanager
+def _no_deprecation() -> Iterator[None]:
+    """TorchScript is deprecated upstream and has no successor that reads ragged input on CPU and CUDA from one file."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is", category=FutureWarning)
+        yield

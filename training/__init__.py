@@ -1,0 +1,1 @@
+"""The offline job that makes an artifact."""

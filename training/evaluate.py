@@ -1,0 +1,77 @@
+"""Scores of a saved artifact, through the same ``Classifier`` that serves it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+if TYPE_CHECKING:
+    from model.classifier import Classifier, Prediction
+    from training.documents import Documents
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an artifact got right; ``confusion[i][j]``: documents of ``labels[i]`` that were called ``labels[j]``."""
+
+    documents: int
+    accuracy: float
+    macro_f1: float
+    ece: float
+    unknown_labels: int
+    labels: list[str]
+    per_label: dict[str, dict[str, float]]
+    confusion: list[list[int]]
+
+    def summary(self) -> str:
+        """The scores in one line."""
+        return (
+            f"{self.documents} documents: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
+            f"expected calibration error {self.ece:.4f}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The scores as JSON writes them."""
+        return asdict(self)
+
+
+def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list[Prediction]]:
+    """Scores, and the prediction of each document; empty texts are predicted and counted like the others.
+
+    Documents of a label that the artifact does not know are wrong whatever it says: ``unknown_labels`` counts them.
+    """
+    predictions = classifier.predict([classifier.encode(text) for text in documents.texts])
+    said = [prediction.label for prediction in predictions]
+    labels = sorted({*classifier.labels, *documents.labels})
+    right = np.asarray(said) == np.asarray(documents.labels)
+    precision, recall, f1, count = precision_recall_fscore_support(
+        documents.labels, said, labels=labels, zero_division=0
+    )
+    present = sorted({*documents.labels, *said})
+    macro = precision_recall_fscore_support(documents.labels, said, labels=present, average="macro", zero_division=0)[2]
+    scores = Scores(
+        documents=len(documents),
+        accuracy=float(accuracy_score(documents.labels, said)),
+        macro_f1=float(macro),
+        ece=expected_calibration_error(np.asarray([prediction.score for prediction in predictions]), right),
+        unknown_labels=len(set(labels) - set(classifier.labels)),
+        labels=labels,
+        per_label={
+            label: {"precision": float(p), "recall": float(r), "f1": float(f), "documents": int(n)}
+            for label, p, r, f, n in zip(labels, precision, recall, f1, count, strict=True)
+        },
+        confusion=confusion_matrix(documents.labels, said, labels=labels).tolist(),
+    )
+    return scores, predictions
+
+
+def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """How far confidence is from accuracy, on average over 15 bins of equal width (Guo et al., 2017)."""
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gap = np.bincount(place, weights=right - confidence, minlength=BINS)
+    return float(np.abs(gap).sum() / len(confidence))

@@ -1,0 +1,66 @@
+"""How far training is: a bar on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Epoch(NamedTuple):
+    """What one epoch came to: mean loss on what it learned from, loss and accuracy on what was held out."""
+
+    number: int
+    loss: float
+    held_out_loss: float
+    held_out_accuracy: float
+    documents_per_second: float
+
+
+class Bar:
+    """Shows steps and epochs on stderr; ``with Bar(…) as bar``."""
+
+    def __init__(self, epochs: int, documents: int) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn(),
+            console=self._console, disable=not self._console.is_terminal,
+        )  # fmt: skip
+        self._task = self._progress.add_task("training", total=epochs * documents, now="")
+        self._epochs, self._seen, self._last = epochs, 0, ""
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> Bar:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+
+    def step(self, documents: int, loss: float) -> None:
+        """Count ``documents`` more, seen at that loss."""
+        self._seen += documents
+        now = f"loss {loss:.3f}{self._last} · {self._seen / (time.perf_counter() - self._began):,.0f} documents/s"
+        self._progress.update(self._task, advance=documents, now=now)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Tell what an epoch came to."""
+        self._last = f" · accuracy {epoch.held_out_accuracy:.4f}"
+        if self._progress.disable:
+            spent = time.perf_counter() - self._began
+            left = spent / epoch.number * (self._epochs - epoch.number)
+            print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
+                f"epoch {epoch.number}/{self._epochs}: loss {epoch.loss:.4f}, held-out loss {epoch.held_out_loss:.4f}, "
+                f"accuracy {epoch.held_out_accuracy:.4f}, {epoch.documents_per_second:,.0f} documents/s, "
+                f"{left:.0f} s left at most",
+                file=sys.stderr,
+                flush=True,
+            )
