@@ -35,7 +35,8 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/python -m tests.compose docker-compose.yml
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
+	else echo "docker-compose.yml is not checked: there is no docker compose here"; fi
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -58,3 +58,10 @@ def chunks(begins: Tensor, size: int) -> list[int]:
     number = torch.div(begins, size, rounding_mode="floor")
     counts: list[int] = torch.unique_consecutive(number, return_counts=True)[1].tolist()
     return counts
+
+
+def span(begins: Tensor, first: int, count: int, tokens: int) -> tuple[int, int, Tensor]:
+    """The tokens of ``count`` windows from ``first`` on: begin, end, and the windows' own begins counted from there."""
+    begin = int(begins[first])
+    end = int(begins[first + count]) if first + count < begins.numel() else tokens
+    return begin, end, begins[first : first + count] - begin

@@ -1,80 +1,76 @@
 """The two formulas, run over windows and pooled: word ids of many documents in, one row of logits for each out.
 
-    h_t = tanh(W_hh h_{t-1} + W_xh x_t + b_h)        y_t = W_hy h_t + b_y        logits = sum_t w_t y_t
+    h_t = tanh(W_hh h_{t-1} + W_xh x_t + b_h)        y_t = W_hy h_t        logits = g sum_t w_t y_t + b_y
 
-with w_t >= 0 and sum_t w_t = 1 in each document. A document is cut into windows, each with h_0 = 0, so the sequential
-part is ``window`` steps however long it is; step t is one product over all windows that have a t-th token, so that
-nothing is padded and nothing is cut off. y is linear: the states are pooled first and W_hy applied once a document.
+x_t is 1 at the word, and at the pair that it makes with the word before it where that pair is known: W_xh x_t is a sum
+of two rows of a table. w_t >= 0 and sum_t w_t = 1 in each document. A document is cut into windows, each with h_0 = 0,
+so the sequential part is ``window`` steps however long it is; step t is one product over all windows that have a t-th
+token: nothing is padded and nothing is cut off. y is linear, so states are pooled first and W_hy applied once.
 """
-
-from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding, embedding_bag
 
-from model.layout import Layout, chunks, cut, lay_out, lengths_of
+from model.layout import Layout, chunks, cut, lay_out, lengths_of, span
 from model.recurrence import TrainableRecurrence
 
 CHUNK = 8192
 """Tokens whose states are held at once, rounded to whole windows: a book needs no more memory than a batch."""
-
-
-class Projection(nn.Module):
-    """Words as learned vectors x, and W_xh x + b_h for the distinct words of a batch."""
-
-    def __init__(self, words: int, embedding: int, directions: int, hidden: int) -> None:
-        super().__init__()
-        self.directions = directions
-        self.embedding = nn.Embedding(words, embedding)
-        self.project = nn.Linear(embedding, directions * hidden)
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Ids [tokens] → a table [directions, rows, hidden] and the row of each token [tokens]."""
-        distinct, row = torch.unique(tokens, return_inverse=True)
-        return self.table(distinct), row
-
-    def table(self, words: Tensor) -> Tensor:
-        """W_xh x + b_h of ``words`` [words], as [directions, words, hidden]."""
-        projected = self.project(self.embedding(words))
-        table: Tensor = projected.unflatten(1, (self.directions, -1)).transpose(0, 1).contiguous()
-        return table
+START = 0.1
+"""Deviation of a word's numbers before training: tanh is nearly linear there."""
 
 
 class TanhRNN(nn.Module):
     """``layers`` of states, each ``hidden`` wide, read in one or ``both`` directions, pooled into logits.
 
+    ``pairs``: int64, rising: the known pairs, each as ``before * words + word``.
     ``window``: tokens in a window; 0 reads a document from end to end in one.
-    ``pooling``: the w_t. ``last``: all on the last state. ``mean``: all alike. ``weighted``: a weight learned for each
-    word, times (1 + ln n) / n where the document has the word n times: said ten times it counts 3.3 times, not ten
-    (sublinear term frequency: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, 6.4.1).
+    ``pooling``: the w_t. ``last``: all on the last state, g = 1. ``mean``: all alike, g = 1. ``weighted``: the word's
+    ``importance`` times (1 + ln n) / n where the document has it n times: said ten times it counts 3.3 times, not ten
+    (sublinear term frequency: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, 6.4.1); and
+    g = 1 / |w|, the length of the vector of each distinct word's weight, so that a document of many is surer of itself.
     """
+
+    pairs: Tensor
+    importance: Tensor
 
     def __init__(
         self,
         words: int,
         labels: int,
         *,
-        embedding: int,
         hidden: int,
         layers: int = 1,
         both: bool = True,
         window: int = 32,
         pooling: str = "weighted",
+        pairs: Tensor | None = None,
     ) -> None:
         super().__init__()
         assert pooling in ("last", "mean", "weighted")
         self.words, self.window, self.pooling, self.chunk = words, window, pooling, CHUNK
         self.directions = 2 if both else 1
         width = self.directions * hidden
-        self.inputs: nn.Module = Projection(words, embedding, self.directions, hidden)
-        self.recurrence: nn.Module = TrainableRecurrence()
+        known = torch.empty(0, dtype=torch.int64) if pairs is None else pairs
+        self.register_buffer("pairs", known)
+        self.rows = words + known.numel()
+        self.table = nn.Parameter(torch.empty(self.directions * self.rows, hidden))  # W_xh, a direction after the other
+        self.bias = nn.Parameter(torch.zeros(self.directions, 1, hidden))  # b_h
+        self.register_buffer("importance", torch.ones(words))
         self.recurrent = nn.Parameter(torch.empty(layers, self.directions, hidden, hidden))  # W_hh, transposed
+        self.recurrence: nn.Module = TrainableRecurrence()
         self.deeper = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))  # W_xh, b_h of layers 2, 3, …
-        self.importance = nn.Parameter(torch.zeros(words))  # the logarithm of each word's weight
         self.output = nn.Linear(width, labels)  # W_hy, b_y
-        for matrix in self.recurrent.flatten(0, 1):
-            nn.init.orthogonal_(matrix)
+        self.start()
+
+    def start(self) -> None:
+        """Begin: pairs at 0, words small, recurrent weights orthogonal (Saxe, McClelland and Ganguli, 2014)."""
+        with torch.no_grad():
+            self.table.normal_(0.0, START)
+            self.table.unflatten(0, (self.directions, self.rows))[:, self.words :] = 0.0
+            for matrix in self.recurrent.flatten(0, 1):
+                nn.init.orthogonal_(matrix)
 
     def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """Logits, float32 [documents, labels].
@@ -85,16 +81,20 @@ class TanhRNN(nn.Module):
         logits: Tensor = self.output(self.pool(tokens, starts))
         return logits
 
-    def pool(self, tokens: Tensor, starts: Tensor) -> Tensor:
-        """``sum_t w_t h_t`` of each document, [documents, directions * hidden]."""
-        weights = self.weights(tokens, starts)
+    def pool(self, tokens: Tensor, starts: Tensor, common: int | None = None) -> Tensor:
+        """``g sum_t w_t h_t`` of each document, [documents, directions * hidden].
+
+        ``common``: read only words of smaller ids, and the others as the unknown word, so that training meets it.
+        """
+        weights, pair = self.weights(tokens, starts), self.pair_rows(tokens, starts)
+        if common is not None:
+            tokens = torch.where(tokens < common, tokens, torch.zeros_like(tokens))
         begins, document = cut(starts, tokens.numel(), self.window)
-        table, row = self.inputs(tokens)
         sums: list[Tensor] = []
         first = 0
         for count in chunks(begins, self.chunk):
-            begin, end, own = _span(begins, first, count, tokens.numel())
-            states, layout = self.states(table, row[begin:end], own)
+            begin, end, own = span(begins, first, count, tokens.numel())
+            states, layout = self.states(tokens[begin:end], pair[begin:end], own)
             weight = weights[begin:end]
             for direction in range(self.directions):
                 at = layout.place[direction]
@@ -107,28 +107,32 @@ class TanhRNN(nn.Module):
     def explain(self, tokens: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """The logits, and each token's share of its document's highest logit, [tokens].
 
-        A share is w_t times the label's row of W_hy h_t: the shares of a document and its b_y sum to the logit.
+        A share is ``g w_t`` times the label's row of W_hy times h_t: a document's shares and b_y sum to the logit.
         """
         logits = self.forward(tokens, starts)
         document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
         toward = self.output.weight[logits.argmax(1)[document]]
-        weights = self.weights(tokens, starts)
+        weights, pair = self.weights(tokens, starts), self.pair_rows(tokens, starts)
         begins, _ = cut(starts, tokens.numel(), self.window)
-        table, row = self.inputs(tokens)
         shares: list[Tensor] = []
         first = 0
         for count in chunks(begins, self.chunk):
-            begin, end, own = _span(begins, first, count, tokens.numel())
-            states, layout = self.states(table, row[begin:end], own)
+            begin, end, own = span(begins, first, count, tokens.numel())
+            states, layout = self.states(tokens[begin:end], pair[begin:end], own)
             shares.append((in_document_order(states, layout) * toward[begin:end]).sum(1))
             first += count
         return logits, torch.cat(shares) * weights
 
-    def states(self, table: Tensor, row: Tensor, begins: Tensor) -> tuple[Tensor, Layout]:
+    def states(self, tokens: Tensor, pair: Tensor, begins: Tensor) -> tuple[Tensor, Layout]:
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
-        layout = lay_out(lengths_of(begins, row.numel()), self.directions)
-        rows = row[layout.token] + torch.arange(self.directions, device=row.device).unsqueeze(1) * table.shape[1]
-        inputs = table.flatten(0, 1).index_select(0, rows.flatten()).view(self.directions, row.numel(), table.shape[2])
+        layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
+        direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
+        inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training) + self.bias
+        known = (pair >= 0).nonzero().squeeze(1)
+        if known.numel() > 0:
+            at = (layout.place[:, known] + direction * tokens.numel()).flatten()
+            more = embedding((pair[known] + direction * self.rows).flatten(), self.table, sparse=self.training)
+            inputs = inputs.flatten(0, 1).index_add(0, at, more).unflatten(0, (self.directions, -1))
         states: Tensor = self.recurrence(inputs, self.recurrent[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             inputs = deeper(in_document_order(states, layout)).unflatten(1, (self.directions, -1))
@@ -136,29 +140,33 @@ class TanhRNN(nn.Module):
             states = self.recurrence(inputs, self.recurrent[below + 1], layout.active)
         return states, layout
 
+    def pair_rows(self, tokens: Tensor, starts: Tensor) -> Tensor:
+        """The row of the pair that each token makes with the one before it in its document, or -1, [tokens]."""
+        rows = torch.full_like(tokens, -1)
+        if self.pairs.numel() > 0:
+            pair = torch.cat([tokens[:1], tokens[:-1]]) * self.words + tokens
+            place = torch.searchsorted(self.pairs, pair).clamp(max=self.pairs.numel() - 1)
+            rows = torch.where(self.pairs[place] == pair, place + self.words, rows)
+            rows[starts] = -1
+        return rows
+
     def weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
-        """The w_t, [tokens]."""
+        """The ``g w_t``, [tokens]."""
         lengths = lengths_of(starts, tokens.numel())
         if self.pooling == "last":
             last = torch.zeros(tokens.numel(), device=tokens.device)
             return last.index_fill(0, starts + lengths - 1, 1.0)
         document = torch.repeat_interleave(lengths)
         if self.pooling == "mean":
-            return torch.div(1.0, lengths[document])
+            return 1.0 / lengths[document]
         _, kind, counts = torch.unique(document * self.words + tokens, return_inverse=True, return_counts=True)
-        sublinear = (1.0 + counts.log()) / counts
-        raw = self.importance[tokens].exp() * sublinear[kind]
-        total = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype).index_add(0, document, raw)
-        return raw / total[document]
+        times = counts[kind]
+        raw: Tensor = self.importance[tokens] * (1.0 + times.log()) / times
+        # w_t = raw_t / sum raw, and g = 1 / |w|: the sum cancels. n tokens of a word share its weight, hence n raw^2.
+        squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
+        return raw * squares.index_add(0, document, raw * raw * times).rsqrt()[document]
 
 
 def in_document_order(states: Tensor, layout: Layout) -> Tensor:
     """States of ``layout``'s time order as [tokens, directions * hidden] in the order of the text."""
     return torch.cat([states[d].index_select(0, layout.place[d]) for d in range(states.shape[0])], 1)
-
-
-def _span(begins: Tensor, first: int, count: int, tokens: int) -> tuple[int, int, Tensor]:
-    """The tokens of ``count`` windows from ``first`` on: begin, end, and the windows' own begins counted from there."""
-    begin = int(begins[first])
-    end = int(begins[first + count]) if first + count < begins.numel() else tokens
-    return begin, end, begins[first : first + count] - begin

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from model.recurrence import Recurrence
 from model.refusal import Refusal
@@ -17,27 +16,15 @@ from model.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.network import Projection, TanhRNN
-
-
-class Table(nn.Module):
-    """W_xh x + b_h of every word, computed once: what is left of ``Projection`` after training."""
-
-    def __init__(self, projection: Projection) -> None:
-        super().__init__()
-        with torch.no_grad():
-            words = torch.arange(projection.embedding.num_embeddings, device=projection.embedding.weight.device)
-            self.rows = nn.Parameter(projection.table(words), requires_grad=False)
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``Projection.forward``: the row of a word is its id."""
-        return self.rows, tokens
+    from model.network import TanhRNN
 
 
 def to_bytes(network: TanhRNN) -> bytes:
     """The network with its input folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
     folded = copy.deepcopy(network).cpu().eval().requires_grad_(False)
-    folded.inputs = Table(folded.inputs)  # type: ignore[arg-type]  # a network is folded once, from its Projection
+    table = folded.table.unflatten(0, (folded.directions, folded.rows))
+    table[:, : folded.words] += folded.bias  # each token is one word: its row brings b_h along
+    folded.bias.zero_()
     folded.recurrence = Recurrence()
     buffer = io.BytesIO()
     with _no_deprecation():

@@ -52,11 +52,16 @@ class Vocabulary:
         return len(self.words) + 1
 
     @classmethod
-    def build(cls, texts: Iterable[str], labels: Iterable[str], min_count: int = 1) -> Vocabulary:
-        """Words seen at least ``min_count`` times, by ``(-count, word)``: the documents' order leaves no trace."""
+    def build(
+        cls, texts: Iterable[str], labels: Iterable[str], min_count: int = 1, most: int | None = None
+    ) -> Vocabulary:
+        """Words seen at least ``min_count`` times, the ``most`` frequent, by ``(-count, word)``.
+
+        The order of the documents leaves no trace.
+        """
         counts = Counter(word for text in texts for word in words(text))
         known = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
-        return cls(known, sorted(set(labels)))
+        return cls(known[:most], sorted(set(labels)))
 
     def encode(self, text: str, explain: bool = False) -> Encoding:
         """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too."""

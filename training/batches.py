@@ -1,4 +1,4 @@
-"""Documents encoded once, and the batches of a training run cut out of them without a Python loop."""
+"""Documents encoded once, and the batches of a training run cut out of them without a Python loop over words."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class Encoded:
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.labels = torch.tensor([number[label] for label in documents.labels], device=device)
 
+    @property
+    def common(self) -> int:
+        """The first id of the words that occur once: from there on they are too rare to be learned one by one."""
+        return int((torch.bincount(self.tokens)[1:] > 1).sum()) + 1
+
     def __len__(self) -> int:
         return self.labels.numel()
 
@@ -48,25 +53,11 @@ class Encoded:
         token += torch.arange(token.numel(), device=token.device)
         return Batch(self.tokens[token], ends - lengths, self.labels[places])
 
-    def epoch(self, documents: int, longest: int) -> Iterator[Batch]:
-        """Every document once, in a new order, ``documents`` to a batch."""
-        order = torch.randperm(len(self)).to(self.labels.device)
-        for places in order.split(documents):
-            yield self.batch(places, longest)
-
-
-def drop_words(batch: Batch, share: float) -> Batch:
-    """Take a random ``share`` of the words out; a document that would lose all of them keeps all of them.
-
-    Word dropout (Iyyer et al., Deep Unordered Composition Rivals Syntactic Methods, 2015): no word can be relied on.
-    """
-    if not share:
-        return batch
-    documents = batch.starts.numel()
-    lengths = torch.diff(batch.starts, append=batch.starts.new_tensor([batch.tokens.numel()]))
-    document = torch.repeat_interleave(lengths)
-    kept = torch.rand(batch.tokens.shape, device=batch.tokens.device) >= share
-    left = torch.bincount(document[kept], minlength=documents)
-    kept |= (left == 0)[document]
-    left = torch.where(left == 0, lengths, left)
-    return Batch(batch.tokens[kept], left.cumsum(0) - left, batch.labels)
+    def epoch(self, places: Tensor, documents: int, tokens: int, longest: int) -> Iterator[Batch]:
+        """The documents at ``places`` once, in a new order, up to ``documents`` and about ``tokens`` to a batch."""
+        order = places[torch.randperm(len(places)).to(places.device)]
+        upto = self.lengths[order].clamp(max=longest).cumsum(0)
+        number = torch.div(upto, tokens, rounding_mode="floor")
+        for run in order.split(torch.unique_consecutive(number, return_counts=True)[1].tolist()):
+            for part in run.split(documents):
+                yield self.batch(part, longest)

@@ -50,7 +50,7 @@ def _bbc_news() -> Corpus:
             text = data.decode("utf-8" if _is_utf8(data) else "latin-1")  # one of them, sports/199.txt, is
             texts.setdefault(text, file.parent.name)
     documents = Documents(list(texts), list(texts.values()))
-    train, test = apart(documents, share=0.2, seed=0)
+    train, test = apart(documents, 5, seed=0)
     return Corpus(DEFAULT, documents.take(train), documents.take(test))
 
 

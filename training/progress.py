@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,14 +27,14 @@ class Epoch(NamedTuple):
 class Bar:
     """Shows steps and epochs on stderr; ``with Bar(…) as bar``."""
 
-    def __init__(self, epochs: int, documents: int) -> None:
+    def __init__(self, title: str, epochs: int, documents: int) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn(),
             console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._progress.add_task("training", total=epochs * documents, now="")
-        self._epochs, self._seen, self._last = epochs, 0, ""
+        self._task = self._progress.add_task(title, total=epochs * documents, now="")
+        self._title, self._epochs, self._seen, self._last = title, epochs, 0, ""
         self._began = time.perf_counter()
 
     def __enter__(self) -> Bar:
@@ -53,14 +54,18 @@ class Bar:
 
     def epoch(self, epoch: Epoch) -> None:
         """Tell what an epoch came to."""
-        self._last = f" · accuracy {epoch.held_out_accuracy:.4f}"
-        if self._progress.disable:
-            spent = time.perf_counter() - self._began
-            left = spent / epoch.number * (self._epochs - epoch.number)
-            print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
-                f"epoch {epoch.number}/{self._epochs}: loss {epoch.loss:.4f}, held-out loss {epoch.held_out_loss:.4f}, "
-                f"accuracy {epoch.held_out_accuracy:.4f}, {epoch.documents_per_second:,.0f} documents/s, "
-                f"{left:.0f} s left at most",
-                file=sys.stderr,
-                flush=True,
-            )
+        scored = not math.isnan(epoch.held_out_loss)
+        self._last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
+        if not self._progress.disable:
+            return
+        spent = time.perf_counter() - self._began
+        held_out = (
+            f"held-out loss {epoch.held_out_loss:.4f}, accuracy {epoch.held_out_accuracy:.4f}, " if scored else ""
+        )
+        print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
+            f"{self._title}, epoch {epoch.number}/{self._epochs}: loss {epoch.loss:.4f}, {held_out}"
+            f"{epoch.documents_per_second:,.0f} documents/s, "
+            f"{spent / epoch.number * (self._epochs - epoch.number):.0f} s left at most",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -9,37 +9,42 @@ from model.refusal import Refusal
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that training decides before it has seen a document; the numbers' reasons are in docs/decisions.md."""
+    """All that is decided before a document is seen; the numbers' reasons are in docs/decisions.md."""
 
     name: str
     # the network
-    embedding: int
     hidden: int
     layers: int
     both: bool
     window: int
     pooling: str
-    # its words
-    min_count: int
+    rows: int  # of its table: words take half of them at most, pairs what is left
+    pairs: bool
+    linear: bool  # whether linear models are taken in
     # its training
     epochs: int
-    patience: int
-    learning_rate: float
-    weight_decay: float
-    word_dropout: float
+    least_steps: int  # a small corpus is read more often,
+    most_steps: int  # a large one less often, but three times at least
+    patience: int  # epochs without a better held-out loss
+    rate: float
+    table_rate: float
     batch_documents: int
-    longest: int  # tokens of a document that one step reads, a run begun at random; 0: all of them
+    batch_tokens: int
+    longest: int  # tokens of a document that one step reads, a run begun at random
+    mixup: float  # of pooled states: both parameters of the Beta distribution; 0: none
 
 
 DEFAULT = Recipe(
-    name="default", embedding=128, hidden=64, layers=1, both=True, window=32, pooling="weighted",
-    min_count=2, epochs=40, patience=5, learning_rate=3e-3, weight_decay=0.01, word_dropout=0.6,
-    batch_documents=32, longest=1024,
+    name="default", hidden=64, layers=1, both=True, window=32, pooling="weighted",
+    rows=100_000, pairs=True, linear=True,
+    epochs=6, least_steps=600, most_steps=4000, patience=3, rate=1e-3, table_rate=1e-2,
+    batch_documents=64, batch_tokens=6000, longest=1024, mixup=1.0,
 )  # fmt: skip
 CLASSIC = Recipe(
-    name="classic", embedding=100, hidden=100, layers=2, both=False, window=0, pooling="last",
-    min_count=2, epochs=10, patience=10, learning_rate=1e-3, weight_decay=0.0, word_dropout=0.0,
-    batch_documents=32, longest=0,
+    name="classic", hidden=100, layers=2, both=False, window=0, pooling="last",
+    rows=100_000, pairs=False, linear=False,
+    epochs=10, least_steps=0, most_steps=10**9, patience=10, rate=1e-3, table_rate=1e-2,
+    batch_documents=32, batch_tokens=10**9, longest=256, mixup=0.0,
 )  # fmt: skip
 
 

@@ -9,20 +9,30 @@ import numpy as np
 from training.duplicates import groups
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from training.documents import Documents
 
 
-def apart(documents: Documents, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Places of the documents that stay and of those set apart: about ``share`` of each label, at most a quarter.
+def folds(documents: Documents, count: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each document, int64 [documents]: of each label alike, near copies together.
 
-    Near copies go together, under the label of the first of them. A label with too few documents stays whole.
+    A group of near copies counts under the label of its first document. The first fold holds none of a label with less
+    than half as many documents as there are folds: whoever sets it apart leaves something of each label.
     """
     group = groups(documents.texts)
     first, size = np.unique(group, return_index=True, return_counts=True)[1:]
     owner = np.asarray(documents.labels)[first]
     draw = np.random.default_rng(seed).permutation(len(first))
-    chosen = np.zeros(len(first), dtype=bool)
+    fold = np.zeros(len(first), dtype=np.int64)
     for label in np.unique(owner):
         own = draw[owner[draw] == label]
-        chosen[own] = size[own].cumsum() <= share * size[own].sum() + 0.5
-    return np.flatnonzero(~chosen[group]).tolist(), np.flatnonzero(chosen[group]).tolist()
+        middle = size[own].cumsum() - size[own] / 2
+        fold[own] = middle / size[own].sum() * count
+    return fold[group]
+
+
+def apart(documents: Documents, count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Places of the documents that stay, and of one in ``count`` that is set apart: the first of so many folds."""
+    chosen = folds(documents, count, seed) == 0
+    return np.flatnonzero(~chosen).tolist(), np.flatnonzero(chosen).tolist()

@@ -1,29 +1,36 @@
-"""The loop: documents and a recipe → a network, its words, its calibration."""
+"""Documents and a recipe → a network, its words, its calibration."""
 
 from __future__ import annotations
 
-import copy
-import random
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
 from model.calibration import Calibration
 from model.network import TanhRNN
 from model.vocabulary import Vocabulary
-from training.batches import Encoded, drop_words
-from training.progress import Bar, Epoch
+from training import linear
+from training.batches import Encoded
+from training.descent import descend, logits_of, planned_epochs
+from training.merge import linear_units, merge
+from training.pairs import frequent_pairs, inverse_document_frequency
+from training.split import folds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from training.documents import Documents
+    from training.progress import Epoch
     from training.recipe import Recipe
+
+ENOUGH = 1000
+"""Documents held out, of one fold or of several in turn, to fit shares and a temperature on."""
 
 
 class Trained(NamedTuple):
-    """What a run leaves."""
+    """What a run leaves; ``epochs``: of the run whose documents were held out."""
 
     network: TanhRNN
     vocabulary: Vocabulary
@@ -31,69 +38,62 @@ class Trained(NamedTuple):
     epochs: list[Epoch]
 
 
-def train(learn: Documents, held_out: Documents, recipe: Recipe, seed: int, device: torch.device) -> Trained:
-    """Learn from ``learn``; stop, choose the best weights and calibrate by ``held_out``.
+def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device) -> Trained:
+    """Learn from all ``documents``; what must be chosen is chosen on folds of them held out in turn.
 
     The same seed on the same machine gives the same weights.
     """
-    random.seed(seed)
     torch.manual_seed(seed)
-    vocabulary = Vocabulary.build(learn.texts, learn.labels, recipe.min_count)
-    seen, unseen = Encoded(learn, vocabulary, device), Encoded(held_out, vocabulary, device)
-    network = build(recipe, vocabulary).to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    steps = recipe.epochs * -(-len(seen) // recipe.batch_documents)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 100) * (1 - step / steps)
-    )
-    best, best_loss, epochs = copy.deepcopy(network.state_dict()), float("inf"), []
-    with Bar(recipe.epochs, len(seen)) as bar:
-        for number in range(1, recipe.epochs + 1):
-            began, total = time.perf_counter(), 0.0
-            for whole in seen.epoch(recipe.batch_documents, recipe.longest):
-                batch = drop_words(whole, recipe.word_dropout)
-                loss = cross_entropy(network(batch.tokens, batch.starts), batch.labels)
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
-                total += loss.item() * batch.labels.numel()
-                bar.step(batch.labels.numel(), loss.item())
-            speed = len(seen) / (time.perf_counter() - began)
-            logits = logits_of(network, unseen)
-            held_out_loss = float(cross_entropy(logits, unseen.labels))
-            accuracy = float((logits.argmax(1) == unseen.labels).float().mean())
-            epochs.append(Epoch(number, total / len(seen), held_out_loss, accuracy, speed))
-            bar.epoch(epochs[-1])
-            if held_out_loss < best_loss:
-                best, best_loss = copy.deepcopy(network.state_dict()), held_out_loss
-            if number - min(epochs, key=lambda epoch: epoch.held_out_loss).number >= recipe.patience:
-                break
-    network.load_state_dict(best)
-    return Trained(network, vocabulary, Calibration.fit(logits_of(network, unseen), unseen.labels), epochs)
+    vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
+    encoded = Encoded(documents, vocabulary, device)
+    fresh = _networks(encoded, vocabulary, recipe)
+    fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
+
+    held_out = torch.empty(0, dtype=torch.int64, device=device)
+    logits: list[Tensor] = []
+    history: list[Epoch] = []
+    epochs = planned_epochs(encoded, recipe)
+    while len(held_out) < ENOUGH and len(logits) <= int(fold.max()):
+        kept = fold.eq(len(logits))
+        part, rest = kept.nonzero().squeeze(1), kept.logical_not().nonzero().squeeze(1)
+        network = fresh()
+        run = descend(network, encoded, rest, part, recipe, epochs, "held out")
+        logits.append(logits_of(network, encoded, part))
+        held_out = torch.cat([held_out, part])
+        history = history or run
+        if not recipe.linear:
+            return Trained(network, vocabulary, Calibration.fit(logits[0], encoded.labels[part]), history)
+
+    labels = encoded.labels.numpy(force=True)
+    rival = linear.fit(linear.features(network, encoded), labels, len(vocabulary), fold.numpy(force=True))
+    places = held_out.numpy(force=True)
+    both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[places]])
+    share = linear.shares(both - both.mean(axis=2, keepdims=True), labels[places])
+    network = fresh()
+    descend(network, encoded, torch.arange(len(encoded), device=device), held_out[:0], recipe, epochs, "all documents")
+    merged = merge(network, rival, share / share.sum(), encoded.common, recipe)
+    return Trained(merged, vocabulary, Calibration(temperature=float(1 / share.sum())), history)
 
 
-def build(recipe: Recipe, vocabulary: Vocabulary) -> TanhRNN:
-    """The network of a recipe, untrained."""
-    return TanhRNN(
-        len(vocabulary),
-        len(vocabulary.labels),
-        embedding=recipe.embedding,
-        hidden=recipe.hidden,
-        layers=recipe.layers,
-        both=recipe.both,
-        window=recipe.window,
-        pooling=recipe.pooling,
-    )
+def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:
+    """What builds an untrained network of the recipe for these documents."""
+    words, labels = len(vocabulary), len(vocabulary.labels)
+    pairs = frequent_pairs(encoded, words, recipe.rows - words) if recipe.pairs else None
+    importance = inverse_document_frequency(encoded, words)
+    hidden = recipe.hidden - (linear_units(labels, recipe.hidden) if recipe.linear else 0)
 
+    def fresh() -> TanhRNN:
+        network = TanhRNN(
+            words,
+            labels,
+            hidden=hidden,
+            layers=recipe.layers,
+            both=recipe.both,
+            window=recipe.window,
+            pooling=recipe.pooling,
+            pairs=pairs,
+        )
+        network.importance.copy_(importance)
+        return network.to(encoded.labels.device)
 
-@torch.no_grad()
-def logits_of(network: TanhRNN, documents: Encoded) -> Tensor:
-    """Logits of all documents, [documents, labels]."""
-    parts = (
-        documents.batch(places) for places in torch.arange(len(documents), device=documents.labels.device).split(512)
-    )
-    return torch.cat([network(batch.tokens, batch.starts) for batch in parts])
+    return fresh

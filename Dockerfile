@@ -1,0 +1,35 @@
+FROM python:3.11-slim AS build
+# The CPU build where pip finds one (name an index that has it with PIP_EXTRA_INDEX_URL), else the registry's.
+# For GPUs: --build-arg TORCH=torch===2.13.0, which is the release itself, with CUDA, and never a CPU build of it.
+ARG TORCH=torch==2.13.0
+ARG PIP_EXTRA_INDEX_URL
+WORKDIR /src
+COPY requirements.lock ./
+RUN python -m venv --without-pip /opt/docket \
+    && python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock "${TORCH}" \
+    && rm -rf /opt/docket/lib/python3.11/site-packages/torch/include /opt/docket/lib/python3.11/site-packages/torch/bin
+COPY pyproject.toml README.md LICENSE docket.py ./
+COPY app app
+COPY model model
+COPY training training
+RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock .
+
+FROM build AS build-training
+RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock '.[training]'
+
+FROM python:3.11-slim AS runtime
+RUN useradd --create-home --uid 10001 docket && install --directory --owner docket /artifacts
+ENV PATH=/opt/docket/bin:$PATH PYTHONUNBUFFERED=1 DOCKET_HOST=0.0.0.0
+USER 10001
+ENTRYPOINT ["docket"]
+
+FROM runtime AS training
+COPY --from=build-training /opt/docket /opt/docket
+CMD ["train", "bbc-news", "--out", "/artifacts/docket"]
+
+FROM runtime AS service
+COPY --from=build /opt/docket /opt/docket
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('DOCKET_PORT', '8000') + '/health', timeout=4)"]
+CMD ["serve", "/artifacts/docket"]

@@ -1,0 +1,118 @@
+"""The loop: a network and documents → the same network, trained."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from training.optimizer import TableDescent
+from training.progress import Bar, Epoch
+
+if TYPE_CHECKING:
+    from model.network import TanhRNN
+    from training.batches import Encoded
+    from training.recipe import Recipe
+
+
+def descend(
+    network: TanhRNN, documents: Encoded, learn: Tensor, held_out: Tensor, recipe: Recipe, epochs: int, title: str
+) -> list[Epoch]:
+    """Learn from the documents at ``learn``; keep the weights of least loss on those at ``held_out``, if there are any.
+
+    Pooled states are mixed two and two, and their labels with them (mixup: Zhang et al., 2018, on the states as Verma
+    et al., Manifold Mixup, 2019). Words of one document are read as the unknown word, so that it is learned too.
+    """
+    common = documents.common
+    table = TableDescent([network.table], lr=recipe.table_rate)
+    others = [weight for name, weight in network.named_parameters() if name != "table"]
+    adam = torch.optim.Adam(others, lr=recipe.rate, betas=(0.9, 0.98))
+    size = batch_documents(recipe, len(learn))
+    steps = epochs * steps_an_epoch(documents, learn, recipe)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, lambda step: _pace(step / steps)) for each in (table, adam)]
+    history: list[Epoch] = []
+    best = network.state_dict()
+    with Bar(title, epochs, len(learn)) as bar:
+        for number in range(1, epochs + 1):
+            began, total = time.perf_counter(), 0.0
+            network.train()
+            for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
+                target = one_hot(batch.labels, network.output.out_features).float()
+                pooled = network.pool(batch.tokens, batch.starts, common)
+                if recipe.mixup:
+                    pooled, target = mix(pooled, target, recipe.mixup)
+                loss = cross_entropy(network.output(pooled), target)
+                network.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(others, 1.0)
+                table.step()
+                adam.step()
+                for schedule in schedules:
+                    schedule.step()
+                total += loss.item() * len(target)
+                bar.step(len(target), loss.item())
+            speed = len(learn) / (time.perf_counter() - began)
+            history.append(Epoch(number, total / len(learn), *score(network, documents, held_out), speed))
+            bar.epoch(history[-1])
+            if len(held_out):
+                least = min(history, key=lambda epoch: epoch.held_out_loss).number
+                if least == number:
+                    best = copy.deepcopy(network.state_dict())
+                elif number - least >= recipe.patience:
+                    break
+    if len(held_out):
+        network.load_state_dict(best)
+    return history
+
+
+def planned_epochs(documents: Encoded, recipe: Recipe) -> int:
+    """How often to read all documents: a small corpus more often than the recipe says, a large one less."""
+    everywhere = torch.arange(len(documents), device=documents.labels.device)
+    steps = steps_an_epoch(documents, everywhere, recipe)
+    at_most = max(recipe.most_steps / steps, 3)
+    return math.ceil(max(min(recipe.epochs, at_most), recipe.least_steps / steps))
+
+
+def steps_an_epoch(documents: Encoded, places: Tensor, recipe: Recipe) -> float:
+    """About how many batches the documents at ``places`` make."""
+    tokens = float(documents.lengths[places].clamp(max=recipe.longest).sum())
+    return max(tokens / recipe.batch_tokens, len(places) / batch_documents(recipe, len(places)))
+
+
+def batch_documents(recipe: Recipe, documents: int) -> int:
+    """Fewer documents to a batch in a small corpus, so that an epoch has some 60 steps."""
+    return min(recipe.batch_documents, max(8, documents // 60))
+
+
+def mix(pooled: Tensor, target: Tensor, spread: float) -> tuple[Tensor, Tensor]:
+    """Each row of states and of labels mixed with another, the first more: shares from Beta(spread, spread)."""
+    share = torch.distributions.Beta(spread, spread).sample((len(pooled), 1)).to(pooled)
+    share = torch.maximum(share, 1 - share)
+    other = torch.randperm(len(pooled)).to(pooled.device)
+    return share * pooled + (1 - share) * pooled[other], share * target + (1 - share) * target[other]
+
+
+def score(network: TanhRNN, documents: Encoded, places: Tensor) -> tuple[float, float]:
+    """Loss and accuracy on the documents at ``places``; without any, not a number."""
+    if not len(places):
+        return math.nan, math.nan
+    logits, labels = logits_of(network, documents, places), documents.labels[places]
+    return float(cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
+
+
+@torch.no_grad()
+def logits_of(network: TanhRNN, documents: Encoded, places: Tensor) -> Tensor:
+    """The logits of the documents at ``places``, [places, labels]."""
+    network.eval()
+    batches = (documents.batch(part) for part in places.split(1024))
+    return torch.cat([network(batch.tokens, batch.starts) for batch in batches])
+
+
+def _pace(progress: float) -> float:
+    """The learning rate's share: up over the first twentieth, then down to almost nothing."""
+    return min(1.0, progress / 0.05 + 1e-2) * max(0.0, 1.0 - progress) + 1e-3

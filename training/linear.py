@@ -1,0 +1,121 @@
+"""The linear rival, taken in: linear models of the very features that the network pools, mixed into one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.sparse import csr_array
+from sklearn.naive_bayes import ComplementNB
+from sklearn.svm import LinearSVC
+
+from model.vocabulary import UNKNOWN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from model.network import TanhRNN
+    from training.batches import Encoded
+
+FOLDS = 5
+
+
+class Linear(NamedTuple):
+    """Logits ``features @ coefficients + bias``: [rows, labels] and [labels].
+
+    ``out_of_fold``: the logits [documents, labels] that each document got from models that had not seen it.
+    """
+
+    coefficients: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    out_of_fold: NDArray[np.float64]
+
+
+@torch.no_grad()
+def features(network: TanhRNN, documents: Encoded) -> csr_array:
+    """How much of each row of the network's table a document pools: ``sum_t g w_t x_t``, sparse [documents, rows]."""
+    places = torch.arange(len(documents), device=documents.labels.device)
+    rows, own, values = [], [], []
+    for part in places.split(4096):
+        batch = documents.batch(part)
+        weights = network.weights(batch.tokens, batch.starts)
+        document = torch.repeat_interleave(part, documents.lengths[part])
+        for row in (batch.tokens, network.pair_rows(batch.tokens, batch.starts)):
+            known = (row != UNKNOWN) & (row >= 0)
+            rows.append(row[known])
+            own.append(document[known])
+            values.append(weights[known])
+    shape = (len(documents), network.rows)
+    entries = torch.cat(values).double().numpy(force=True)
+    at = tuple(
+        torch.cat(part).int().numpy(force=True) for part in (own, rows)
+    )  # scikit-learn reads 32-bit places alone
+    return csr_array((entries, at), shape=shape)
+
+
+def fit(table: csr_array, labels: NDArray[np.int64], words: int, fold: NDArray[np.int64]) -> Linear:
+    """A mixture of LinearSVC and ComplementNB, each on words alone and on words and pairs.
+
+    The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``words``: the columns
+    that are words; ``fold``: int64 [documents], each document's fold.
+    """
+    kinds = int(labels.max()) + 1
+    logits: NDArray[np.float64] | None = None
+    for number in range(int(fold.max()) + 1):
+        rest, kept = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        models = _models(table[rest], labels[rest], words, kinds)
+        said = np.stack([table[kept] @ coefficients + bias for coefficients, bias in models])
+        if logits is None:
+            logits = np.zeros((len(models), len(labels), kinds))
+        logits[:, kept] = said
+    assert logits is not None
+    share = shares(logits, labels)
+    models = _models(table, labels, words, kinds)
+    return Linear(
+        sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True)),
+        sum(weight * bias for weight, (_, bias) in zip(share, models, strict=True)),
+        np.tensordot(share, logits, 1),
+    )
+
+
+def shares(logits: NDArray[np.float64], labels: NDArray[np.int64], ridge: float = 1e-4) -> NDArray[np.float64]:
+    """Positive weights [models] whose sum of logits [models, documents, labels] has the least cross-entropy."""
+    each = np.arange(len(labels))
+
+    def loss(log_share: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        share = np.exp(log_share)
+        mixed = np.tensordot(share, logits, 1)
+        mixed -= mixed.max(axis=1, keepdims=True)
+        probability = np.exp(mixed)
+        probability /= probability.sum(axis=1, keepdims=True)
+        entropy = -np.log(np.maximum(probability[each, labels], 1e-30)).mean()
+        probability[each, labels] -= 1
+        slope = np.einsum("nk,mnk->m", probability, logits) / len(labels) * share
+        return entropy + ridge * log_share @ log_share, slope + 2 * ridge * log_share
+
+    return np.exp(minimize(loss, np.zeros(len(logits)), jac=True, method="L-BFGS-B", bounds=[(-6, 4)] * len(logits)).x)
+
+
+def _models(
+    table: csr_array, labels: NDArray[np.int64], words: int, kinds: int
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Coefficients [rows, labels] and bias [labels] of each model, centred over the labels."""
+    models = []
+    widths = [words] if not table[:, words:].nnz else [table.shape[1], words]
+    for width in widths:
+        for model in (LinearSVC(tol=1e-2, random_state=0), ComplementNB()):
+            model.fit(table[:, :width], labels)
+            if isinstance(model, LinearSVC):
+                weights, intercept = model.coef_, model.intercept_
+                if len(weights) == 1:  # two labels: one plane between them
+                    weights, intercept = np.vstack([-weights, weights]), np.r_[-intercept, intercept]
+            else:
+                weights, intercept = model.feature_log_prob_, np.zeros(len(model.classes_))
+            coefficients = np.zeros((table.shape[1], kinds))
+            coefficients[:width, model.classes_] = weights.T
+            bias = np.full(kinds, intercept.min() - 1.0)  # a label that this fold has not seen comes last
+            bias[model.classes_] = intercept
+            models.append((coefficients - coefficients.mean(axis=1, keepdims=True), bias - bias.mean()))
+    return models
