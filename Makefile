@@ -42,7 +42,7 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install
+bench: train
 	$(BIN)/python -m benchmarks
 
 lock:

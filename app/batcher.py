@@ -94,6 +94,7 @@ class Batcher(Generic[Item, Result]):
         self._run, self._weigh, self._limits, self._record = run, weigh, limits, record
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._weight = 0
+        self._taken: list[_Waiting[Item, Result]] = []  # the batch at work
         self._left = 0
         self._pace = math.inf  # weight a second, of the last batches
         self._arrived = asyncio.Event()
@@ -132,16 +133,21 @@ class Batcher(Generic[Item, Result]):
     async def submit_all(self, items: Sequence[Item]) -> list[Result]:
         """The items' results in their order; where the queue is full, none of them is taken in."""
         self._admit()
-        return await self._in_time(asyncio.gather(*[self._enqueue(item) for item in items]))
+        answers = [self._enqueue(item) for item in items]
+        try:
+            return await self._in_time(asyncio.gather(*answers))
+        finally:
+            for answer in answers:
+                answer.cancel()  # where one has failed nobody waits for the others
 
     def drain(self) -> None:
         """Take nothing new; what waits is still answered."""
         self.draining = True
 
     def abandon(self) -> None:
-        """Take nothing new, and answer what waits with ``Draining``."""
+        """Take nothing new, and answer what waits or is at work with ``Draining``."""
         self.drain()
-        for waiting in self._queue:
+        for waiting in (*self._taken, *self._queue):
             if not waiting.answer.done():
                 waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
 
@@ -170,7 +176,9 @@ class Batcher(Generic[Item, Result]):
         while True:
             await self._arrived.wait()
             if batch := self._next_batch():
+                self._taken = batch
                 await self._answer(batch)
+                self._taken = []
 
     def _next_batch(self) -> list[_Waiting[Item, Result]]:
         """Whoever waits longest, as many as the budget allows, and nobody who has left or whose deadline has passed."""
@@ -206,9 +214,11 @@ class Batcher(Generic[Item, Result]):
 
     async def _share_out(self, error: Exception, batch: list[_Waiting[Item, Result]]) -> None:
         for waiting in batch:
-            if len(batch) > 1:
+            if waiting.answer.done():
+                self._left += len(batch) > 1
+            elif len(batch) > 1:
                 await self._answer([waiting])
-            elif not waiting.answer.done():
+            else:
                 waiting.answer.set_exception(error)
 
     def _run_checked(self, items: list[Item]) -> Sequence[Result]:

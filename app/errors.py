@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fastapi import HTTPException
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException as FrameworkException
@@ -16,7 +17,10 @@ from app.schemas import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("docket")
 
 
 class BodyTooLarge(HTTPException):
@@ -63,6 +67,30 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Response(body.model_dump_json(exclude_none=True), status, headers, media_type="application/problem+json")
 
 
+class Failures:
+    """ASGI middleware: a failure that no other entry of the table names is logged and answered, and goes no further."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            log.exception("a request failed")
+            response = await _answer(Request(scope), error)
+            await response(scope, receive, send)
+
+
 async def _answer(request: Request, error: Exception) -> Response:
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
     if isinstance(error, RequestValidationError):
@@ -91,6 +119,8 @@ def _invalid(status: int, error: RequestValidationError) -> Response:
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrameworkException)
+    if isinstance(error.__cause__, (ValueError, RecursionError)):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body cannot be read as JSON in UTF-8: mend it")
     known = {
         HTTPStatus.NOT_FOUND: f"there is no {request.url.path}: /docs lists what there is",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.url.path} does not take {request.method}: /docs lists what it takes",

@@ -46,7 +46,7 @@ def _document(line: bytes, number: int, source: str) -> dict[str, Any]:
     where = f"{'stdin' if source == '-' else source}, line {number}"
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(f'{where} is no JSON ({error}): write one object a line, like {{"text": …}}') from None
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise Refusal(f'{where} has no "text" that is a string: write one object a line, like {{"text": …}}')

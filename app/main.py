@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
     errors.install(app)
+    app.add_middleware(errors.Failures)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)

@@ -27,8 +27,9 @@ async def _json_only(request: Request) -> None:
 
 
 Serving = Annotated[Service, Depends(_service)]
+_PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 _FAILURES: dict[int | str, dict[str, Any]] = {
-    int(status): {"model": Problem, "content": {"application/problem+json": {}}}
+    int(status): {"description": status.phrase, "content": _PROBLEM}
     for status in (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -54,8 +55,8 @@ async def predict_batch(batch: Batch, service: Serving) -> Response:
     return _json(Answers.model_construct(results=results, version=service.classifier.version))
 
 
-@router.get("/health", responses={503: {"model": Problem}})
-@router.get("/health/ready", responses={503: {"model": Problem}})
+@router.get("/health", responses={503: _FAILURES[503]})
+@router.get("/health/ready", responses={503: _FAILURES[503]})
 async def ready(service: Serving) -> Health:
     """Whether to send requests here: 503 while it drains or when the network does not come back."""
     health = service.health()
@@ -64,7 +65,7 @@ async def ready(service: Serving) -> Health:
     return health
 
 
-@router.get("/health/live", responses={503: {"model": Problem}})
+@router.get("/health/live", responses={503: _FAILURES[503]})
 async def live(service: Serving) -> Health:
     """Whether to let the process live: 503 when the network does not come back. Load and draining do not count."""
     health = service.health()

@@ -18,6 +18,18 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _whole(text: str) -> str:
+    """JSON can write half a surrogate pair; no answer could say it back."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"character {error.start + 1} is half a surrogate pair: send whole characters") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole), AfterValidator(_not_blank)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -32,14 +44,14 @@ class Options(_Strict):
 class Document(Options):
     """One document."""
 
-    text: Annotated[str, AfterValidator(_not_blank), Field(description="the whole text; nothing of it is cut off")]
+    text: Annotated[Text, Field(description="the whole text; nothing of it is cut off")]
 
 
 class BatchDocument(_Strict):
     """One document of a batch; ``id`` comes back with its answer."""
 
-    id: str | int | None = None
-    text: Annotated[str, AfterValidator(_not_blank)]
+    id: Annotated[str, AfterValidator(_whole)] | int | None = None
+    text: Text
 
 
 class Batch(Options):
@@ -145,7 +157,7 @@ def sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    return (f"{place}: {message}" if place else message).encode(errors="replace").decode()
 
 
 def _in_words(explained: answers.Explanation, text: str, places: list[tuple[int, int]]) -> Explanation:

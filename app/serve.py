@@ -18,8 +18,7 @@ from model.refusal import Refusal
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
-    version = artifact.verify(settings.artifact)["version"]
-    device.choose(settings.device)
+    version = artifact.read(settings.artifact, device.choose(settings.device)).version
     with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
         host, port = listener.getsockname()[:2]
         settings.model_copy(update={"host": host, "port": port}).write()
@@ -49,8 +48,12 @@ def _listen(host: str, port: int) -> socket.socket:
             0
         ]
         listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise Refusal(
             f"cannot listen on {host} port {port} ({error.strerror}): name another with --host or --port"

@@ -66,7 +66,11 @@ def read_document(document: Any) -> BatchDocument | BatchError:
         return BatchDocument.model_validate(document)
     except ValidationError as error:
         own = document.get("id") if isinstance(document, dict) else None
-        return BatchError(id=own if isinstance(own, (str, int)) else None, error=sentence(error))
+        return BatchError(id=own if _echoable(own) else None, error=sentence(error))
+
+
+def _echoable(own: Any) -> bool:
+    return type(own) is int or (isinstance(own, str) and own.encode(errors="replace").decode() == own)
 
 
 def results(

@@ -14,13 +14,15 @@ from model.refusal import Refusal
 PREFIX = "DOCKET_"
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 # Kubernetes puts such variables into every pod beside a Service that is called docket; they are not meant for us.
-_SERVICE_LINK = re.compile(r"DOCKET_(SERVICE_(HOST|PORT.*)|PORT(_\d+_(TCP|UDP).*)?)")
+_SERVICE_LINK = re.compile(
+    r"DOCKET_(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)=.*|DOCKET_PORT=\w+://.*", re.DOTALL
+)
 
 
 class Settings(BaseModel):
     """What ``DOCKET_…`` variables, in capitals, and the options of ``docket serve`` say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     artifact: Annotated[Path, Field(description="the folder that docket train wrote")] = Path("artifacts/demo")
     host: Annotated[str, Field(description="the address to listen on")] = "127.0.0.1"
@@ -40,7 +42,7 @@ class Settings(BaseModel):
         found = {
             name: value
             for name, value in os.environ.items()
-            if name.startswith(PREFIX) and not (_SERVICE_LINK.fullmatch(name) and not value.isdigit())
+            if name.startswith(PREFIX) and not _SERVICE_LINK.fullmatch(f"{name}={value}")
         }
         values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in found.items()}
         try:

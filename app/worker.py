@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import queue
 import threading
 from concurrent.futures import Future
@@ -18,6 +20,7 @@ class Worker(Generic[Result]):
     """``await worker.call(function)``; a thread pool's threads are joined at exit, and a stuck GPU never joins."""
 
     def __init__(self, name: str) -> None:
+        self._busy = False
         self._calls: queue.SimpleQueue[tuple[Callable[[], Result], Future[Result]] | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
@@ -28,17 +31,21 @@ class Worker(Generic[Result]):
         return await asyncio.wrap_future(future)
 
     def stop(self) -> None:
-        """Let the thread end after the calls that wait."""
+        """Let the thread end after the calls that wait; the process does not wait for the one at work."""
         self._calls.put(None)
+        if self._busy:  # a thread inside torch would make the interpreter's own end abort the process
+            atexit.register(os._exit, 0)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             function, future = call
             if not future.set_running_or_notify_cancel():
                 continue
+            self._busy = True
             try:
                 future.set_result(function())
             except Exception as error:  # it is the caller's
                 future.set_exception(error)
             except BaseException as error:  # SystemExit in a thread would end nothing but this thread
                 future.set_exception(RuntimeError(repr(error)))
+            self._busy = False

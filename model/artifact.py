@@ -31,7 +31,7 @@ NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
 class Artifact:
     """What a folder holds, read and verified; ``manifest`` is all that it says of itself."""
 
-    network: torch.jit.ScriptModule
+    network: torchscript.Network
     vocabulary: Vocabulary
     calibration: Calibration
     manifest: dict[str, Any]
@@ -89,7 +89,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         kept = manifest["format"]
-        complete = kept != FORMAT or {"version", "sha256", "calibration", "labels"} <= manifest.keys()
+        complete = kept != FORMAT or (
+            {"version", "calibration", "labels", "sha256"} <= manifest.keys()
+            and manifest["sha256"].keys() == {NETWORK, VOCABULARY}
+        )
     except FileNotFoundError:
         raise Refusal(
             f"{folder} is no artifact, it has no {MANIFEST}: make one with docket train --out {folder}"
@@ -111,8 +114,8 @@ def replacing(folder: Path) -> Iterator[Path]:
 
     Raise ``Refusal`` at once where ``folder`` holds something that is no artifact, or cannot be written.
     """
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).exists() or not any(folder.iterdir()))):
+    folder = folder.resolve()
+    if folder.exists() and not (folder.is_dir() and (_is_artifact(folder) or not any(folder.iterdir()))):
         raise Refusal(f"{folder} exists and is no artifact: name another folder")
     beside = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     try:
@@ -124,6 +127,15 @@ def replacing(folder: Path) -> Iterator[Path]:
         _exchange(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _is_artifact(folder: Path) -> bool:
+    """Whether the folder is one of ours, of whatever format: other programs have a ``manifest.json`` too."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool({"format", "sha256"} <= manifest.keys())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _exchange(new: Path, folder: Path) -> None:

@@ -69,6 +69,8 @@ class TanhRNN(nn.Module):
         with torch.no_grad():
             self.table.normal_(0.0, START)
             self.table.unflatten(0, (self.directions, self.rows))[:, self.words :] = 0.0
+            self.output.weight.normal_(0.0, self.output.in_features**-0.5)
+            self.output.bias.zero_()
             for matrix in self.recurrent.flatten(0, 1):
                 nn.init.orthogonal_(matrix)
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from model.network import TanhRNN
 
 
+Network = torch.jit.ScriptModule
+"""A network as it is loaded: called like ``TanhRNN``, with its method ``explain``."""
+
+
 def to_bytes(network: TanhRNN) -> bytes:
     """The network with its input folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
     folded = copy.deepcopy(network).cpu().eval().requires_grad_(False)
@@ -33,11 +37,11 @@ def to_bytes(network: TanhRNN) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes, device: torch.device) -> torch.jit.ScriptModule:
+def from_bytes(data: bytes, device: torch.device) -> Network:
     """Raise ``Refusal`` where ``data`` is no TorchScript."""
     try:
         with _no_deprecation():
-            network: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(data), map_location=device)
+            network: Network = torch.jit.load(io.BytesIO(data), map_location=device)
     except RuntimeError as error:
         raise Refusal("model.pt is no TorchScript that this version of torch can read: train again") from error
     return network.eval()

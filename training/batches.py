@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+
+from model.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +35,14 @@ class Encoded:
         self.lengths = torch.tensor([len(own) for own in ids], device=device)
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.labels = torch.tensor([number[label] for label in documents.labels], device=device)
+
+    def as_read_after(self, places: Tensor) -> Encoded:
+        """The same documents as one reads them who learned from those at ``places``: other words are unknown."""
+        known = torch.zeros(int(self.tokens.max()) + 1, dtype=torch.bool, device=self.tokens.device)
+        known[self.batch(places).tokens] = True
+        read = copy.copy(self)
+        read.tokens = torch.where(known[self.tokens], self.tokens, UNKNOWN)
+        return read
 
     @property
     def common(self) -> int:

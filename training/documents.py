@@ -57,6 +57,10 @@ class Documents:
         return [f"{count} {what}" for count, what in told if count]
 
 
+LEAST = 3
+"""Documents of two labels at least: one to learn from, one held out, one for the scores."""
+
+
 def check_trainable(documents: Documents, name: str) -> None:
     """Raise ``Refusal`` unless there are two labels to tell apart."""
     labels = sorted(set(documents.with_text().labels))
@@ -64,3 +68,7 @@ def check_trainable(documents: Documents, name: str) -> None:
         raise Refusal(f"{name} has no document with text: add some")
     if len(labels) == 1:
         raise Refusal(f"{name} has one label only, {labels[0]!r}: add documents of a second")
+    if sorted(Counter(documents.with_text().labels).values())[-2] < LEAST:
+        raise Refusal(
+            f"{name} has less than {LEAST} documents of a second label: add some, to learn from and to test on"
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from model import artifact, device
 from model.classifier import Classifier
 from training import corpora, report
-from training.documents import check_trainable
+from training.documents import LEAST, Documents, check_trainable
 from training.evaluate import evaluate
 from training.recipe import Recipe
 from training.split import apart
@@ -53,7 +53,7 @@ def run(job: Job) -> Scores:
         documents = corpus.train.with_text()
         test = corpus.test
         if test is None:
-            stay, unseen = apart(documents, UNSEEN, job.seed)
+            stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
         trained = train(documents, job.recipe, job.seed, chosen)
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
@@ -61,6 +61,12 @@ def run(job: Job) -> Scores:
         artifact.add_facts(folder, {"scores": scores.as_json()})
         report.write(folder / "report", f"{job.recipe.name} on {job.corpus}", trained.epochs, scores, test, predictions)
     return scores
+
+
+def _apart(documents: Documents, seed: int) -> tuple[list[int], list[int]]:
+    """One document in ten for the scores; of a corpus too small for that, one in three."""
+    stay, unseen = apart(documents, UNSEEN, seed)
+    return (stay, unseen) if unseen else apart(documents, LEAST, seed)
 
 
 def tell(line: str) -> None:

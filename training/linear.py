@@ -15,11 +15,10 @@ from model.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from model.network import TanhRNN
     from training.batches import Encoded
-
-FOLDS = 5
 
 
 class Linear(NamedTuple):
@@ -34,20 +33,19 @@ class Linear(NamedTuple):
 
 
 @torch.no_grad()
-def features(network: TanhRNN, documents: Encoded) -> csr_array:
-    """How much of each row of the network's table a document pools: ``sum_t g w_t x_t``, sparse [documents, rows]."""
-    places = torch.arange(len(documents), device=documents.labels.device)
+def features(network: TanhRNN, documents: Encoded, places: Tensor) -> csr_array:
+    """How much of each row of the network's table a document pools: ``sum_t g w_t x_t``, sparse [places, rows]."""
     rows, own, values = [], [], []
-    for part in places.split(4096):
-        batch = documents.batch(part)
+    for part in torch.arange(len(places), device=places.device).split(4096):
+        batch = documents.batch(places[part])
         weights = network.weights(batch.tokens, batch.starts)
-        document = torch.repeat_interleave(part, documents.lengths[part])
+        document = torch.repeat_interleave(part, documents.lengths[places[part]])
         for row in (batch.tokens, network.pair_rows(batch.tokens, batch.starts)):
             known = (row != UNKNOWN) & (row >= 0)
             rows.append(row[known])
             own.append(document[known])
             values.append(weights[known])
-    shape = (len(documents), network.rows)
+    shape = (len(places), network.rows)
     entries = torch.cat(values).double().numpy(force=True)
     at = tuple(
         torch.cat(part).int().numpy(force=True) for part in (own, rows)
@@ -55,24 +53,24 @@ def features(network: TanhRNN, documents: Encoded) -> csr_array:
     return csr_array((entries, at), shape=shape)
 
 
-def fit(table: csr_array, labels: NDArray[np.int64], words: int, fold: NDArray[np.int64]) -> Linear:
+def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     """A mixture of LinearSVC and ComplementNB, each on words alone and on words and pairs.
 
-    The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``words``: the columns
-    that are words; ``fold``: int64 [documents], each document's fold.
+    The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``fold``: int64
+    [documents], each document's fold; there, words that no other fold has are unknown, as they would be in service.
     """
-    kinds = int(labels.max()) + 1
-    logits: NDArray[np.float64] | None = None
-    for number in range(int(fold.max()) + 1):
-        rest, kept = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        models = _models(table[rest], labels[rest], words, kinds)
-        said = np.stack([table[kept] @ coefficients + bias for coefficients, bias in models])
-        if logits is None:
-            logits = np.zeros((len(models), len(labels), kinds))
-        logits[:, kept] = said
-    assert logits is not None
-    share = shares(logits, labels)
+    everywhere = torch.arange(len(documents), device=fold.device)
+    table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
+    kinds, words = int(labels.max()) + 1, network.words
     models = _models(table, labels, words, kinds)
+    logits = np.zeros((len(models), len(labels), kinds))
+    for number in fold.unique():
+        kept, rest = everywhere[fold == number], everywhere[fold != number]
+        held_out = features(network, documents.as_read_after(rest), kept)
+        at, learn = kept.numpy(force=True), rest.numpy(force=True)
+        for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], words, kinds)):
+            logits[place, at] = held_out @ coefficients + bias
+    share = shares(logits, labels)
     return Linear(
         sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True)),
         sum(weight * bias for weight, (_, bias) in zip(share, models, strict=True)),
@@ -103,7 +101,9 @@ def _models(
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Coefficients [rows, labels] and bias [labels] of each model, centred over the labels."""
     models = []
-    widths = [words] if not table[:, words:].nnz else [table.shape[1], words]
+    widths = [words] if table.shape[1] == words else [table.shape[1], words]
+    if len(np.unique(labels)) < 2:  # copies stay in one fold, and can take a label away from the others
+        return [(np.zeros((table.shape[1], kinds)), np.eye(kinds)[labels[0]])] * (2 * len(widths))
     for width in widths:
         for model in (LinearSVC(tol=1e-2, random_state=0), ComplementNB()):
             model.fit(table[:, :width], labels)

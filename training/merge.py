@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from training.linear import Linear
     from training.recipe import Recipe
 
-LINEAR = 0.1
-"""The largest input of a linear unit: tanh(0.1) is 0.1 less a third of a percent."""
+LINEAR = 0.03
+"""The largest input of a linear unit: tanh(0.03) is 0.03 less 0.03 %."""
 
 
 def linear_units(labels: int, hidden: int) -> int:
@@ -38,7 +38,7 @@ def merge(recurrent: TanhRNN, linear: Linear, share: tuple[float, float], common
     merged.importance.copy_(recurrent.importance)
     units = recipe.hidden - own
 
-    words = recurrent.table.unflatten(0, (sides, -1)).cpu()
+    words = recurrent.table.cpu().clone().unflatten(0, (sides, -1))
     words[:, common : recurrent.words] = words[:, :1]
     inputs, turn, scale = _factored(linear.coefficients, sides * units)
     table = torch.zeros(sides, recurrent.rows, recipe.hidden)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+LINES = 20
+"""Epochs told of a run in a log: a small corpus is read hundreds of times."""
+
+
 class Epoch(NamedTuple):
     """What one epoch came to: mean loss on what it learned from, loss and accuracy on what was held out."""
 
@@ -56,7 +60,8 @@ class Bar:
         """Tell what an epoch came to."""
         scored = not math.isnan(epoch.held_out_loss)
         self._last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
-        if not self._progress.disable:
+        seldom = epoch.number % max(1, self._epochs // LINES) and epoch.number < self._epochs
+        if not self._progress.disable or seldom:
             return
         spent = time.perf_counter() - self._began
         held_out = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
@@ -31,11 +33,15 @@ def write(
 ) -> None:
     """Write ``folder/index.html``, one file that needs nothing beside it."""
     folder.mkdir()
+    with rc_context({"svg.fonttype": "none", "text.parse_math": False}), warnings.catch_warnings():
+        # The browser draws the letters, in any script: matplotlib need not have them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        curves, confusion = _svg(_curves(epochs)), _svg(_confusion(scores))
     page = _PAGE.format(
         title=escape(title),
         summary=escape(f"It never saw these {scores.summary()}."),
-        curves=_svg(_curves(epochs)),
-        confusion=_svg(_confusion(scores)),
+        curves=curves,
+        confusion=confusion,
         labels="".join(_label_row(label, row) for label, row in scores.per_label.items()),
         worst="".join(_worst(documents, predictions)),
     )

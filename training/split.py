@@ -27,6 +27,7 @@ def folds(documents: Documents, count: int, seed: int) -> NDArray[np.int64]:
     fold = np.zeros(len(first), dtype=np.int64)
     for label in np.unique(owner):
         own = draw[owner[draw] == label]
+        own = own[np.argsort(size[own], kind="stable")]  # a large group comes late, and leaves the first fold its size
         middle = size[own].cumsum() - size[own] / 2
         fold[own] = middle / size[own].sum() * count
     return fold[group]

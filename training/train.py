@@ -53,22 +53,24 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     logits: list[Tensor] = []
     history: list[Epoch] = []
     epochs = planned_epochs(encoded, recipe)
-    while len(held_out) < ENOUGH and len(logits) <= int(fold.max()):
-        kept = fold.eq(len(logits))
+    for number in fold.unique():
+        if len(held_out) >= ENOUGH:
+            break
+        kept = fold.eq(number)
         part, rest = kept.nonzero().squeeze(1), kept.logical_not().nonzero().squeeze(1)
+        if not len(rest):
+            continue
         network = fresh()
         run = descend(network, encoded, rest, part, recipe, epochs, "held out")
-        logits.append(logits_of(network, encoded, part))
+        logits.append(logits_of(network, encoded.as_read_after(rest), part))
         held_out = torch.cat([held_out, part])
         history = history or run
         if not recipe.linear:
             return Trained(network, vocabulary, Calibration.fit(logits[0], encoded.labels[part]), history)
 
-    labels = encoded.labels.numpy(force=True)
-    rival = linear.fit(linear.features(network, encoded), labels, len(vocabulary), fold.numpy(force=True))
-    places = held_out.numpy(force=True)
-    both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[places]])
-    share = linear.shares(both - both.mean(axis=2, keepdims=True), labels[places])
+    rival = linear.fit(network, encoded, fold)
+    both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[held_out.numpy(force=True)]])
+    share = linear.shares(both - both.mean(axis=2, keepdims=True), encoded.labels[held_out].numpy(force=True))
     network = fresh()
     descend(network, encoded, torch.arange(len(encoded), device=device), held_out[:0], recipe, epochs, "all documents")
     merged = merge(network, rival, share / share.sum(), encoded.common, recipe)

@@ -1,0 +1,1 @@
+"""Measurements, side by side on one machine; ``make bench`` runs them all and writes docs/benchmarks.md."""

@@ -1,0 +1,42 @@
+"""Run every benchmark and write its table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks import engine, service
+
+ROOT = Path(__file__).parent.parent
+ARTIFACT = ROOT / "artifacts" / "demo"
+
+
+def main() -> None:
+    """Write docs/benchmarks.md; the tables' rows were measured one after another on this machine."""
+    page = f"""# Benchmarks
+
+Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch
+{torch.__version__}. On a shared machine compare rows of one table, not tables of two days.
+
+## The network alone
+
+Documents a second on one thread: {engine.DOCUMENTS} of 216 tokens on average, both directions, the median run.
+
+{engine.table()}
+
+## The service
+
+BBC News test documents (2.3 kB), {service.CONNECTIONS} connections, the load generator on the same cores.
+
+{service.table(str(ARTIFACT))}
+"""
+    (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

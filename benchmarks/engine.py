@@ -1,0 +1,72 @@
+"""The network alone: documents a second on one thread, beside ``torch.nn.RNN`` on padded batches."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from model import torchscript
+from model.network import TanhRNN
+
+WORDS, LABELS, DOCUMENTS, ROUNDS = 40_000, 20, 512, 5
+Documents = list[Tensor]
+
+
+def documents() -> Documents:
+    """Token ids of documents whose lengths scatter like posts' (216 on average) and whose words like language's."""
+    torch.manual_seed(0)
+    lengths = torch.distributions.LogNormal(4.9, 0.95).sample((DOCUMENTS,)).clamp(5, 3000)
+    lengths = (lengths * 216 / lengths.mean()).long() + 1
+    ranks = [torch.rand(int(length)).pow(-2).long().clamp(max=WORDS - 1) for length in lengths]
+    return [own % WORDS for own in ranks]
+
+
+def ours(hidden: int) -> Callable[[Documents], object]:
+    """The network as it is served."""
+    network = torchscript.from_bytes(torchscript.to_bytes(TanhRNN(WORDS, LABELS, hidden=hidden)), torch.device("cpu"))
+
+    def run(batch: Documents) -> object:
+        lengths = torch.tensor([len(own) for own in batch])
+        return network(torch.cat(batch), lengths.cumsum(0) - lengths)
+
+    return run
+
+
+def padded(hidden: int) -> Callable[[Documents], object]:
+    """What one would write first: an embedding, ``nn.RNN`` to the longest document's end, the mean of its states."""
+    words, rnn = nn.Embedding(WORDS, 128), nn.RNN(128, hidden, bidirectional=True, batch_first=True)
+    output = nn.Linear(2 * hidden, LABELS)
+    return lambda batch: output(rnn(words(pad_sequence(batch, batch_first=True)))[0].mean(1))
+
+
+@torch.inference_mode()
+def table() -> str:
+    """Documents a second for each engine and batch size, as Markdown."""
+    torch.set_num_threads(1)
+    texts = documents()
+    rows = ["| engine | batch 1 | batch 8 | batch 32 |", "| --- | --- | --- | --- |"]
+    engines = {
+        f"{name}, hidden {hidden}": make(hidden)
+        for hidden in (64, 128)
+        for name, make in (("ours", ours), ("padded nn.RNN", padded))
+    }
+    for name, run in engines.items():
+        speeds = [f"{_speed(run, texts, size):,.0f}" for size in (1, 8, 32)]
+        rows.append(f"| {name} | {' | '.join(speeds)} |")
+    return "\n".join(rows)
+
+
+def _speed(run: Callable[[Documents], object], texts: Documents, size: int) -> float:
+    batches = [texts[begin : begin + size] for begin in range(0, DOCUMENTS, size)]
+    seconds = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        for batch in batches:
+            run(batch)
+        seconds.append(time.perf_counter() - begin)
+    return DOCUMENTS / statistics.median(seconds[1:])

@@ -1,0 +1,31 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import tiny
+from tests.app.served import PATIENCE, Server, served
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.artifact(tmp_path_factory.mktemp("artifact"))
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """It reads a document from end to end, in about 2.5 s a million words."""
+    return tiny.artifact(tmp_path_factory.mktemp("slow"), window=0)
+
+
+@pytest.fixture(scope="session")
+def server(artifact: Path) -> Iterator[Server]:
+    with served(artifact) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as opened:
+        yield opened

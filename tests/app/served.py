@@ -1,0 +1,148 @@
+"""The server as its users meet it: a process that is started, spoken to over HTTP, and ended by its own pid."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+PATIENCE = 60.0
+"""Seconds after which a wait is a failure; on a quiet machine nothing takes a twentieth of it."""
+
+
+@dataclass
+class Server:
+    """A running one; ``lines``: what it has written to stderr."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://").rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=PATIENCE, verify=False)
+
+    def post(self, path: str, json: object) -> httpx.Response:
+        return httpx.post(self.url + path, json=json, timeout=PATIENCE, verify=False)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def ended(self) -> int:
+        """The exit code, waited for."""
+        return self.process.wait(PATIENCE)
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    """This process's, with no ``DOCKET_…`` of its own and those of ``settings``, whose names have no prefix."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
+    return own | {"OMP_NUM_THREADS": "1"} | {f"DOCKET_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -> subprocess.CompletedProcess[bytes]:
+    """One command, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "docket", *map(str, arguments)],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        timeout=PATIENCE,
+        env=environment(settings),
+        check=False,
+    )
+
+
+@contextmanager
+def served(artifact: Path, *options: str, **settings: object) -> Iterator[Server]:
+    """``docket serve`` on a free port, ready to answer."""
+    command: Sequence[str] = [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(settings)) as process:
+        server, reader = Server(process), None
+        try:
+            assert process.stderr is not None
+            server.lines.append(process.stderr.readline())
+            found = re.search(r"http://\S+", server.lines[0])
+            assert found, f"no address in {server.lines[0]!r}"
+            server.url = found[0]
+            reader = threading.Thread(target=server.lines.extend, args=[process.stderr])
+            reader.start()
+            _wait_until_ready(server)
+            yield server
+        finally:
+            _end(process)
+            if reader is not None:
+                reader.join(PATIENCE)
+
+
+def _wait_until_ready(server: Server) -> None:
+    until = time.monotonic() + PATIENCE
+    while server.process.poll() is None and time.monotonic() < until:
+        try:
+            if server.get("/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)  # it does not listen yet: there is no event to wait for
+    raise AssertionError(f"the server did not become ready: {''.join(server.lines)}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The failure that it tells, in the one form that all have (RFC 9457)."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    told: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail"} <= told.keys()
+    assert told["status"] == status
+    assert told["title"]
+    assert told["detail"]
+    assert "\n" not in told["detail"]
+    return told
+
+
+def samples(server: Server, name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
+    families = list(text_string_to_metric_families(server.get("/metrics").text))
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Ask another process until it is so."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never became so"
+        time.sleep(0.01)  # another process sets no event here

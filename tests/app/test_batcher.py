@@ -1,0 +1,409 @@
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import wraps
+
+import pytest
+
+from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining, Limits, QueueFull
+
+PATIENCE = 30.0
+LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE)
+
+
+def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    @wraps(test)
+    def run(**fixtures: object) -> None:
+        asyncio.run(asyncio.wait_for(test(**fixtures), PATIENCE))
+
+    return run
+
+
+class Network:
+    """A ``run`` that does what its items say: ``hold`` waits for ``go``, and ``batches`` keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, items: Sequence[str]) -> list[str]:
+        self.batches.append(list(items))
+        if "hold" in items or ("hold alone" in items and len(items) == 1):
+            self.begun.set()
+            assert self.go.wait(PATIENCE)
+        if "raise" in items or "hold alone" in items:
+            raise ValueError("no")
+        if "exit" in items:
+            raise SystemExit(1)
+        if "few" in items:
+            return []
+        if "many" in items:
+            return [*items, "one more"]
+        return [item.upper() for item in items]
+
+    @property
+    def ran(self) -> set[str]:
+        return {item for batch in self.batches for item in batch}
+
+
+def by_one(item: str) -> int:
+    return 1
+
+
+def batcher_of(
+    network: Callable[[Sequence[str]], Sequence[str]],
+    weigh: Callable[[str], int] = by_one,
+    record: Callable[[BatchRecord], None] = lambda record: None,
+    **limits: float,
+) -> Batcher[str, str]:
+    return Batcher(network, weigh, replace(LIMITS, **limits), record)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others run until it is so; the test's own time limit ends it where it never is."""
+    while not condition():  # noqa: ASYNC110  # what is waited for sets no event
+        await asyncio.sleep(0.001)
+
+
+async def held(batcher: Batcher[str, str], network: Network) -> "asyncio.Task[str]":
+    """A submit whose batch is at work until ``network.go``."""
+    task = asyncio.create_task(batcher.submit("hold"))
+    await asyncio.to_thread(network.begun.wait, PATIENCE)
+    return task
+
+
+async def waiting(batcher: Batcher[str, str], items: Sequence[str]) -> "list[asyncio.Task[str]]":
+    """Submits that are in the queue, behind a batch at work."""
+    before = batcher.waiting
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
+    await until(lambda: batcher.waiting == before + len(items))
+    return tasks
+
+
+async def ended(task: "asyncio.Task[str]") -> BaseException | None:
+    """How it ended: a caller that is left waiting fails the test."""
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done, "this submit does not end"
+    return asyncio.CancelledError() if task.cancelled() else task.exception()
+
+
+@asynchronous
+async def test_everybody_gets_their_own_result() -> None:
+    async with batcher_of(Network(), items=1000) as batcher:
+        items = [f"item {number}" for number in range(300)]
+        assert await asyncio.gather(*map(batcher.submit, items)) == [item.upper() for item in items]
+
+
+@asynchronous
+async def test_many_at_once_come_back_in_their_order_over_several_batches() -> None:
+    network = Network()
+    async with batcher_of(network, batch=7) as batcher:
+        assert await batcher.submit_all([f"{number}x" for number in range(50)]) == [f"{n}X" for n in range(50)]
+    assert len(network.batches) == 8
+
+
+@asynchronous
+async def test_none_at_once_is_an_answer() -> None:
+    async with batcher_of(Network()) as batcher:
+        assert await batcher.submit_all([]) == []
+
+
+@asynchronous
+async def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["a", "b", "c"])
+        assert batcher.waiting == 3
+        network.go.set()
+        assert await asyncio.gather(first, *others) == ["HOLD", "A", "B", "C"]
+    assert network.batches == [["hold"], ["a", "b", "c"]]
+    assert batcher.waiting == 0
+
+
+@asynchronous
+async def test_a_batch_keeps_to_its_budget_and_only_a_single_item_may_exceed_it() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, batch=10) as batcher:
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["a" * 4, "b" * 5, "c" * 3, "d" * 20, "e", "f" * 9])
+        network.go.set()
+        await asyncio.gather(first, *others)
+    assert [[len(item) for item in batch] for batch in network.batches] == [[4], [4, 5], [3], [20], [1, 9]]
+
+
+@asynchronous
+async def test_one_bad_item_of_a_batch_fails_alone() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        first = await held(batcher, network)
+        good, bad, other = await waiting(batcher, ["good", "raise", "other"])
+        network.go.set()
+        assert await asyncio.gather(first, good, other) == ["HOLD", "GOOD", "OTHER"]
+        assert isinstance(await ended(bad), ValueError)
+
+
+@asynchronous
+async def test_an_item_whose_caller_has_left_is_not_run() -> None:
+    network, records = Network(), []
+    async with batcher_of(network, record=records.append) as batcher:
+        first = await held(batcher, network)
+        left, stays = await waiting(batcher, ["left", "stays"])
+        left.cancel()
+        network.go.set()
+        assert await asyncio.gather(first, stays) == ["HOLD", "STAYS"]
+        await batcher.submit("next")
+        await until(lambda: len(records) == 3)
+    assert "left" not in network.ran
+    assert [record.left for record in records] == [0, 1, 0]
+
+
+@asynchronous
+async def test_an_item_whose_caller_leaves_is_not_run_again_alone() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        many = asyncio.create_task(batcher.submit("hold alone"))
+        left = asyncio.create_task(batcher.submit("left"))
+        await asyncio.to_thread(network.begun.wait, PATIENCE)
+        left.cancel()
+        network.go.set()
+        assert isinstance(await ended(many), ValueError)
+        await batcher.submit("last")
+    assert ["left"] not in network.batches
+
+
+@asynchronous
+async def test_where_one_of_many_fails_the_others_are_not_run_for_nobody() -> None:
+    network = Network()
+    async with batcher_of(network, batch=1) as batcher:
+        with pytest.raises(ValueError, match="no"):
+            await batcher.submit_all(["raise", *"abcdefgh"])
+        await batcher.submit("last")
+    assert not {"b", "c", "d", "e", "f", "g", "h"} & network.ran  # a may have been at work
+
+
+@asynchronous
+async def test_a_full_queue_refuses_by_items_and_says_when_to_come_back() -> None:
+    network = Network()
+    async with batcher_of(network, items=2) as batcher:
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["a", "b"])
+        with pytest.raises(QueueFull) as refused:
+            await batcher.submit("c")
+        network.go.set()
+        await asyncio.gather(first, *others)
+        assert await batcher.submit("d") == "D"
+    assert isinstance(refused.value.retry_after, int)
+    assert refused.value.retry_after >= 1
+    assert str(refused.value.retry_after) in str(refused.value)
+    assert "c" not in network.ran
+
+
+@asynchronous
+async def test_a_full_queue_refuses_by_weight() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, weight=5) as batcher:
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["aaaa", "bb"])
+        with pytest.raises(QueueFull) as refused:
+            await batcher.submit("c")
+        network.go.set()
+        await asyncio.gather(first, *others)
+        assert await batcher.submit("d") == "D"
+    assert isinstance(refused.value.retry_after, int)
+    assert refused.value.retry_after >= 1
+
+
+@asynchronous
+async def test_the_time_to_come_back_is_the_weight_that_waits_at_the_pace_of_the_last_batches() -> None:
+    network = Network()
+
+    def slow_once(items: Sequence[str]) -> list[str]:
+        if items[0] == "slow":
+            time.sleep(0.05)  # weight 4 in at least 0.05 s: at most 80 a second
+        return network(items)
+
+    async with batcher_of(slow_once, weigh=len, weight=400) as batcher:
+        await batcher.submit("slow")
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["a" * 800])
+        with pytest.raises(QueueFull) as refused:
+            await batcher.submit("c")
+        network.go.set()
+        await asyncio.gather(first, *others)
+    assert refused.value.retry_after >= 10
+
+
+@asynchronous
+async def test_of_many_at_once_a_full_queue_takes_none() -> None:
+    network = Network()
+    async with batcher_of(network, items=1) as batcher:
+        first = await held(batcher, network)
+        (other,) = await waiting(batcher, ["a"])
+        with pytest.raises(QueueFull):
+            await batcher.submit_all(["x", "y"])
+        assert batcher.waiting == 1
+        network.go.set()
+        await asyncio.gather(first, other)
+    assert not {"x", "y"} & network.ran
+
+
+@asynchronous
+async def test_an_item_that_cannot_be_weighed_fails_alone() -> None:
+    async with batcher_of(Network(), weigh=int) as batcher:
+        with pytest.raises(ValueError, match="invalid literal"):
+            await batcher.submit("no number")
+        assert await batcher.submit("3") == "3"
+
+
+@asynchronous
+async def test_a_batch_that_takes_longer_than_anybody_waits_is_said_to_be_stuck() -> None:
+    network = Network()
+    async with batcher_of(network, deadline=0.3) as batcher:
+        assert not batcher.stuck
+        first = await held(batcher, network)
+        assert isinstance(await ended(first), DeadlinePassed)
+        await until(lambda: batcher.stuck)
+        network.go.set()
+        await until(lambda: not batcher.stuck)
+        assert await batcher.submit("next") == "NEXT"
+
+
+@asynchronous
+async def test_a_batcher_that_takes_up_nothing_again_is_said_to_be_stuck() -> None:
+    def end(record: BatchRecord) -> None:
+        raise asyncio.CancelledError
+
+    async with batcher_of(Network(), record=end) as batcher:
+        assert await batcher.submit("last") == "LAST"
+        await until(lambda: batcher.stuck)
+
+
+@asynchronous
+async def test_each_batch_is_recorded() -> None:
+    network, records = Network(), []
+    async with batcher_of(network, weigh=len, record=records.append) as batcher:
+        first = await held(batcher, network)
+        others = await waiting(batcher, ["aaa", "bb"])
+        network.go.set()
+        await asyncio.gather(first, *others)
+        assert isinstance(await ended(asyncio.create_task(batcher.submit("raise"))), ValueError)
+        await until(lambda: len(records) == 3)
+    assert [(record.items, record.weight) for record in records] == [(1, 4), (2, 5), (1, 5)]
+    assert [record.waiting for record in records] == [2, 0, 0]
+    assert [type(record.error) for record in records] == [type(None), type(None), ValueError]
+    assert all(len(record.waited) == record.items and min(record.waited) >= 0 for record in records)
+    assert all(record.seconds >= 0 for record in records)
+
+
+@asynchronous
+async def test_a_hook_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(record: BatchRecord) -> None:
+        raise ZeroDivisionError
+
+    async with batcher_of(Network(), record=fail) as batcher:
+        assert [await batcher.submit("a"), await batcher.submit("b")] == ["A", "B"]
+        assert not batcher.stuck
+    assert "a hook on the batch record failed" in caplog.text
+
+
+@asynchronous
+async def test_while_it_drains_what_waits_is_answered_and_nothing_new_is_taken() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        first = await held(batcher, network)
+        (other,) = await waiting(batcher, ["waits"])
+        batcher.drain()
+        with pytest.raises(Draining):
+            await batcher.submit_all(["new"])
+        network.go.set()
+        assert await asyncio.gather(first, other) == ["HOLD", "WAITS"]
+
+
+@asynchronous
+async def test_what_is_abandoned_is_not_run() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        await held(batcher, network)
+        (left, gone) = await waiting(batcher, ["waits", "gone"])
+        gone.cancel()
+        await asyncio.sleep(0)
+        batcher.abandon()
+        assert isinstance(await ended(left), Draining)
+        network.go.set()
+    assert network.ran == {"hold"}
+
+
+def cancel(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+    task.cancel()
+
+
+def abandon(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+    batcher.abandon()
+
+
+def nothing(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("item", "behind", "happens", "limits", "expected"),
+    [
+        pytest.param("raise", False, nothing, {}, ValueError, id="run raises"),
+        pytest.param("few", False, nothing, {}, RuntimeError, id="run returns too few"),
+        pytest.param("many", False, nothing, {}, RuntimeError, id="run returns too many"),
+        pytest.param("exit", False, nothing, {}, RuntimeError, id="run raises SystemExit"),
+        pytest.param("raise", True, None, {}, ValueError, id="run raises in the next batch"),
+        pytest.param("ok", True, cancel, {}, asyncio.CancelledError, id="cancelled while waiting"),
+        pytest.param("hold", False, cancel, {}, asyncio.CancelledError, id="cancelled while running"),
+        pytest.param("ok", True, nothing, {"deadline": 0.5}, DeadlinePassed, id="deadline while waiting"),
+        pytest.param("hold", False, nothing, {"deadline": 0.5}, DeadlinePassed, id="deadline while running"),
+        pytest.param("ok", True, nothing, {"items": 1, "weight": 1}, None, id="the last that fits"),
+        pytest.param("ok", True, abandon, {}, Draining, id="abandoned while waiting"),
+        pytest.param("hold", False, abandon, {}, Draining, id="abandoned while running"),
+    ],
+)
+@asynchronous
+async def test_every_submit_ends_and_the_next_batch_is_served(
+    item: str,
+    behind: bool,
+    happens: Callable[[Batcher[str, str], "asyncio.Task[str]"], None] | None,
+    limits: dict[str, float],
+    expected: type[BaseException] | None,
+) -> None:
+    network = Network()
+    async with batcher_of(network, **limits) as batcher:
+        if behind:
+            await held(batcher, network)
+            (task,) = await waiting(batcher, [item])
+        else:
+            task = asyncio.create_task(batcher.submit(item))
+            await until(lambda: bool(network.batches))
+        if happens is None or expected is None:
+            network.go.set()
+        else:
+            happens(batcher, task)
+        end = await ended(task)
+        network.go.set()
+        assert type(end) is (expected or type(None))
+        if not batcher.draining:
+            assert await batcher.submit("next") == "NEXT"
+
+
+@pytest.mark.parametrize(("item", "behind"), [("ok", True), ("hold", False)], ids=["waiting", "running"])
+@asynchronous
+async def test_every_submit_ends_when_the_batcher_closes(item: str, behind: bool) -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        if behind:
+            await held(batcher, network)
+            (task,) = await waiting(batcher, [item])
+        else:
+            task = await held(batcher, network)
+    end = await ended(task)
+    network.go.set()
+    assert isinstance(end, Draining)
+    with pytest.raises(Draining):
+        await batcher.submit("late")

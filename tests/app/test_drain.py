@@ -1,0 +1,200 @@
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.batcher import Batcher, Draining, Limits
+from app.drain import draining_on_sigterm
+from tests.app.served import PATIENCE, Server, problem, served, until
+
+LONG = {"text": "the late goal won " * 30_000}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, workers: int) -> None:
+    told = asyncio.Event()
+
+    async def client(server: Server, number: int) -> list[httpx.Response]:
+        """Ask until told to go elsewhere."""
+        answers: list[httpx.Response] = []
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as connection:
+            while not answers or answers[-1].status_code == 200:
+                text = f"the late goal won {number} " * 50
+                answers.append(await connection.post(server.url + "/predict", json={"text": text}))
+                if len(answers) == 10:
+                    told.set()
+        return answers
+
+    async def crowd(server: Server) -> list[list[httpx.Response]]:
+        clients = [asyncio.create_task(client(server, number)) for number in range(16)]
+        await told.wait()
+        server.terminate()
+        return await asyncio.wait_for(asyncio.gather(*clients), PATIENCE)
+
+    with served(artifact, "--workers", str(workers), grace=20) as server:
+        started = children(server)
+        everybody = asyncio.run(crowd(server))
+        assert server.ended() == 0
+    for *answered, last in everybody:
+        assert all(answer.json()["label"] for answer in answered)
+        problem(last, 503)
+        assert last.headers["connection"] == "close"
+        assert last.headers["retry-after"] == "1"
+    with pytest.raises(httpx.ConnectError):
+        server.get("/health")
+    assert len(server.lines) == 1
+    assert (len(started) >= 2) is (workers == 2)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+
+
+@pytest.mark.parametrize(("workers", "signals"), [(1, 1), (1, 2), (2, 1)])
+def test_what_is_at_work_and_what_waits_at_sigterm_is_answered(slow: Path, workers: int, signals: int) -> None:
+    async def rule(server: Server) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as client:
+            asked = asyncio.create_task(client.post(server.url + "/predict/batch", json={"documents": [LONG] * 3}))
+            await asyncio.to_thread(until, lambda: server.get("/health").json()["waiting"] == 2)
+            for _ in range(signals):
+                server.terminate()
+                await asyncio.to_thread(until, lambda: has_gone(server))
+            return await asked
+
+    with served(slow, "--workers", str(workers), batch_tokens=1, grace=40) as server:
+        response = asyncio.run(rule(server))
+        assert server.ended() == 0
+    assert response.status_code == 200
+    assert [result["tokens"] for result in response.json()["results"]] == [120_000] * 3
+
+
+def children(server: Server) -> set[int]:
+    """The processes that it has started."""
+    pid = server.process.pid
+    if not Path("/proc/self").exists():
+        pytest.skip("looks for processes in /proc")
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def has_gone(server: Server) -> bool:
+    """Whether it says that it drains, or takes no connections any more."""
+    try:
+        return server.get("/health").status_code == 503
+    except httpx.TransportError:
+        return True
+
+
+def test_what_cannot_be_answered_within_the_grace_time_is_503_and_the_exit_is_clean(slow: Path) -> None:
+    async def rule(server: Server) -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as client:
+            path = server.url + "/predict"
+            asked = [asyncio.create_task(client.post(path, json={"text": LONG["text"] * 14})) for _ in range(2)]
+            await asyncio.to_thread(until, lambda: server.get("/health").json()["waiting"] == 1)
+            server.terminate()
+            return await asyncio.gather(*asked)
+
+    with served(slow, batch_tokens=1, grace=1) as server:
+        responses = asyncio.run(rule(server))
+        assert server.ended() == 0
+    for response in responses:
+        problem(response, 503)
+    assert len(server.lines) == 1
+
+
+@contextmanager
+def receiving(number: signal.Signals) -> Iterator[list[int]]:
+    """What reaches the server's own handler: a list of signals."""
+    received: list[int] = []
+    before = signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield received
+    finally:
+        signal.signal(number, before)
+
+
+def echo(items: Sequence[str]) -> Sequence[str]:
+    return items
+
+
+def echoing() -> Batcher[str, str]:
+    return Batcher(echo, len, Limits(batch=10, items=10, weight=100, deadline=PATIENCE))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_drains_and_the_second_goes_to_the_server_at_once(number: signal.Signals) -> None:
+    async def rule(received: list[int]) -> None:
+        async with echoing() as batcher:
+            with draining_on_sigterm(batcher, grace=PATIENCE):
+                os.kill(os.getpid(), number)
+                assert batcher.draining
+                assert received == []
+                os.kill(os.getpid(), number)
+                assert received == [number]
+
+    with receiving(number) as received:
+        asyncio.run(rule(received))
+
+
+def test_after_a_moment_the_first_signal_goes_to_the_server_too() -> None:
+    async def rule(received: list[int]) -> None:
+        async with echoing() as batcher:
+            with draining_on_sigterm(batcher, grace=PATIENCE):
+                os.kill(os.getpid(), signal.SIGTERM)
+                while not received:  # noqa: ASYNC110  # a signal handler sets no event
+                    await asyncio.sleep(0.01)
+
+    with receiving(signal.SIGTERM) as received:
+        asyncio.run(asyncio.wait_for(rule(received), PATIENCE))
+    assert received == [signal.SIGTERM]
+
+
+def test_what_still_waits_near_the_end_of_the_grace_time_is_told_so() -> None:
+    go = threading.Event()
+
+    def hold(items: Sequence[str]) -> Sequence[str]:
+        assert go.wait(PATIENCE)
+        return items
+
+    async def rule() -> None:
+        async with Batcher(hold, len, Limits(batch=1, items=10, weight=100, deadline=PATIENCE)) as batcher:
+            with draining_on_sigterm(batcher, grace=1.2):
+                _, waits = (asyncio.create_task(batcher.submit(item)) for item in ("at work", "waits"))
+                while batcher.waiting != 1:  # noqa: ASYNC110  # what is waited for sets no event
+                    await asyncio.sleep(0)
+                os.kill(os.getpid(), signal.SIGTERM)
+                with pytest.raises(Draining):
+                    await waits
+                go.set()
+
+    with receiving(signal.SIGTERM):
+        asyncio.run(asyncio.wait_for(rule(), PATIENCE))
+
+
+def test_when_the_service_has_stopped_the_signals_are_as_before() -> None:
+    async def rule() -> None:
+        async with echoing() as batcher:
+            with draining_on_sigterm(batcher, grace=1):
+                pass
+
+    with receiving(signal.SIGTERM) as received:
+        asyncio.run(rule())
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+
+
+def test_in_a_thread_that_gets_no_signals_nothing_is_touched() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen: list[object] = []
+
+    async def rule() -> None:
+        async with echoing() as batcher:
+            with draining_on_sigterm(batcher, grace=1):
+                seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=lambda: asyncio.run(rule()))
+    thread.start()
+    thread.join(PATIENCE)
+    assert seen == [before]

@@ -1,0 +1,138 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.app.served import Server, samples, served
+
+FAILURES = {"413", "415", "422", "429", "503", "504"}
+
+
+@pytest.fixture(scope="module")
+def pair(artifact: Path) -> Iterator[Server]:
+    with served(artifact, "--workers", "2") as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/health/live"])
+def test_a_service_that_is_well_says_so_and_what_it_serves(client: httpx.Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    told = response.json()
+    assert told.keys() == {"status", "version", "device", "labels", "waiting"}
+    assert (told["status"], told["device"], told["labels"], told["waiting"]) == ("ok", "cpu", 2, 0)
+    assert told["version"] == client.post("/predict", json={"text": "the goal"}).json()["version"]
+
+
+def test_the_first_line_names_the_artifact_its_version_and_the_address(server: Server, artifact: Path) -> None:
+    version = server.get("/health").json()["version"]
+    assert server.lines[0] == f"docket: serving {artifact} ({version}) on {server.url}\n"
+
+
+def test_the_page_for_people_and_the_description_for_programs_are_there(client: httpx.Client) -> None:
+    assert client.get("/docs").headers["content-type"].startswith("text/html")
+    described = client.get("/openapi.json").json()
+    assert described["info"]["title"] == "Docket"
+    assert {"/predict", "/predict/batch", "/health", "/health/live", "/health/ready", "/metrics"} <= set(
+        described["paths"]
+    )
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_the_description_has_every_failure_as_a_problem(client: httpx.Client, path: str) -> None:
+    described = client.get("/openapi.json").json()
+    responses = described["paths"][path]["post"]["responses"]
+    assert responses.keys() == FAILURES | {"200"}
+    for status in FAILURES:
+        assert responses[status]["content"].keys() == {"application/problem+json"}
+        schema = responses[status]["content"]["application/problem+json"]["schema"]
+        named = schema.get("$ref", "").rpartition("/")[2]
+        told = described["components"]["schemas"][named] if named else schema
+        assert {"type", "title", "status", "detail"} <= told["properties"].keys()
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_the_description_has_ill_health_as_a_problem(client: httpx.Client, path: str) -> None:
+    responses = client.get("/openapi.json").json()["paths"][path]["get"]["responses"]
+    assert responses["503"]["content"].keys() == {"application/problem+json"}
+
+
+def test_every_metric_can_be_read_by_prometheus_and_says_what_it_is(server: Server) -> None:
+    response = server.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    assert {
+        "docket_requests",
+        "docket_request_seconds",
+        "docket_batch_documents",
+        "docket_batch_tokens",
+        "docket_batch_seconds",
+        "docket_queue_seconds",
+        "docket_failed_batches",
+        "docket_departures",
+        "docket_waiting_documents",
+        "docket_predictions",
+        "docket_tokens",
+        "docket_unknown_tokens",
+        "docket_artifact_info",
+    } <= families.keys()
+    assert all(family.documentation for family in families.values())
+
+
+def test_requests_batches_answers_and_words_are_counted(server: Server) -> None:
+    names = {
+        "docket_requests_total": 2,
+        "docket_request_seconds_count": 2,
+        "docket_batch_documents_sum": 4,
+        "docket_queue_seconds_count": 4,
+        "docket_batch_tokens_sum": 9,
+        "docket_predictions_total": 4,
+        "docket_tokens_total": 9,
+        "docket_unknown_tokens_total": 1,
+    }
+    of_path = ("docket_requests_total", "docket_request_seconds_count")
+
+    def counted() -> dict[str, float]:
+        one, many = {"path": "/predict"}, {"path": "/predict/batch"}
+        return {
+            name: sum(samples(server, name, **path) for path in ([one, many] if name in of_path else [{}]))
+            for name in names
+        }
+
+    before = counted()
+    server.post("/predict", {"text": "the late goal"})
+    server.post(
+        "/predict/batch", {"documents": [{"text": "the law"}, {"text": "a quux"}, {"text": ""}, {"text": "the cup"}]}
+    )
+    after = counted()
+    assert {name: after[name] - before[name] for name in names} == names
+
+
+def test_a_refused_request_is_counted_by_its_status(server: Server) -> None:
+    before = samples(server, "docket_requests_total", path="/predict", status="422")
+    server.post("/predict", {"text": ""})
+    assert samples(server, "docket_requests_total", path="/predict", status="422") == before + 1
+
+
+def test_a_stray_path_adds_no_series(server: Server) -> None:
+    server.get("/secret/place/1")
+    assert "/secret/place" not in server.get("/metrics").text
+    assert samples(server, "docket_requests_total", path="other", status="404") >= 1
+
+
+def test_the_artifact_is_in_the_metrics(server: Server) -> None:
+    version = server.get("/health").json()["version"]
+    assert samples(server, "docket_artifact_info", version=version, device="cpu") == 1
+
+
+def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
+    for _ in range(40):  # each on a connection of its own: both workers get some
+        assert pair.post("/predict", {"text": "the late quux"}).status_code == 200
+    for _ in range(5):  # whichever worker is asked
+        assert samples(pair, "docket_requests_total", path="/predict", status="200") == 40
+        assert samples(pair, "docket_tokens_total") == 120
+        assert samples(pair, "docket_unknown_tokens_total") == 40
+        assert samples(pair, "docket_artifact_info") == 1
+        assert samples(pair, "docket_waiting_documents") == 0

@@ -1,0 +1,171 @@
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import docket
+from model import artifact as artifacts
+from tests.app.served import docket as docket_process
+from tests.app.served import environment, served
+
+
+def missing(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def without_a_manifest(folder: Path) -> None:
+    (folder / artifacts.MANIFEST).unlink()
+
+
+def without_a_network(folder: Path) -> None:
+    (folder / artifacts.NETWORK).unlink()
+
+
+def cut_short(folder: Path) -> None:
+    data = (folder / artifacts.NETWORK).read_bytes()
+    (folder / artifacts.NETWORK).write_bytes(data[: len(data) // 2])
+
+
+def of_another_format(folder: Path) -> None:
+    manifest = json.loads((folder / artifacts.MANIFEST).read_text())
+    (folder / artifacts.MANIFEST).write_text(json.dumps(manifest | {"format": 99}))
+
+
+def with_a_network_that_this_torch_cannot_read(folder: Path) -> None:
+    """Whole, with sums that agree, and no TorchScript: as one of a later torch would be."""
+    (folder / artifacts.NETWORK).write_bytes(b"from the future")
+    manifest = json.loads((folder / artifacts.MANIFEST).read_text())
+    manifest["sha256"][artifacts.NETWORK] = hashlib.sha256(b"from the future").hexdigest()
+    signed = json.dumps([manifest["sha256"], manifest["calibration"]], sort_keys=True)
+    manifest["version"] = hashlib.sha256(signed.encode()).hexdigest()[:12]
+    (folder / artifacts.MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """The one sentence of a start that is refused; it asks for a port that is taken, so that nothing ever starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+
+        def refusal(*arguments: object, **settings: object) -> str:
+            monkeypatch.setattr(os, "environ", environment(settings))
+            port = [] if "--port" in arguments or "port" in settings else ["--port", str(taken.getsockname()[1])]
+            try:
+                code = docket.main(["serve", *map(str, arguments), *port])
+            except SystemExit as exit_:
+                code = exit_.code
+            assert code == 2
+            return one_sentence(*capsys.readouterr())
+
+        yield refusal
+
+
+def one_sentence(out: str, err: str) -> str:
+    assert out == ""
+    assert err.startswith("docket: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named", "mend"),
+    [
+        (missing, "is no artifact", "docket train --out"),
+        (without_a_manifest, "manifest.json", "docket train --out"),
+        (without_a_network, "model.pt", "copy the folder whole"),
+        (cut_short, "model.pt", "copy the folder whole"),
+        (of_another_format, "format 99", "train again"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_an_artifact_that_cannot_be_served_is_refused_with_its_name_and_the_mend(
+    refusal: Callable[..., str],
+    artifact: Path,
+    tmp_path: Path,
+    spoil: Callable[[Path], None],
+    named: str,
+    mend: str,
+) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(artifact, folder)
+    spoil(folder)
+    told = refusal(folder)
+    assert named in told
+    assert mend in told
+
+
+def test_a_network_that_this_torch_cannot_read_is_refused_too(artifact: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "spoilt"
+    shutil.copytree(artifact, folder)
+    with_a_network_that_this_torch_cannot_read(folder)
+    done = docket_process("serve", folder, "--port", 0)
+    told = one_sentence(done.stdout.decode(), done.stderr.decode())
+    assert done.returncode == 2
+    assert "model.pt" in told
+    assert "train again" in told
+
+
+def test_a_refused_start_ends_its_process_with_2(tmp_path: Path) -> None:
+    done = docket_process("serve", tmp_path, "--port", 0)
+    assert done.returncode == 2
+    assert "docket train --out" in one_sentence(done.stdout.decode(), done.stderr.decode())
+
+
+def test_a_port_in_use_is_refused_with_its_number_and_the_mend(refusal: Callable[..., str], artifact: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refusal(artifact, "--port", port)
+    assert f"port {port}" in told
+    assert "--port" in told.partition(":")[2]
+
+
+def test_an_address_that_is_not_ours_is_refused(refusal: Callable[..., str], artifact: Path) -> None:
+    assert "--host" in refusal(artifact, "--host", "no.such.host.invalid", "--port", 0)
+
+
+def test_an_unknown_setting_is_refused_with_its_name_and_those_there_are(
+    refusal: Callable[..., str], artifact: Path
+) -> None:
+    told = refusal(artifact, wrokers=2)
+    assert "DOCKET_WROKERS" in told
+    assert "DOCKET_WORKERS" in told
+
+
+def test_an_invalid_setting_is_refused_with_its_name_and_value(refusal: Callable[..., str], artifact: Path) -> None:
+    assert "DOCKET_MAX_BODY=16MiB" in refusal(artifact, max_body="16MiB")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_with_the_mend(refusal: Callable[..., str], artifact: Path) -> None:
+    told = refusal(artifact, device="cuda")
+    assert "cuda" in told
+    assert "say auto or cpu" in told
+
+
+@pytest.mark.parametrize("options", [["--workers", "0"], ["--port", "http"], ["--port", "70000"], ["--prot", "1"]])
+def test_an_option_that_cannot_be_is_refused_in_one_sentence(
+    refusal: Callable[..., str], artifact: Path, options: list[str]
+) -> None:
+    refusal(artifact, *options)
+
+
+def test_an_address_of_the_sixth_protocol_is_served_and_written_in_brackets(artifact: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with served(artifact, "--host", "::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert server.post("/predict", {"text": "the goal"}).status_code == 200
+
+
+def test_the_environment_says_the_port_where_no_option_does(refusal: Callable[..., str], artifact: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port}" in refusal(artifact, port=port)

@@ -1,0 +1,148 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from app.settings import Settings, share_metrics
+from model.refusal import Refusal
+
+GIVEN = {
+    "artifact": ("/somewhere/else", Path("/somewhere/else")),
+    "host": ("0.0.0.0", "0.0.0.0"),
+    "port": ("0", 0),
+    "workers": ("3", 3),
+    "device": ("cpu", "cpu"),
+    "max_body": ("1000", 1000),
+    "batch_tokens": ("512", 512),
+    "queue_documents": ("7", 7),
+    "queue_tokens": ("8000", 8000),
+    "deadline": ("2.5", 2.5),
+    "grace": ("4", 4.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own() -> Iterator[None]:
+    with patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith(("DOCKET_", "PROMETHEUS_"))]:
+            del os.environ[name]
+        yield
+
+
+def refusal(**options: object) -> str:
+    with pytest.raises(Refusal) as refused:
+        Settings.read(**options)
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert Settings.read().model_dump() == {
+        "artifact": Path("artifacts/demo"),
+        "host": "127.0.0.1",
+        "port": 8000,
+        "workers": 1,
+        "device": "auto",
+        "max_body": 16 * 2**20,
+        "batch_tokens": 16_384,
+        "queue_documents": 1_024,
+        "queue_tokens": 2**20,
+        "deadline": 30.0,
+        "grace": 30.0,
+    }
+
+
+def test_every_setting_is_tested_here_and_described() -> None:
+    assert GIVEN.keys() == Settings.model_fields.keys()
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_each_variable_is_read_and_changes_its_own_setting_alone(name: str) -> None:
+    value, expected = GIVEN[name]
+    before = Settings.read().model_dump()
+    os.environ[f"DOCKET_{name.upper()}"] = value
+    assert Settings.read().model_dump() == before | {name: expected}
+
+
+def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_listed() -> None:
+    os.environ["DOCKET_QUEUE_DOCUMENT"] = "3"
+    sentence = refusal()
+    assert "DOCKET_QUEUE_DOCUMENT:" in sentence
+    assert all(f"DOCKET_{name.upper()}" in sentence for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "80a"),
+        ("PORT", ""),
+        ("WORKERS", "0"),
+        ("WORKERS", "two"),
+        ("DEVICE", "tpu"),
+        ("MAX_BODY", "0"),
+        ("MAX_BODY", "16MiB"),
+        ("BATCH_TOKENS", "0"),
+        ("QUEUE_DOCUMENTS", "0"),
+        ("QUEUE_TOKENS", "-5"),
+        ("DEADLINE", "0"),
+        ("DEADLINE", "nan"),
+        ("DEADLINE", "inf"),
+        ("GRACE", "-1"),
+        ("GRACE", "inf"),
+    ],
+)
+def test_an_invalid_value_is_refused_with_its_name_and_itself(name: str, value: str) -> None:
+    os.environ[f"DOCKET_{name}"] = value
+    assert f"DOCKET_{name}={value} " in refusal()
+
+
+def test_the_variables_that_kubernetes_sets_for_a_service_called_docket_are_not_settings() -> None:
+    os.environ |= {
+        "DOCKET_SERVICE_HOST": "10.0.0.11",
+        "DOCKET_SERVICE_PORT": "8000",
+        "DOCKET_SERVICE_PORT_HTTP": "8000",
+        "DOCKET_PORT": "tcp://10.0.0.11:8000",
+        "DOCKET_PORT_8000_TCP": "tcp://10.0.0.11:8000",
+        "DOCKET_PORT_8000_TCP_PROTO": "tcp",
+        "DOCKET_PORT_8000_TCP_PORT": "8000",
+        "DOCKET_PORT_8000_TCP_ADDR": "10.0.0.11",
+    }
+    assert Settings.read() == Settings()
+
+
+def test_other_variables_are_not_looked_at() -> None:
+    os.environ |= {"PORT": "80", "XDOCKET_PORT": "81", "docket_port": "82"}
+    assert Settings.read() == Settings()
+
+
+def test_an_option_beats_its_variable_and_one_left_out_does_not() -> None:
+    os.environ |= {"DOCKET_PORT": "8001", "DOCKET_WORKERS": "2"}
+    read = Settings.read(port=8002, workers=None, host=None)
+    assert (read.port, read.workers, read.host) == (8002, 2, "127.0.0.1")
+
+
+def test_an_invalid_option_is_refused() -> None:
+    assert "DOCKET_PORT=70000" in refusal(port=70_000)
+
+
+def test_what_is_written_is_read_back_the_same() -> None:
+    settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})  # type: ignore[arg-type]
+    settings.write()
+    assert Settings.read() == settings
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_workers_share_their_metrics_where_the_environment_says() -> None:
+    assert Settings().shared_metrics is None
+    share_metrics(Path("/somewhere"))
+    assert Settings().shared_metrics == Path("/somewhere")

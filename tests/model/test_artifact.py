@@ -1,0 +1,235 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import artifact
+from model.calibration import Calibration
+from model.refusal import Refusal
+from model.vocabulary import Vocabulary
+from tests import tiny
+
+CPU = torch.device("cpu")
+
+
+def changed(folder: Path, **facts: object) -> None:
+    """The manifest with other facts, and without those that are None."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) | facts
+    kept = {name: value for name, value in manifest.items() if value is not None}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def test_what_is_written_is_read(tmp_path):
+    network, vocabulary = tiny.network(words=3), Vocabulary(["goal", "मैच"], ["खेल", "x"])
+    artifact.write(tmp_path / "a" / "b", network, vocabulary, Calibration(1.5), {"recipe": {"name": "default"}})
+    read = artifact.read(tmp_path / "a" / "b", CPU)
+    assert (read.vocabulary.words, read.vocabulary.labels) == (["goal", "मैच"], ["खेल", "x"])
+    assert read.calibration == Calibration(1.5)
+    assert read.manifest["recipe"] == {"name": "default"}
+    assert read.manifest["labels"] == ["खेल", "x"]
+    assert read.manifest["format"] == artifact.FORMAT
+    tokens, starts = torch.tensor([0, 1, 2]), torch.tensor([0])
+    torch.testing.assert_close(read.network(tokens, starts), network.eval()(tokens, starts))
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
+        "manifest.json",
+        "model.pt",
+        "vocabulary.json",
+    ]
+
+
+def test_the_version_is_twelve_digits_that_name_network_words_and_calibration(tmp_path):
+    def version(name: str, **options: object) -> str:
+        return artifact.read(tiny.artifact(tmp_path / name, **options), CPU).version
+
+    first = version("a")
+    assert len(first) == 12
+    assert int(first, 16)
+    assert version("b") == first
+    others = {
+        version("c", seed=1),
+        version("d", words=tiny.WORDS[::-1]),
+        version("e", labels=("law", "sports")),
+    }
+    artifact.write(tmp_path / "f", tiny.network(), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(2.0), {})
+    others.add(artifact.read(tmp_path / "f", CPU).version)
+    assert len(others | {first}) == 5
+
+
+def test_facts_are_added_without_another_version(tmp_path):
+    before = artifact.read(tiny.artifact(tmp_path), CPU)
+    artifact.add_facts(tmp_path, {"scores": {"accuracy": 0.5}})
+    after = artifact.read(tmp_path, CPU)
+    assert after.manifest == before.manifest | {"scores": {"accuracy": 0.5}}
+    assert after.version == before.version
+
+
+BROKEN = {
+    "no manifest": (lambda own, other: (own / "manifest.json").unlink(), "is no artifact, it has no manifest.json"),
+    "no network": (lambda own, other: (own / "model.pt").unlink(), "has no model.pt: copy the folder whole"),
+    "no words": (
+        lambda own, other: (own / "vocabulary.json").unlink(),
+        "has no vocabulary.json: copy the folder whole",
+    ),
+    "another's words": (
+        lambda own, other: shutil.copy(other / "vocabulary.json", own),
+        "vocabulary.json is not the file that manifest.json names",
+    ),
+    "another's network": (
+        lambda own, other: shutil.copy(other / "model.pt", own),
+        "model.pt is not the file that manifest.json names",
+    ),
+    "another's manifest": (
+        lambda own, other: shutil.copy(other / "manifest.json", own),
+        "is not the file that manifest.json names",
+    ),
+    "a network cut short": (
+        lambda own, other: cut(own / "model.pt"),
+        "model.pt is not the file that manifest.json names",
+    ),
+    "words cut short": (lambda own, other: cut(own / "vocabulary.json"), "vocabulary.json is not the file"),
+    "a manifest cut short": (lambda own, other: cut(own / "manifest.json"), "manifest.json cannot be read"),
+    "a manifest of nothing": (
+        lambda own, other: (own / "manifest.json").write_text(""),
+        "manifest.json cannot be read",
+    ),
+    "a manifest that is a list": (
+        lambda own, other: (own / "manifest.json").write_text("[1]"),
+        "manifest.json cannot be read",
+    ),
+    "a manifest that is a text": (
+        lambda own, other: (own / "manifest.json").write_text('"format"'),
+        "manifest.json cannot be read",
+    ),
+    "a manifest of bytes": (
+        lambda own, other: (own / "manifest.json").write_bytes(b"\xff\xfe"),
+        "manifest.json cannot be read",
+    ),
+    "a manifest of something else": (
+        lambda own, other: (own / "manifest.json").write_text('{"name": "a web page"}'),
+        "manifest.json cannot be read",
+    ),
+    "a later format": (
+        lambda own, other: changed(own, format=99),
+        "manifest.json is of format 99 and this docket reads",
+    ),
+    "a later format of other keys": (
+        lambda own, other: (own / "manifest.json").write_text('{"format": 2}'),
+        "manifest.json is of format 2 and this docket reads",
+    ),
+    "no version": (lambda own, other: changed(own, version=None), "manifest.json is cut short"),
+    "no sums": (lambda own, other: changed(own, sha256=None), "manifest.json is cut short"),
+    "no calibration": (lambda own, other: changed(own, calibration=None), "manifest.json is cut short"),
+    "no labels": (lambda own, other: changed(own, labels=None), "manifest.json is cut short"),
+    "another calibration": (
+        lambda own, other: changed(own, calibration={"temperature": 9.0}),
+        "manifest.json was changed after training",
+    ),
+    "another version": (lambda own, other: changed(own, version="0" * 12), "manifest.json was changed after training"),
+    "sums that are none": (lambda own, other: changed(own, sha256="abc"), "manifest.json"),
+    "no sum of the words": (lambda own, other: changed(own, sha256={}), "manifest.json is cut short"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_folder_that_is_mixed_cut_short_or_unknown_is_refused(tmp_path, what):
+    own, other = tiny.artifact(tmp_path / "own"), tiny.artifact(tmp_path / "other", words=["another"], seed=1)
+    spoil, expected = BROKEN[what]
+    spoil(own, other)
+    with pytest.raises(Refusal) as caught:
+        artifact.read(own, CPU)
+    sentence = str(caught.value)
+    assert expected in sentence
+    assert str(own) in sentence
+    assert "train" in sentence.partition(": ")[2]
+    assert "\n" not in sentence
+
+
+def test_a_file_and_a_folder_that_is_not_there_are_no_artifacts(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refusal, match=r"file/manifest\.json cannot be read"):
+        artifact.read(tmp_path / "file", CPU)
+    with pytest.raises(Refusal, match="missing is no artifact"):
+        artifact.read(tmp_path / "missing", CPU)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "an artifact"])
+def test_what_was_written_takes_the_folders_place(tmp_path, there):
+    folder = tmp_path / "deep" / "artifact"
+    if there == "an empty folder":
+        folder.mkdir(parents=True)
+    if there == "an artifact":
+        tiny.artifact(folder)
+        (folder / "report").mkdir()
+        (folder / "report" / "index.html").write_text("old")
+    with artifact.replacing(folder) as beside:
+        tiny.artifact(beside, seed=1)
+    assert content(folder) == content(tiny.artifact(tmp_path / "expected", seed=1))
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, Refusal, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_path, failure):
+    old = content(tiny.artifact(tmp_path / "old"))
+
+    def fail(folder: Path) -> None:
+        with artifact.replacing(folder) as beside:
+            tiny.artifact(beside, seed=1)
+            raise failure
+
+    for name in ("old", "new"):
+        with pytest.raises(failure):
+            fail(tmp_path / name)
+    assert list(tmp_path.iterdir()) == [tmp_path / "old"]
+    assert content(tmp_path / "old") == old
+
+
+def test_the_old_artifact_answers_while_the_new_one_is_written(tmp_path):
+    old = content(tiny.artifact(tmp_path / "a"))
+    with artifact.replacing(tmp_path / "a") as beside:
+        tiny.artifact(beside, seed=1)
+        assert content(tmp_path / "a") == old
+    assert content(tmp_path / "a") != old
+
+
+def refused_at_once(folder: Path) -> str:
+    with pytest.raises(Refusal) as caught, artifact.replacing(folder):
+        pytest.fail("it was refused too late")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "manifest.json"])
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, name):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / name).write_text('{"name": "an application of the web has a manifest.json too"}')
+    assert "work exists and is no artifact: name another folder" in refused_at_once(tmp_path / "work")
+    assert list(content(tmp_path)) == [f"work/{name}"]
+
+
+def test_a_file_is_not_replaced(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert "file exists and is no artifact: name another folder" in refused_at_once(tmp_path / "file")
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    sentence = refused_at_once(tmp_path / "file" / "artifact")
+    assert "cannot be written (Not a directory): name another folder" in sentence
+
+
+def test_a_link_to_an_artifact_leads_to_the_new_one(tmp_path):
+    tiny.artifact(tmp_path / "v1")
+    (tmp_path / "current").symlink_to(tmp_path / "v1")
+    with artifact.replacing(tmp_path / "current") as beside:
+        tiny.artifact(beside, seed=1)
+    assert content(tmp_path / "current") == content(tiny.artifact(tmp_path / "expected", seed=1))

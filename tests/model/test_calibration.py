@@ -1,0 +1,57 @@
+import math
+
+import pytest
+import torch
+
+from model.calibration import Calibration
+
+
+def known(temperature: float, documents: int = 20_000) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits, and labels drawn by the probabilities that they have at that temperature."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(documents, 4, generator=generator)
+    labels = torch.multinomial(torch.softmax(logits / temperature, 1), 1, generator=generator)[:, 0]
+    return logits, labels
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 5.0])
+def test_a_known_temperature_is_found(temperature):
+    assert Calibration.fit(*known(temperature)).temperature == pytest.approx(temperature, rel=0.04)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 20.0])
+def test_probabilities_are_of_the_order_of_the_logits_and_sum_to_one(temperature):
+    logits, _ = known(1.0, 100)
+    probabilities = Calibration(temperature).probabilities(logits)
+    assert torch.equal(probabilities.argmax(1), logits.argmax(1))
+    assert (probabilities.gather(1, logits.argsort(1)).diff(dim=1) >= 0).all()
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(100))
+
+
+def test_a_temperature_above_one_takes_confidence_away():
+    logits = torch.tensor([[2.0, 0.0]])
+    for temperature in (0.5, 1.0, 2.0):
+        expected = 1 / (1 + math.exp(-2 / temperature))
+        assert float(Calibration(temperature).probabilities(logits)[0, 0]) == pytest.approx(expected)
+
+
+RIGHT = torch.zeros(50, dtype=torch.int64)
+LOGITS = {
+    "faint": torch.tensor([[0.01, -0.01]]),
+    "clear": torch.tensor([[1.0, -1.0]]),
+    "sure": torch.tensor([[30.0, -30.0]]),
+    "beyond doubt": torch.tensor([[1e4, -1e4]]),
+    "none": torch.tensor([[0.0, 0.0]]),
+}
+
+
+@pytest.mark.parametrize("name", LOGITS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_logits_that_are_all_right_or_all_wrong_give_a_temperature_within_bounds(name, sign):
+    temperature = Calibration.fit(sign * LOGITS[name].repeat(50, 1), RIGHT).temperature
+    assert math.exp(-3) - 1e-9 <= temperature <= math.exp(3) + 1e-9
+
+
+def test_certainty_that_is_wrong_is_taken_away_and_certainty_that_is_right_is_not():
+    assert Calibration.fit(LOGITS["clear"].repeat(50, 1), RIGHT).temperature < 1
+    assert Calibration.fit(-LOGITS["clear"].repeat(50, 1), RIGHT).temperature > 1

@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model import torchscript
+from model.network import TanhRNN
+from tests import tiny
+
+WORDS, LABELS, HIDDEN = 20, 3, 5
+PAIRS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})
+KINDS = {
+    "default": {"pairs": torch.tensor(PAIRS)},
+    "without pairs": {},
+    "mean": {"pooling": "mean"},
+    "short windows": {"window": 3, "pairs": torch.tensor(PAIRS)},
+    "two layers both ways": {"layers": 2, "pooling": "mean", "window": 7},
+    "classic": {"layers": 2, "both": False, "window": 0, "pooling": "last"},
+}
+LENGTHS = [1, 5, 32, 33, 100]
+
+
+def make(kind: str) -> TanhRNN:
+    """A network whose every number counts: none of them is where training would begin."""
+    network = tiny.network(words=WORDS, labels=LABELS, hidden=HIDDEN, **KINDS[kind])
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for values in network.parameters():
+            values += 0.3 * torch.randn(values.shape, generator=generator)
+        network.importance.uniform_(0.3, 3, generator=generator)
+    return network.eval()
+
+
+def documents(*lengths: int) -> list[list[int]]:
+    rng = np.random.default_rng(sum(lengths))
+    return [(rng.integers(WORDS, size=length) // rng.integers(1, 5)).tolist() for length in lengths]
+
+
+def run(network: torch.nn.Module, texts: list[list[int]]) -> np.ndarray:
+    with torch.inference_mode():
+        return network(*end_to_end(texts)).numpy()
+
+
+def end_to_end(texts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    starts = np.cumsum([0] + [len(ids) for ids in texts[:-1]])
+    return torch.tensor([word for ids in texts for word in ids]), torch.from_numpy(starts)
+
+
+def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+    """h_t of the last layer for one document, [tokens, directions * hidden]: the first formula, word by word."""
+    value = {name: parameter.numpy().astype(float) for name, parameter in network.state_dict().items()}
+    table = value["table"].reshape(network.directions, -1, HIDDEN)
+    inputs, states = np.zeros((len(ids), network.directions, HIDDEN)), np.zeros(0)
+    for t, word in enumerate(ids):
+        for d in range(network.directions):
+            inputs[t, d] = table[d, word] + value["bias"][d, 0]
+            pair = ids[t - 1] * WORDS + word
+            if t > 0 and pair in value["pairs"]:
+                inputs[t, d] += table[d, WORDS + value["pairs"].tolist().index(pair)]
+    window = network.window or len(ids)
+    for layer in range(len(value["recurrent"])):
+        if layer > 0:
+            below = states @ value[f"deeper.{layer - 1}.weight"].T + value[f"deeper.{layer - 1}.bias"]
+            inputs = below.reshape(inputs.shape)
+        states = np.zeros((len(ids), network.directions * HIDDEN))
+        for begin in range(0, len(ids), window):
+            order = list(range(begin, min(begin + window, len(ids))))
+            for d in range(network.directions):
+                h = np.zeros(HIDDEN)
+                for t in order if d == 0 else reversed(order):
+                    h = np.tanh(h @ value["recurrent"][layer, d] + inputs[t, d])
+                    states[t, d * HIDDEN : (d + 1) * HIDDEN] = h
+    return states
+
+
+def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+    """g w_t of one document, [tokens]."""
+    if network.pooling == "last":
+        return np.array([0.0] * (len(ids) - 1) + [1.0])
+    if network.pooling == "mean":
+        return np.full(len(ids), 1 / len(ids))
+    importance = network.importance.numpy().astype(float)
+    whole = {word: importance[word] * (1 + np.log(ids.count(word))) for word in set(ids)}
+    share = np.array([whole[word] / ids.count(word) for word in ids])
+    w, total = share / share.sum(), sum(whole.values())
+    g = 1 / np.sqrt(sum((weight / total) ** 2 for weight in whole.values()))
+    return g * w
+
+
+def logits_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+    """The second formula and the pooling."""
+    y = states_by_hand(network, ids) @ network.output.weight.detach().numpy().T
+    return weights_by_hand(network, ids) @ y + network.output.bias.detach().numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_network_computes_the_two_formulas(kind):
+    network, texts = make(kind), documents(*LENGTHS)
+    expected = np.stack([logits_by_hand(network, ids) for ids in texts])
+    assert np.abs(expected[0] - expected[1]).max() > 0.1
+    np.testing.assert_allclose(run(network, texts), expected, atol=1e-5)
+    np.testing.assert_allclose(run(network.train(), texts), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_torchscript_computes_the_two_formulas(kind):
+    network, texts = make(kind), documents(*LENGTHS)
+    read = torchscript.from_bytes(torchscript.to_bytes(network), torch.device("cpu"))
+    expected = np.stack([logits_by_hand(network, ids) for ids in texts])
+    for _ in range(3):  # it is compiled anew in the second call
+        np.testing.assert_allclose(run(read, texts), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
+    network, texts = make(kind), documents(length)
+    np.testing.assert_allclose(run(network, texts), [logits_by_hand(network, texts[0])], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest"), [("default", 50_000), ("mean", 50_000), ("classic", 3_000)], ids=lambda value: str(value)
+)
+def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
+    network, texts = make(kind), documents(1, longest, 40, 1, 33)
+    alone = np.concatenate([run(network, [ids]) for ids in texts])
+    np.testing.assert_allclose(run(network, texts), alone, atol=1e-5)
+    np.testing.assert_allclose(run(network, texts[::-1])[::-1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 32, 64, 171])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
+    network, texts = make(kind), documents(*LENGTHS, 64, 32, 2)
+    whole, (_, shares) = run(network, texts), network.explain(*end_to_end(texts))
+    network.chunk = chunk
+    np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
+    torch.testing.assert_close(network.explain(*end_to_end(texts))[1], shares, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_tokens_share_is_its_part_of_the_highest_logit(kind):
+    network, texts = make(kind), documents(*LENGTHS)
+    with torch.inference_mode():
+        logits, shares = network.explain(*end_to_end(texts))
+    np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-6)
+    for ids, logit, share in zip(texts, logits, shares.split([len(ids) for ids in texts]), strict=True):
+        label = int(logit.argmax())
+        y = states_by_hand(network, ids) @ network.output.weight[label].detach().numpy()
+        np.testing.assert_allclose(share.numpy(), weights_by_hand(network, ids) * y, atol=1e-5)
+        assert float(share.sum() + network.output.bias.detach()[label]) == pytest.approx(float(logit.max()), abs=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, WORDS - 1), min_size=1, max_size=50), min_size=1, max_size=5),
+    st.sampled_from(["last", "mean", "weighted"]),
+)
+def test_a_documents_weights_are_its_own_and_none_is_negative(texts, pooling):
+    network = tiny.network(words=WORDS, pooling=pooling)
+    weights = network.weights(*end_to_end(texts)).split([len(ids) for ids in texts])
+    for ids, own in zip(texts, weights, strict=True):
+        assert (own >= 0).all()
+        np.testing.assert_allclose(own, weights_by_hand(network, ids), atol=1e-5)
+        if pooling != "weighted":  # whose w_t are multiplied by g
+            assert float(own.sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_word_that_is_not_common_is_read_as_the_unknown_one_and_weighs_as_itself():
+    network, ids = make("without pairs"), [1, 7, 4, 19, 7, 5, 0, 2] * 5
+    pooled = network.pool(*end_to_end([ids]), common=5).detach()
+    states = states_by_hand(network, [word if word < 5 else 0 for word in ids])
+    np.testing.assert_allclose(pooled.numpy(), [weights_by_hand(network, ids) @ states], atol=1e-5)
+
+
+def test_a_word_said_often_counts_for_more_than_once_and_for_less_than_each_time():
+    network = tiny.network(words=WORDS)
+    weights = network.weights(torch.tensor([1] * 10 + [2]), torch.tensor([0]))
+    assert float(weights[:10].sum() / weights[10]) == pytest.approx(1 + np.log(10), abs=1e-4)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_recurrent_weights_begin_orthogonal(both):
+    network = tiny.network(hidden=16, layers=2, both=both)
+    matrices = network.recurrent.detach().flatten(0, 1)
+    assert len(matrices) == (4 if both else 2)
+    torch.testing.assert_close(matrices @ matrices.mT, torch.eye(16).expand_as(matrices), atol=1e-5, rtol=0)
+
+
+def test_training_reaches_every_weight():
+    network = make("default").train()
+    network(*end_to_end(documents(*LENGTHS))).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert all(parameter.grad.to_dense().abs().sum() > 0 for parameter in network.parameters())
+
+
+def test_the_derivative_of_the_whole_network_is_that_of_its_logits():
+    network = make("short windows").double()
+    tokens, starts = end_to_end(documents(1, 5, 8))
+    names, values = zip(*network.named_parameters(), strict=True)
+
+    def logits(*values: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(network, dict(zip(names, values, strict=True)), (tokens, starts))
+
+    assert torch.autograd.gradcheck(logits, values)

@@ -1,0 +1,60 @@
+import io
+import warnings
+
+import pytest
+import torch
+
+from model import torchscript
+from model.refusal import Refusal
+from tests import tiny
+
+CPU = torch.device("cpu")
+TOKENS, STARTS = torch.tensor([1, 2, 3, 4, 5]), torch.tensor([0, 3])
+
+
+def test_the_same_weights_are_the_same_bytes():
+    network, twin = tiny.network(seed=1), tiny.network(seed=2)
+    twin.load_state_dict(network.state_dict())
+    network.train()(TOKENS, STARTS).sum().backward()
+    assert torchscript.to_bytes(network) == torchscript.to_bytes(network) == torchscript.to_bytes(twin.eval())
+    assert torchscript.to_bytes(network) != torchscript.to_bytes(tiny.network(seed=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"layers": 2, "both": False, "window": 0, "pooling": "last"}])
+def test_what_is_read_back_says_the_same_and_the_network_stays_as_it_was(options):
+    network = tiny.network(**options)
+    with torch.no_grad():
+        network.bias += 0.5
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    read = torchscript.from_bytes(torchscript.to_bytes(network), CPU)
+    torch.testing.assert_close(read(TOKENS, STARTS), network.eval()(TOKENS, STARTS))
+    assert not read.training
+    assert not any(parameter.requires_grad for parameter in read.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def cut() -> bytes:
+    return torchscript.to_bytes(tiny.network())[:-500]
+
+
+def pickled() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"weights": torch.ones(2)}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: b"", lambda: b"model", lambda: b"PK\x03\x04" + bytes(100), cut, pickled],
+    ids=["nothing", "text", "a zip that is none", "cut short", "a pickle"],
+)
+def test_what_is_no_torchscript_is_refused(make):
+    with pytest.raises(Refusal, match=r"model\.pt is no TorchScript .*: train again"):
+        torchscript.from_bytes(make(), CPU)
+
+
+def test_no_warning_of_torchscripts_end_is_seen():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        torchscript.from_bytes(torchscript.to_bytes(tiny.network()), CPU)
+    assert seen == []

@@ -1,0 +1,142 @@
+"""The command line as a person uses it, from a file to an answer."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests import tiny
+from tests.training import made
+
+
+def docket(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "docket", *map(str, arguments)]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=240, check=False, env=os.environ
+    )
+
+
+def written(folder: Path, kind: str, count: int = 60) -> Path:
+    """The made documents as a file of that kind, or as a folder."""
+    documents = made.documents(count)
+    rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
+    path = folder / f"corpus{kind}"
+    if kind == "":
+        for number, row in enumerate(rows):
+            (path / row["label"]).mkdir(parents=True, exist_ok=True)
+            (path / row["label"] / f"{number}.txt").write_text(row["text"])
+    elif kind == ".parquet":
+        pd.DataFrame(rows).to_parquet(path)
+    elif kind == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["text", "label"])
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("kind", [".csv", ".jsonl", ".parquet", ""])
+def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, kind):
+    corpus, out = written(tmp_path, kind), tmp_path / "out"
+    trained = docket("train", corpus, "--out", out, "--epochs", 1, "--device", "cpu")
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == ""
+    assert "documents/s" in trained.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "model.pt", "report", "vocabulary.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["labels"] == sorted(made.TOPICS)
+    assert manifest["recipe"]["name"] == "default"
+    assert manifest["scores"]["documents"] > 0
+    assert len(manifest["corpus"]["fingerprint"]) == 64
+
+    evaluated = docket("evaluate", out, corpus, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert evaluated.stderr == ""
+    scores = json.loads(evaluated.stdout)
+    assert scores["documents"] == 60
+    assert scores["accuracy"] > 0.9
+    assert {"macro_f1", "ece"} <= scores.keys()
+
+    predicted = docket("predict", out, "-", "--top-k", 1, stdin='{"id": 7, "text": "a goal in the cup"}\n')
+    assert predicted.returncode == 0, predicted.stderr
+    answer = json.loads(predicted.stdout)
+    assert (answer["id"], answer["label"], len(answer["scores"])) == (7, "sports", 1)
+    assert answer["version"] == manifest["version"]
+
+
+def test_empty_texts_are_told_left_out_of_training_and_counted_in_evaluation(tmp_path):
+    documents = made.documents(60)
+    corpus = tmp_path / "odd.csv"
+    pd.DataFrame({"text": [*documents.texts, "", " "], "label": [*documents.labels, "sports", "tech"]}).to_csv(corpus)
+    trained = docket("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1)
+    assert trained.returncode == 0, trained.stderr
+    assert "docket: 2 empty texts are left out of training" in trained.stderr
+    evaluated = docket("evaluate", tmp_path / "out", corpus)
+    assert json.loads(evaluated.stdout)["documents"] == 62
+    assert "62 documents" in evaluated.stderr
+
+
+BAD = {
+    "missing.csv": (None, "does not exist"),
+    "field.csv": ("text,topic\na,b\n", "no field 'label'"),
+    "one.csv": ("text,label\na,x\nb,x\n", "one label only"),
+    "broken.jsonl": ('{"text": "a", "label": "x"}\n' * 6 + "{broken\n", "line 7"),
+    "latin.csv": (b"text,label\nfine,x\ncaf\xe9,y\n", "line 3"),
+    "empty.jsonl": ("", "is empty"),
+    "no.parquet": ("text", "no Parquet file"),
+    "no.csv.gz": ("text,label\n", "no whole .gz file"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_unusable_input_ends_with_2_and_one_sentence_and_leaves_nothing(tmp_path, name):
+    content, why = BAD[name]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    ended = docket("train", path, "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("docket: ")
+    assert str(path) in ended.stderr
+    assert why in ended.stderr
+    assert {entry.name for entry in tmp_path.iterdir()} <= {name}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "bbc-news"],
+        ["train", "bbc-news", "--out", "x", "--recipe", "best"],
+        ["train", "bbc-news", "--out", "x", "--epochs", "0"],
+        ["predict", "nowhere"],
+        ["evaluate", "nowhere", "bbc-news"],
+        ["serve", "nowhere"],
+        ["dance"],
+        [],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_one_sentence(arguments, tmp_path):
+    ended = docket(*[str(tmp_path / a) if a in ("x", "nowhere") else a for a in arguments])
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_leaves_is_no_failure(tmp_path):
+    folder = tiny.artifact(tmp_path / "artifact")
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"text": "a late goal won the cup"}\n' * 3000)
+    command = f"{sys.executable} -m docket predict {folder} {lines} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""

@@ -1,0 +1,108 @@
+"""The rules of the house, read from the code itself."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HOUSE = [
+    *sorted(path for room in ("app", "model", "training") for path in (ROOT / room).rglob("*.py")),
+    ROOT / "docket.py",
+]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file imports, inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+def files_that_import(package: str) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in HOUSE
+        if any(name == package or name.startswith(f"{package}.") for name in imports(path))
+    }
+
+
+def rooms(files: set[str]) -> set[str]:
+    return {file.split("/")[0] for file in files}
+
+
+def test_app_and_training_import_model_and_never_each_other():
+    assert rooms(files_that_import("app")) <= {"app", "docket.py"}
+    assert rooms(files_that_import("training")) <= {"training", "docket.py"}
+    assert {"app", "training"} <= rooms(files_that_import("model"))
+
+
+@pytest.mark.parametrize(
+    ("package", "room"),
+    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("pydantic", "app")]
+    + [(package, "training") for package in ("sklearn", "scipy", "numpy", "pyarrow", "matplotlib", "rich")],
+)
+def test_a_library_is_known_in_one_room(package, room):
+    assert rooms(files_that_import(package)) == {room}
+
+
+def test_the_service_does_not_know_torch():
+    assert rooms(files_that_import("torch")) == {"model", "training"}
+
+
+def test_model_needs_torch_and_the_standard_library_alone():
+    allowed = {"torch", "model", "__future__", *__import__("sys").stdlib_module_names}
+    for path in (ROOT / "model").glob("*.py"):
+        assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+
+
+def test_one_file_knows_torch_jit():
+    assert {path.name for path in HOUSE if "torch.jit" in code(path)} == {"torchscript.py"}
+
+
+def test_one_file_reads_the_environment():
+    assert {path.name for path in HOUSE if re.search(r"os\.environ|getenv", code(path))} == {"settings.py"}
+
+
+def test_one_file_chooses_the_device():
+    assert {path.name for path in HOUSE if "cuda.is_available" in code(path)} == {"device.py"}
+
+
+def test_one_file_maps_failures_to_statuses():
+    known = {path.name for path in HOUSE if "HTTPStatus" in code(path)}
+    assert known == {"errors.py", "routes.py"}  # routes names them for the API's description
+
+
+def test_nothing_is_pickled():
+    assert {path.name for path in HOUSE if re.search(r"pickle|torch\.(save|load)\b|joblib", code(path))} == set()
+
+
+def test_importing_a_module_starts_and_reads_nothing():
+    """Statements at the top of a file define, import or assign; none is a call for its effect."""
+    for path in HOUSE:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Expr):
+                assert isinstance(node.value, ast.Constant), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", HOUSE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_is_one_idea_of_at_most_240_lines(path):
+    assert path.read_text(encoding="utf-8").count("\n") <= 240
+
+
+def test_no_file_is_named_for_nothing():
+    assert not {path.stem for path in HOUSE} & {"utils", "util", "core", "base", "common", "helpers", "manager", "misc"}
+
+
+def code(path: Path) -> str:
+    """A file without its comments and docstrings, as Python writes it back."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value.value = ""
+    return ast.unparse(tree)

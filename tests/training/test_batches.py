@@ -1,0 +1,100 @@
+from collections import Counter
+
+import pytest
+import torch
+
+from model.vocabulary import Vocabulary
+from training.batches import Batch, Encoded
+from training.documents import Documents
+
+TEXTS = ["a b c d e f g h", "b", "c c a", "unseen", "", "h g f e d c b a h g f e d c b a"]
+LABELS = ["x", "y", "x", "y", "y", "x"]
+VOCABULARY = Vocabulary(list("abcdefgh"), ["x", "y"])
+
+
+@pytest.fixture
+def encoded() -> Encoded:
+    torch.manual_seed(0)
+    return Encoded(Documents(TEXTS, LABELS), VOCABULARY, torch.device("cpu"))
+
+
+def split(batch: Batch) -> list[list[int]]:
+    """The ids of each document."""
+    ends = [*batch.starts.tolist()[1:], batch.tokens.numel()]
+    return [batch.tokens[start:end].tolist() for start, end in zip(batch.starts.tolist(), ends, strict=True)]
+
+
+IDS = [VOCABULARY.encode(text).ids.tolist() for text in TEXTS]
+
+
+def test_a_batch_holds_the_documents_asked_for_whole_and_in_order(encoded):
+    batch = encoded.batch(torch.tensor([5, 1, 4, 0]))
+    assert split(batch) == [IDS[5], IDS[1], IDS[4], IDS[0]]
+    assert batch.labels.tolist() == [0, 1, 1, 0]
+    assert len(encoded) == 6
+
+
+def test_a_document_longer_than_the_longest_gives_a_run_of_its_words(encoded):
+    begins = Counter()
+    for _ in range(200):
+        short, long = split(encoded.batch(torch.tensor([1, 0]), longest=5))
+        assert short == IDS[1]
+        assert long in [IDS[0][begin : begin + 5] for begin in range(4)]
+        begins[long[0]] += 1
+    assert len(begins) == 4  # the first and the last run that fit come up too
+    assert min(begins.values()) > 20
+
+
+ALL = torch.arange(len(TEXTS))
+
+
+def test_an_epoch_has_every_document_once_in_a_new_order(encoded):
+    first, second = (
+        [tuple(ids) for batch in encoded.epoch(ALL, 4, 1000, 1000) for ids in split(batch)] for _ in range(2)
+    )
+    assert sorted(first) == sorted(second) == sorted(map(tuple, IDS))
+    assert first != second
+    assert [batch.labels.numel() for batch in encoded.epoch(ALL, 4, 1000, 1000)] == [4, 2]
+
+
+def test_an_epoch_reads_no_document_that_it_was_not_asked_for(encoded):
+    read = [ids for batch in encoded.epoch(torch.tensor([1, 2]), 4, 1000, 1000) for ids in split(batch)]
+    assert sorted(read) == sorted([IDS[1], IDS[2]])
+
+
+def test_an_epoch_cuts_to_the_longest(encoded):
+    lengths = sorted(len(ids) for batch in encoded.epoch(ALL, 2, 1000, 3) for ids in split(batch))
+    assert lengths == sorted(min(len(ids), 3) for ids in IDS)
+
+
+def test_a_batch_of_an_epoch_has_about_as_many_tokens_as_it_may():
+    torch.manual_seed(0)
+    texts = [f"{'a ' * (1 + place % 40)}" for place in range(400)]
+    encoded = Encoded(Documents(texts, ["x"] * 400), VOCABULARY, torch.device("cpu"))
+    tokens = [batch.tokens.numel() for batch in encoded.epoch(torch.arange(400), 1000, 200, 1000)]
+    assert max(tokens) <= 200 + 40
+    assert sum(tokens) == 400 // 40 * sum(range(1, 41))
+    assert sum(tokens) / len(tokens) > 150
+
+
+def test_words_are_common_up_to_the_first_that_occurs_once():
+    documents = Documents(["a b a c", "b d a"], ["x", "y"])
+    encoded = Encoded(documents, Vocabulary.build(documents.texts, documents.labels), torch.device("cpu"))
+    assert encoded.common == 3  # a, b; then c, d
+
+
+def test_unknown_words_are_none_of_the_common_ones():
+    encoded = Encoded(
+        Documents(["a z z", "y b a"], ["x", "y"]), Vocabulary(["a", "b"], ["x", "y"]), torch.device("cpu")
+    )
+    assert encoded.common == 2
+
+
+def test_words_that_the_others_do_not_have_are_read_as_unknown():
+    documents = Documents(["a b", "b c", "c d"], ["x", "y", "x"])
+    vocabulary = Vocabulary.build(documents.texts, documents.labels)
+    encoded = Encoded(documents, vocabulary, torch.device("cpu"))
+    read = encoded.as_read_after(torch.tensor([0, 1]))
+    known = [vocabulary.words[number - 1] if number else "?" for number in read.tokens.tolist()]
+    assert known == ["a", "b", "b", "c", "c", "?"]
+    assert 0 not in encoded.tokens

@@ -1,0 +1,63 @@
+import math
+
+import torch
+
+from model.network import TanhRNN
+from model.vocabulary import Vocabulary
+from training.batches import Encoded
+from training.documents import Documents
+from training.pairs import RARE, frequent_pairs, inverse_document_frequency
+
+TEXTS = ["new york is big", "new york is far", "york new big", "is new york new york"]
+
+
+def encoded(texts: list[str] = TEXTS) -> tuple[Encoded, Vocabulary]:
+    vocabulary = Vocabulary.build(texts, ["a"])
+    return Encoded(Documents(texts, ["a"] * len(texts)), vocabulary, torch.device("cpu")), vocabulary
+
+
+def as_words(pairs: torch.Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:
+    return [
+        (vocabulary.words[p // len(vocabulary) - 1], vocabulary.words[p % len(vocabulary) - 1]) for p in pairs.tolist()
+    ]
+
+
+def test_pairs_of_at_least_two_documents_are_known():
+    documents, vocabulary = encoded()
+    assert set(as_words(frequent_pairs(documents, len(vocabulary), 100), vocabulary)) == {
+        ("new", "york"),
+        ("york", "is"),
+        ("york", "new"),
+    }
+
+
+def test_the_pairs_of_most_documents_come_first_and_they_rise():
+    documents, vocabulary = encoded()
+    assert as_words(frequent_pairs(documents, len(vocabulary), 1), vocabulary) == [("new", "york")]
+    assert frequent_pairs(documents, len(vocabulary), 100).diff().gt(0).all()
+
+
+def test_no_pair_reaches_from_one_document_into_the_next():
+    documents, vocabulary = encoded(["a b", "c d", "x b", "c y"])
+    assert frequent_pairs(documents, len(vocabulary), 100).numel() == 0
+
+
+def test_a_network_finds_the_pairs_that_training_found():
+    documents, vocabulary = encoded()
+    pairs = frequent_pairs(documents, len(vocabulary), 100)
+    rows = TanhRNN(len(vocabulary), 1, hidden=2, pairs=pairs).pair_rows(documents.tokens, documents.starts)
+    known = [
+        rows[start : start + length].ge(0).tolist()
+        for start, length in zip(documents.starts, documents.lengths, strict=True)
+    ]
+    assert known[0] == [False, True, True, False]  # new york, york is
+    assert known[3] == [False, False, True, True, True]  # new york, york new, new york
+
+
+def test_a_rare_word_weighs_more_than_a_frequent_one_and_an_unknown_one_least():
+    documents, vocabulary = encoded()
+    weight = inverse_document_frequency(documents, len(vocabulary))
+    of = {word: weight[number].item() for number, word in enumerate(vocabulary.words, start=1)}
+    assert of["new"] == 1.0
+    assert math.isclose(of["far"], 1 + math.log(5 / 2), rel_tol=1e-6)
+    assert math.isclose(weight[0].item(), RARE, rel_tol=1e-6)

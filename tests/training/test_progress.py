@@ -1,0 +1,43 @@
+import math
+
+from training.progress import Bar, Epoch
+
+FIRST = Epoch(1, 1.23456, 0.98765, 0.5, 1234.5)
+
+
+def test_where_nobody_watches_an_epoch_is_one_line(capsys):
+    with Bar("held out", epochs=4, documents=10) as bar:
+        bar.step(10, 1.2)
+        bar.epoch(FIRST)
+        bar.epoch(FIRST._replace(number=4))
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, last = err.splitlines()
+    assert first.startswith(
+        "held out, epoch 1/4: loss 1.2346, held-out loss 0.9877, accuracy 0.5000, 1,234 documents/s"
+    )
+    assert last.startswith("held out, epoch 4/4: ")
+    assert last.endswith(", 0 s left at most")
+
+
+def test_an_epoch_without_held_out_documents_tells_no_scores_of_them(capsys):
+    with Bar("all documents", epochs=1, documents=10) as bar:
+        bar.step(10, 1.2)
+        bar.epoch(FIRST._replace(held_out_loss=math.nan, held_out_accuracy=math.nan))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "all documents, epoch 1/1: loss 1.2346, 1,234 documents/s, 0 s left at most"
+
+
+def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
+    monkeypatch.setenv("COLUMNS", "200")
+    with Bar("held out", epochs=2, documents=10) as bar:
+        bar.step(10, 1.25)
+        bar.epoch(FIRST)
+        bar.step(10, 0.75)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "held out" in err
+    assert "loss 0.750 · accuracy 0.5000 · " in err
+    assert "documents/s" in err
+    assert "epoch 1/2" not in err

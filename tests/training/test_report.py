@@ -1,0 +1,109 @@
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from model.classifier import Prediction
+from training import report
+from training.documents import Documents
+from training.evaluate import Scores
+from training.progress import Epoch
+
+EPOCHS = [Epoch(1, 1.2, 1.1, 0.5, 900.0), Epoch(2, 0.8, 0.9, 0.75, 950.0)]
+NO_END = {"meta", "th"}  # elements that HTML lets stand open
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements, attributes, the text of each <article>; fails where one is not closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.articles: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += attrs
+        if tag == "article":
+            self.articles.append("")
+        if tag not in NO_END:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if "article" in self.open:
+            self.articles[-1] += data
+
+
+def written(
+    folder: Path, labels: list[str], said: list[tuple[str, str, str, float]], title: str = "default on a.csv"
+) -> Page:
+    """The page for documents (text, right label, label said, its score)."""
+    confusion = [[sum((a, b) == (right, called) for _, right, called, _ in said) for b in labels] for a in labels]
+    row = {"precision": 0.125, "recall": 0.25, "f1": 0.5, "documents": 7.0}
+    scores = Scores(len(said), 0.75, 0.7, 0.05, 0, labels, dict.fromkeys(labels, row), confusion)
+    documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
+    predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
+    report.write(folder / "report", title, EPOCHS, scores, documents, predictions)
+    assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
+    html = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert html.endswith("</html>\n")
+    return Page(html)
+
+
+def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
+    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9), ("b", "y", "x", 0.6)])
+    assert page.elements.count("svg") == 2
+    assert page.elements.count("title") == 1
+    assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
+    assert "It never saw these 2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
+    assert "0.1250.2500.5007" in page.text
+
+
+def test_titles_labels_and_documents_are_shown_as_they_are(tmp_path):
+    wicked = "</p><script>alert('&amp;')</script> {title} & \"quoted\""
+    page = written(tmp_path, ["<b>", "y&z"], [(wicked, "<b>", "y&z", 0.9)], title=wicked)
+    assert "script" not in page.elements
+    assert page.articles == [f"<b>, called y&z with 0.90{wicked}"]
+    assert page.text.count(wicked) == 3  # <title>, <h1>, the document
+
+
+def test_the_wrong_answers_given_with_most_confidence_come_first(tmp_path):
+    said = [("sure", "x", "y", 0.97), ("right", "x", "x", 0.99), ("unsure", "y", "x", 0.55), ("surest", "y", "x", 0.98)]
+    articles = written(tmp_path, ["x", "y"], said).articles
+    assert articles == ["y, called x with 0.98surest", "x, called y with 0.97sure", "y, called x with 0.55unsure"]
+
+
+def test_of_many_wrong_answers_the_worst_are_shown_and_of_long_documents_the_beginning(tmp_path):
+    said = [(f"{n:03}" + "." * 1000, "x", "y", n / 100) for n in range(99)]
+    articles = written(tmp_path, ["x", "y"], said).articles
+    assert len(articles) == report.WORST
+    assert articles[0].endswith("098" + "." * (report.EXCERPT - 3))
+
+
+def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
+    assert written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)]).articles == []
+
+
+def test_more_labels_than_counts_can_be_read_of_have_a_report_too(tmp_path):
+    labels = [f"label{n}" for n in range(40)]
+    assert "label39" in written(tmp_path, labels, [("a", "label3", "label39", 0.5)]).text
+
+
+@pytest.mark.parametrize("label", ["体育", "खेल", "from $5 to $6", "$\\frac$", "a_b^c", "\\alpha", "😀"])
+def test_a_label_may_be_of_any_script_and_any_signs(tmp_path, label):
+    assert label in written(tmp_path, [label, "y"], [("a", label, "y", 0.5)]).text

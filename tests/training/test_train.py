@@ -1,0 +1,72 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model import torchscript
+from tests.training import made
+from training import descent, recipe
+from training.batches import Encoded
+from training.train import train
+
+CPU = torch.device("cpu")
+QUICK = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
+QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=16, epochs=3)
+
+
+def answers(trained, documents) -> float:
+    encoded = Encoded(documents, trained.vocabulary, CPU)
+    return descent.score(trained.network, encoded, torch.arange(len(documents)))[1]
+
+
+def test_the_default_recipe_learns_what_can_be_learned():
+    assert answers(train(made.documents(), QUICK, 0, CPU), made.documents(90, seed=1)) > 0.95
+
+
+def test_the_classic_recipe_is_two_stacked_layers_read_once_and_judged_by_the_last_state():
+    trained = train(made.documents(60), QUICK_CLASSIC, 0, CPU)
+    network = trained.network
+    assert (len(network.recurrent), network.directions, network.window, network.pooling) == (2, 1, 0, "last")
+    assert network.pairs.numel() == 0
+    assert len(trained.epochs) == 3
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
+    documents = made.documents(90)
+    once, again, other = (torchscript.to_bytes(train(documents, QUICK, seed, CPU).network) for seed in (1, 1, 2))
+    assert once == again != other
+
+
+def test_the_best_weights_on_held_out_documents_are_kept():
+    """A rate that ruins the network: training stops once the best is ``patience`` epochs old."""
+    documents = made.documents(150)
+    wild = replace(QUICK_CLASSIC, epochs=9, patience=2, rate=0.0, table_rate=3.0)
+    trained = train(documents, wild, 0, CPU)
+    losses = [epoch.held_out_loss for epoch in trained.epochs]
+    assert len(losses) < 9
+    assert len(losses) - (losses.index(min(losses)) + 1) == 2
+
+
+def test_a_small_corpus_is_read_more_often_and_a_large_one_at_least_three_times():
+    documents = made.documents(120)
+    encoded = Encoded(documents, train(documents, QUICK_CLASSIC, 0, CPU).vocabulary, CPU)
+    few, many = replace(QUICK, least_steps=600), replace(QUICK, epochs=6, least_steps=0, most_steps=1)
+    assert descent.planned_epochs(encoded, few) == math.ceil(600 / (120 / 8))
+    assert descent.planned_epochs(encoded, many) == 3
+
+
+def test_mixed_rows_are_mixtures_of_two_with_their_labels_mixed_alike():
+    torch.manual_seed(0)
+    target = torch.eye(4)
+    states, labels = descent.mix(target.clone(), target, 1.0)
+    assert torch.allclose(states, labels)
+    assert torch.allclose(labels.sum(1), torch.ones(4))
+    assert (labels.diagonal() >= 0.5).all()
+
+
+@pytest.mark.parametrize("labels", [("yes", "no"), ("yes", "yes", "yes", "no")])
+def test_a_handful_of_documents_is_enough(labels):
+    documents = made.documents(len(labels) * 4)
+    documents = type(documents)(documents.texts, list(labels) * 4)
+    assert train(documents, QUICK, 0, CPU).calibration.temperature > 0
