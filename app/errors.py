@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException as FrameworkException
 
-from app.batcher import DeadlinePassed, Draining, QueueFull
+from app.batcher import DeadlinePassed, Draining
+from app.queue import QueueFull
 from app.schemas import Problem
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from app import errors
-from app.batcher import Batcher, Limits
+from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
 from app.metrics import Metrics, RequestMetrics
+from app.queue import Limits
 from app.routes import router
 from app.service import Service
 from app.settings import Settings

@@ -7,7 +7,8 @@ from functools import wraps
 
 import pytest
 
-from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining, Limits, QueueFull
+from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining
+from app.queue import Limits, QueueFull
 
 PATIENCE = 30.0
 LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE)

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.batcher import Batcher, Draining, Limits
+from app.batcher import Batcher, Draining
 from app.drain import draining_on_sigterm
+from app.queue import Limits
 from tests.app.served import PATIENCE, Server, problem, served, until
 
 LONG = {"text": "the late goal won " * 30_000}
