@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the artifact goes")
     train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
     train.add_argument("--seed", type=int, default=0, metavar="N")
-    train.add_argument("--epochs", type=_positive, metavar="N", help="at most so many; the recipe knows a number")
+    train.add_argument("--epochs", type=_positive, metavar="N", help="how often to read the documents")
     _device(train)
     train.set_defaults(run=_train)
 
@@ -98,7 +98,7 @@ def _train(asked: argparse.Namespace) -> None:
 
     chosen = recipe.named(asked.recipe)
     if asked.epochs:
-        chosen = replace(chosen, epochs=asked.epochs)
+        chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
     scores = job.run(
         job.Job(asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
     )
@@ -114,6 +114,8 @@ def _evaluate(asked: argparse.Namespace) -> None:
     corpus = corpora.load(asked.corpus, asked.text_field, asked.label_field)
     documents = corpus.train if corpus.test is None else corpus.test
     scores, _ = evaluate(Classifier.load(asked.artifact, asked.device), documents)
+    if scores.unknown_labels:
+        job.tell(f"{scores.unknown_labels} labels are unknown to {asked.artifact}: their documents count as wrong")
     if not asked.json:
         job.tell(scores.summary())
     print(json.dumps(scores.as_json(), ensure_ascii=False))

@@ -39,7 +39,7 @@ def predict(classifier: Classifier, source: str, options: Options) -> Iterator[s
             texts = [document.text for document in read if hasattr(document, "text")]
             predictions = classifier.predict([classifier.encode(text, options.explain) for text in texts])
             for result in results(read, predictions, classifier, options):
-                yield result.model_dump_json(exclude_none=True)
+                yield result.model_dump_json(exclude_unset=True)
 
 
 def _document(line: bytes, number: int, source: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
         async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
             with draining_on_sigterm(batcher, settings.grace):
-                yield {"service": Service(classifier, batcher, metrics)}
+                yield {"service": Service(classifier, batcher, metrics, settings.abstain_below)}
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)

@@ -82,4 +82,4 @@ async def metrics(service: Serving) -> Response:
 
 def _json(answer: Answer | Answers) -> Response:
     """The answer as it is: it was made here, and needs no second validation on its way out."""
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")

@@ -39,6 +39,16 @@ class Options(_Strict):
 
     top_k: Annotated[int | None, Field(ge=1, description="only so many of the highest scores; all, if left out")] = None
     explain: Annotated[bool, Field(description="add each word's share of the answer")] = False
+    abstain_below: Annotated[
+        float | None, Field(ge=0, le=1, description="no label if its score is lower; DOCKET_ABSTAIN_BELOW, if left out")
+    ] = None
+    coverage: Annotated[
+        float | None, Field(gt=0, lt=1, description="add the smallest set that holds the right label so often")
+    ] = None
+
+    def or_abstain_below(self, score: float) -> Self:
+        """The same options, with ``score`` where they do not say when to abstain."""
+        return self if self.abstain_below is not None else self.model_copy(update={"abstain_below": score})
 
 
 class Document(Options):
@@ -52,6 +62,10 @@ class BatchDocument(_Strict):
 
     id: Annotated[str, AfterValidator(_whole)] | int | None = None
     text: Text
+
+    def named(self) -> dict[str, str | int]:
+        """The ``id``, if there is one, as it comes back."""
+        return {} if self.id is None else {"id": self.id}
 
 
 class Batch(Options):
@@ -85,28 +99,38 @@ class Explanation(TypedDict):
 
 
 class Answer(BaseModel):
-    """What a document is about; ``scores``: highest first; ``unknown_tokens``: words that the network never learned."""
+    """What a document is about.
 
-    label: str
+    ``label``: null where the service abstained; ``score`` is the first label's all the same. ``scores``: highest first.
+    ``label_set``: the labels of the coverage asked for; it can be empty. ``unknown_tokens``: words never learned.
+    """
+
+    label: str | None
+    abstained: bool = False
     score: float
     scores: list[Score]
     tokens: int
     unknown_tokens: int
+    label_set: list[str] = []
     explanation: Explanation | None = None
     version: str
 
     @classmethod
     def of(cls, prediction: Prediction, text: str, classifier: Classifier, options: Options, **more: Any) -> Self:
         """A prediction as it is answered: as many scores as asked for, and the explanation in words."""
+        if options.abstain_below:
+            more["abstained"] = prediction.score < options.abstain_below
+        if options.coverage:
+            least = classifier.threshold(options.coverage)
+            more["label_set"] = [label for label, score in prediction.scores if score >= least]
+        if options.explain and prediction.explanation:
+            more["explanation"] = _in_words(prediction.explanation, text, classifier.places(text))
         return cls.model_construct(  # type: ignore[return-value]  # pydantic's plugin says Answer here
-            label=prediction.label,
+            label=None if more.get("abstained") else prediction.label,
             score=prediction.score,
             scores=[{"label": label, "score": score} for label, score in prediction.scores[: options.top_k]],
             tokens=prediction.tokens,
             unknown_tokens=prediction.unknown_tokens,
-            explanation=_in_words(prediction.explanation, text, classifier.places(text))
-            if prediction.explanation
-            else None,
             version=classifier.version,
             **more,
         )

@@ -24,18 +24,26 @@ INLINE = 1 << 16
 class Service:
     """A classifier behind a batcher."""
 
-    def __init__(self, classifier: Classifier, batcher: Batcher[Encoding, Prediction], metrics: Metrics) -> None:
-        self.classifier, self.batcher, self.metrics = classifier, batcher, metrics
+    def __init__(
+        self,
+        classifier: Classifier,
+        batcher: Batcher[Encoding, Prediction],
+        metrics: Metrics,
+        abstain_below: float = 0.0,
+    ) -> None:
+        self.classifier, self.batcher, self.metrics, self._abstain_below = classifier, batcher, metrics, abstain_below
 
-    async def answer(self, text: str, options: Options) -> Answer:
+    async def answer(self, text: str, asked: Options) -> Answer:
         """One document's answer; raises what ``Batcher.submit`` raises."""
+        options = asked.or_abstain_below(self._abstain_below)
         (encoding,) = await self._encode([text], options)
         prediction = await self.batcher.submit(encoding)
         self.metrics.prediction(prediction)
         return Answer.of(prediction, text, self.classifier, options)
 
-    async def answer_all(self, documents: Sequence[Any], options: Options) -> list[BatchAnswer | BatchError]:
+    async def answer_all(self, documents: Sequence[Any], asked: Options) -> list[BatchAnswer | BatchError]:
         """One result for each document, in order; an invalid one has its error for a result."""
+        options = asked.or_abstain_below(self._abstain_below)
         read = [read_document(document) for document in documents]
         encodings = await self._encode([each.text for each in read if isinstance(each, BatchDocument)], options)
         predictions = await self.batcher.submit_all(encodings)
@@ -66,7 +74,7 @@ def read_document(document: Any) -> BatchDocument | BatchError:
         return BatchDocument.model_validate(document)
     except ValidationError as error:
         own = document.get("id") if isinstance(document, dict) else None
-        return BatchError(id=own if _echoable(own) else None, error=sentence(error))
+        return BatchError(error=sentence(error), **({"id": own} if _echoable(own) else {}))
 
 
 def _echoable(own: Any) -> bool:
@@ -84,6 +92,6 @@ def results(
     return [
         each
         if isinstance(each, BatchError)
-        else BatchAnswer.of(next(following), each.text, classifier, options, id=each.id)
+        else BatchAnswer.of(next(following), each.text, classifier, options, **each.named())
         for each in read
     ]

@@ -50,7 +50,7 @@ def write(
     (folder / NETWORK).write_bytes(torchscript.to_bytes(network))
     (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")
     sums = {name: _sha256(folder / name) for name in (NETWORK, VOCABULARY)}
-    fitted = asdict(calibration)
+    fitted = asdict(calibration) | {"right": list(calibration.right)}
     manifest = {"format": FORMAT, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
     _write_manifest(folder, manifest | {"labels": vocabulary.labels} | facts)
 
@@ -65,7 +65,8 @@ def read(folder: Path, device: torch.device) -> Artifact:
     manifest = verify(folder)
     vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
     network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
-    return Artifact(network, vocabulary, Calibration(**manifest["calibration"]), manifest)
+    fitted = manifest["calibration"]
+    return Artifact(network, vocabulary, Calibration(fitted["temperature"], tuple(fitted["right"])), manifest)
 
 
 def verify(folder: Path) -> dict[str, Any]:

@@ -57,9 +57,11 @@ def run(job: Job) -> Scores:
             documents, test = documents.take(stay), documents.take(unseen)
         trained = train(documents, job.recipe, job.seed, chosen)
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
-        scores, predictions = evaluate(Classifier.load(folder, job.device), test)
+        classifier = Classifier.load(folder, job.device)
+        scores, predictions = evaluate(classifier, test)
         artifact.add_facts(folder, {"scores": scores.as_json()})
-        report.write(folder / "report", f"{job.recipe.name} on {job.corpus}", trained.epochs, scores, test, predictions)
+        title = f"{job.recipe.name} on {job.corpus}"
+        report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold)
     return scores
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+from training import figures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from model.classifier import Prediction
@@ -30,61 +26,21 @@ def write(
     scores: Scores,
     documents: Documents,
     predictions: Sequence[Prediction],
+    threshold: Callable[[float], float],
 ) -> None:
-    """Write ``folder/index.html``, one file that needs nothing beside it."""
+    """Write ``folder/index.html``, one file that needs nothing beside it; ``threshold`` is the classifier's."""
     folder.mkdir()
-    with rc_context({"svg.fonttype": "none", "text.parse_math": False}), warnings.catch_warnings():
-        # The browser draws the letters, in any script: matplotlib need not have them.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
-        curves, confusion = _svg(_curves(epochs)), _svg(_confusion(scores))
     page = _PAGE.format(
         title=escape(title),
         summary=escape(f"It never saw these {scores.summary()}."),
-        curves=curves,
-        confusion=confusion,
+        curves=figures.svg(lambda: figures.curves(epochs)),
+        reliability=figures.svg(lambda: figures.reliability(documents.labels, predictions)),
+        coverage=figures.svg(lambda: figures.coverage(documents.labels, predictions, threshold)),
+        confusion=figures.svg(lambda: figures.confusion(scores)),
         labels="".join(_label_row(label, row) for label, row in scores.per_label.items()),
         worst="".join(_worst(documents, predictions)),
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
-
-
-def _curves(epochs: Sequence[Epoch]) -> Figure:
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
-    number = [epoch.number for epoch in epochs]
-    losses.plot(number, [epoch.loss for epoch in epochs], label="learned from")
-    losses.plot(number, [epoch.held_out_loss for epoch in epochs], label="held out")
-    losses.set(xlabel="epoch", ylabel="loss")
-    losses.legend(frameon=False)
-    accuracies.plot(number, [epoch.held_out_accuracy for epoch in epochs], color="C1")
-    accuracies.set(xlabel="epoch", ylabel="held-out accuracy")
-    return figure
-
-
-def _confusion(scores: Scores) -> Figure:
-    size = min(3.0 + 0.32 * len(scores.labels), 24.0)
-    figure = Figure(figsize=(size + 1.2, size), layout="constrained")
-    axes = figure.subplots()
-    counts = np.asarray(scores.confusion)
-    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-    places = range(len(scores.labels))
-    axes.set_xticks(places, scores.labels, rotation=90)
-    axes.set_yticks(places, scores.labels)
-    axes.set(xlabel="said", ylabel="right")
-    if len(scores.labels) <= 30:
-        for i, j in np.argwhere(counts):
-            own = counts[i, j] / counts[i].sum()
-            axes.text(
-                j, i, str(counts[i, j]), ha="center", va="center", fontsize=7, color="white" if own > 0.5 else "black"
-            )
-    return figure
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
 
 
 def _label_row(label: str, row: dict[str, float]) -> str:
@@ -114,6 +70,8 @@ article p {{ margin: .2rem 0; color: #555; white-space: pre-line; overflow-wrap:
 <h1>{title}</h1><p>{summary}</p>
 <h2>Training</h2>{curves}
 <h2>Labels</h2><table><tr><th>label<th>precision<th>recall<th>F1<th>documents</tr>{labels}</table>
+<h2>Scores</h2><p>How often a score came true; a dot's size is its share of the documents.</p>{reliability}
+<h2>Label sets</h2>{coverage}
 <h2>Confusion</h2><p>Rows: the right label; columns: what was said; the shade is the share of the row.</p>{confusion}
 <h2>Wrong with most confidence</h2>{worst}
 </html>

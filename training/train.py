@@ -73,8 +73,10 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     share = linear.shares(both - both.mean(axis=2, keepdims=True), encoded.labels[held_out].numpy(force=True))
     network = fresh()
     descend(network, encoded, torch.arange(len(encoded), device=device), held_out[:0], recipe, epochs, "all documents")
-    merged = merge(network, rival, share / share.sum(), encoded.common, recipe)
-    return Trained(merged, vocabulary, Calibration(temperature=float(1 / share.sum())), history)
+    share /= share.sum()
+    mixed = torch.from_numpy(np.tensordot(share, both, 1)).to(device)
+    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded.common, recipe)
+    return Trained(merged, vocabulary, Calibration.fit(mixed, encoded.labels[held_out]), history)
 
 
 def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:

@@ -153,3 +153,26 @@ def test_an_explanation_gives_each_word_its_place_and_its_share_and_adds_up_to_t
 
 def test_the_same_text_has_the_same_answer(client: httpx.Client) -> None:
     assert answer(client, text="a vote for the law") == answer(client, text="a vote for the law")
+
+
+def test_a_score_below_the_asked_one_gets_no_label(client):
+    text = "the late goal won the cup"
+    usual = client.post("/predict", json={"text": text}).json()
+    assert "abstained" not in usual
+    above = client.post("/predict", json={"text": text, "abstain_below": 1.0}).json()
+    assert (above["label"], above["abstained"], above["score"]) == (None, True, usual["score"])
+    below = client.post("/predict", json={"text": text, "abstain_below": 0.01}).json()
+    assert (below["label"], below["abstained"]) == (usual["label"], False)
+
+
+def test_a_label_set_holds_the_first_labels(client):
+    answer = client.post("/predict", json={"text": "the late goal won the cup", "coverage": 0.9}).json()
+    ranked = [each["label"] for each in answer["scores"]]
+    assert answer["label_set"] == ranked[: len(answer["label_set"])]
+
+
+@pytest.mark.parametrize("wrong", [{"coverage": 0}, {"coverage": 1}, {"coverage": "0.9"}, {"abstain_below": 1.5}])
+def test_a_probability_out_of_range_is_refused(client, wrong):
+    answer = client.post("/predict", json={"text": "a goal"} | wrong)
+    assert answer.status_code == 422
+    assert next(iter(wrong)) in answer.json()["detail"]

@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
+from app.schemas import Options
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
 
@@ -20,6 +21,7 @@ GIVEN = {
     "queue_tokens": ("8000", 8000),
     "deadline": ("2.5", 2.5),
     "grace": ("4", 4.0),
+    "abstain_below": ("0.6", 0.6),
 }
 
 
@@ -52,6 +54,7 @@ def test_without_variables_the_defaults_hold() -> None:
         "queue_tokens": 2**20,
         "deadline": 30.0,
         "grace": 30.0,
+        "abstain_below": 0.0,
     }
 
 
@@ -146,3 +149,9 @@ def test_workers_share_their_metrics_where_the_environment_says() -> None:
     assert Settings().shared_metrics is None
     share_metrics(Path("/somewhere"))
     assert Settings().shared_metrics == Path("/somewhere")
+
+
+def test_what_the_service_abstains_below_is_a_default_for_requests_that_do_not_say():
+    assert Options().or_abstain_below(0.7).abstain_below == 0.7
+    assert Options(abstain_below=0.2).or_abstain_below(0.7).abstain_below == 0.2
+    assert Options(abstain_below=0.0).or_abstain_below(0.7).abstain_below == 0.0

@@ -55,3 +55,33 @@ def test_logits_that_are_all_right_or_all_wrong_give_a_temperature_within_bounds
 def test_certainty_that_is_wrong_is_taken_away_and_certainty_that_is_right_is_not():
     assert Calibration.fit(LOGITS["clear"].repeat(50, 1), RIGHT).temperature < 1
     assert Calibration.fit(-LOGITS["clear"].repeat(50, 1), RIGHT).temperature > 1
+
+
+def drawn(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of five labels and right answers drawn from the probabilities that the logits mean."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(count, 5, generator=generator)
+    return logits, torch.multinomial(logits.softmax(1), 1, generator=generator).squeeze(1)
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.99])
+def test_label_sets_hold_the_right_label_as_often_as_asked(coverage):
+    calibration = Calibration.fit(*drawn(4000, seed=0))
+    logits, labels = drawn(20_000, seed=1)
+    of_right = calibration.probabilities(logits).gather(1, labels.unsqueeze(1))
+    assert (of_right >= calibration.threshold(coverage)).float().mean().item() == pytest.approx(coverage, abs=0.015)
+
+
+def test_more_coverage_never_makes_a_set_smaller():
+    calibration = Calibration.fit(*drawn(500, seed=0))
+    thresholds = [calibration.threshold(coverage / 100) for coverage in range(1, 100)]
+    assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_too_few_documents_for_a_coverage_put_every_label_into_the_set():
+    assert Calibration().threshold(0.9) == 0.0
+    assert Calibration.fit(*drawn(20, seed=0)).threshold(0.99) == 0.0
+
+
+def test_a_thousand_probabilities_are_kept_of_however_many():
+    assert len(Calibration.fit(*drawn(5000, seed=0)).right) == 1000

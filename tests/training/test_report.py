@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from model.calibration import Calibration
 from model.classifier import Prediction
 from training import report
 from training.documents import Documents
@@ -57,7 +58,7 @@ def written(
     scores = Scores(len(said), 0.75, 0.7, 0.05, 0, labels, dict.fromkeys(labels, row), confusion)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
-    report.write(folder / "report", title, EPOCHS, scores, documents, predictions)
+    report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
     html = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
@@ -67,7 +68,7 @@ def written(
 
 def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
     page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9), ("b", "y", "x", 0.6)])
-    assert page.elements.count("svg") == 2
+    assert page.elements.count("svg") == 4
     assert page.elements.count("title") == 1
     assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
     assert "It never saw these 2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
