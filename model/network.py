@@ -57,6 +57,7 @@ class TanhRNN(nn.Module):
         self.rows = words + known.numel()
         self.table = nn.Parameter(torch.empty(self.directions * self.rows, hidden))  # W_xh, a direction after the other
         self.bias = nn.Parameter(torch.zeros(self.directions, 1, hidden))  # b_h
+        self.folded = False  # whether the words' rows bring b_h along
         self.register_buffer("importance", torch.ones(words))
         self.recurrent = nn.Parameter(torch.empty(layers, self.directions, hidden, hidden))  # W_hh, transposed
         self.recurrence: nn.Module = TrainableRecurrence()
@@ -129,12 +130,14 @@ class TanhRNN(nn.Module):
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
         layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
         direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
-        inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training) + self.bias
+        inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training)
+        if not self.folded:
+            inputs = inputs + self.bias
         known = (pair >= 0).nonzero().squeeze(1)
         if known.numel() > 0:
             at = (layout.place[:, known] + direction * tokens.numel()).flatten()
             more = embedding((pair[known] + direction * self.rows).flatten(), self.table, sparse=self.training)
-            inputs = inputs.flatten(0, 1).index_add(0, at, more).unflatten(0, (self.directions, -1))
+            inputs.view(-1, inputs.shape[2]).index_add_(0, at, more)
         states: Tensor = self.recurrence(inputs, self.recurrent[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             inputs = deeper(in_document_order(states, layout)).unflatten(1, (self.directions, -1))

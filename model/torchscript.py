@@ -29,6 +29,7 @@ def to_bytes(network: TanhRNN) -> bytes:
     table = folded.table.unflatten(0, (folded.directions, folded.rows))
     table[:, : folded.words] += folded.bias  # each token is one word: its row brings b_h along
     folded.bias.zero_()
+    folded.folded = True
     folded.recurrence = Recurrence()
     buffer = io.BytesIO()
     with _no_deprecation():
