@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +69,9 @@ def _newsgroups(name: str) -> Corpus:
 
     remove = ("headers", "footers", "quotes") if name.endswith("-body") else ()
     try:
-        parts = [fetch_20newsgroups(subset=subset, remove=remove) for subset in ("train", "test")]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Retry downloading")  # what came of it is said below
+            parts = [fetch_20newsgroups(subset=subset, remove=remove) for subset in ("train", "test")]
     except OSError as error:
         raise Refusal(
             f"{name} could not be downloaded ({error}): connect, or set SCIKIT_LEARN_DATA to a folder that has it"
