@@ -51,6 +51,7 @@ def _listen(host: str, port: int) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(2048)  # who connects while the network is loaded waits, and is not refused
         except OSError:
             listener.close()
             raise

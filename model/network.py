@@ -21,6 +21,12 @@ START = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
 
 
+class Affine(nn.Linear):
+    """``nn.Linear`` without constants: TorchScript writes those in the order of a set, another in each process."""
+
+    __constants__: list[str] = []  # noqa: RUF012  # as nn.Linear declares it
+
+
 class TanhRNN(nn.Module):
     """``layers`` of states, each ``hidden`` wide, read in one or ``both`` directions, pooled into logits.
 
@@ -61,8 +67,8 @@ class TanhRNN(nn.Module):
         self.register_buffer("importance", torch.ones(words))
         self.recurrent = nn.Parameter(torch.empty(layers, self.directions, hidden, hidden))  # W_hh, transposed
         self.recurrence: nn.Module = TrainableRecurrence()
-        self.deeper = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))  # W_xh, b_h of layers 2, 3, …
-        self.output = nn.Linear(width, labels)  # W_hy, b_y
+        self.deeper = nn.ModuleList(Affine(width, width) for _ in range(layers - 1))  # W_xh, b_h of layers 2, 3, …
+        self.output = Affine(width, labels)  # W_hy, b_y
         self.start()
 
     def start(self) -> None:

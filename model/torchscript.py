@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def to_bytes(network: TanhRNN) -> bytes:
     with _no_deprecation():
         torch.jit.export(type(folded).explain)
         torch.jit.save(torch.jit.script(folded), buffer)
-    return buffer.getvalue()
+    return _bare(buffer.getvalue())
 
 
 def from_bytes(data: bytes, device: torch.device) -> Network:
@@ -46,6 +47,16 @@ def from_bytes(data: bytes, device: torch.device) -> Network:
     except RuntimeError as error:
         raise Refusal("model.pt is no TorchScript that this version of torch can read: train again") from error
     return network.eval()
+
+
+def _bare(archive: bytes) -> bytes:
+    """The archive without what depends on the machine: where our source files lay, and a number made from that."""
+    bare = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as whole, zipfile.ZipFile(bare, "w") as kept:
+        for name in whole.namelist():
+            if not name.endswith((".debug_pkl", "/.data/serialization_id")):
+                kept.writestr(zipfile.ZipInfo(name), whole.read(name))
+    return bare.getvalue()
 
 
 @contextmanager

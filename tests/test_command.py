@@ -84,6 +84,15 @@ def test_empty_texts_are_told_left_out_of_training_and_counted_in_evaluation(tmp
     assert "62 documents" in evaluated.stderr
 
 
+def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_path):
+    corpus = tmp_path / "weather.csv"
+    corpus.write_text("text,label\nrain and wind,weather\na late goal,sports\n")
+    evaluated = docket("evaluate", tiny.artifact(tmp_path / "artifact"), corpus, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert evaluated.stderr.startswith("docket: 1 labels are unknown")
+    assert json.loads(evaluated.stdout)["accuracy"] <= 0.5
+
+
 BAD = {
     "missing.csv": (None, "does not exist"),
     "field.csv": ("text,topic\na,b\n", "no field 'label'"),

@@ -1,5 +1,10 @@
 import io
+import os
+import shutil
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,3 +63,20 @@ def test_no_warning_of_torchscripts_end_is_seen():
         warnings.simplefilter("always")
         torchscript.from_bytes(torchscript.to_bytes(tiny.network()), CPU)
     assert seen == []
+
+
+def test_the_bytes_are_the_same_wherever_the_code_lies_and_whatever_the_process(tmp_path):
+    """A version names a network, not the machine that it was written on."""
+    root = Path(torchscript.__file__).parent.parent
+    shutil.copytree(root / "model", tmp_path / "elsewhere" / "model")
+    script = "import hashlib, torch; from model import network, torchscript; torch.manual_seed(0);"
+    script += (
+        "n = network.TanhRNN(9, 3, hidden=4, layers=2); print(hashlib.sha256(torchscript.to_bytes(n)).hexdigest())"
+    )
+    said = {
+        subprocess.check_output(
+            [sys.executable, "-c", script], cwd=place, text=True, env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        for place, seed in ((root, "1"), (tmp_path / "elsewhere", "2"), (tmp_path / "elsewhere", "3"))
+    }
+    assert len(said) == 1
