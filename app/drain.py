@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
 
 LINGER = 0.5
 """Seconds in which the socket stays open after SIGTERM: who connects then is told 503, and is not cut off."""
+PATIENCE = 0.3
+"""Seconds that a connection has, once the socket is closed, to bring the request that may be on its way."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's connection, that does not hang up on a request which it has not read yet."""
+
+    def shutdown(self) -> None:
+        """Close after ``PATIENCE``, or after the answer to what came until then."""
+        self.loop.call_later(PATIENCE, super().shutdown)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app.drain import PatientProtocol
 from app.settings import Settings, share_metrics
 from model import artifact, device
 from model.refusal import Refusal
@@ -26,7 +27,7 @@ def serve(settings: Settings) -> None:
             "app.main:from_environment",
             factory=True,
             workers=settings.workers,
-            http="httptools",
+            http=PatientProtocol,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
@@ -35,11 +36,23 @@ def serve(settings: Settings) -> None:
         print(f"docket: serving {settings.artifact} ({version}) on {address}", file=sys.stderr, flush=True)  # noqa: T201
         if settings.workers > 1:
             share_metrics(Path(shared))
-            Multiprocess(config, sockets=[listener]).run()
+            _Workers(config, sockets=[listener]).run()
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+class _Workers(Multiprocess):
+    """uvicorn's worker processes, whose parent lets go of the socket when they are told to stop.
+
+    Else the kernel goes on taking connections for a socket that nobody reads.
+    """
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def _listen(host: str, port: int) -> socket.socket:
