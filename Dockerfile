@@ -7,7 +7,7 @@ WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv --without-pip /opt/docket \
     && python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock "${TORCH}" \
-    && rm -rf /opt/docket/lib/python3.11/site-packages/torch/include /opt/docket/lib/python3.11/site-packages/torch/bin
+    && rm -rf /opt/docket/lib/python3.11/site-packages/torch/include
 COPY pyproject.toml README.md LICENSE docket.py ./
 COPY app app
 COPY model model
@@ -19,7 +19,9 @@ RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --con
 
 FROM python:3.11-slim AS runtime
 RUN useradd --create-home --uid 10001 docket && install --directory --owner docket /artifacts
-ENV PATH=/opt/docket/bin:$PATH PYTHONUNBUFFERED=1 DOCKET_HOST=0.0.0.0
+# torch works without NumPy, and says so each time.
+ENV PATH=/opt/docket/bin:$PATH PYTHONUNBUFFERED=1 DOCKET_HOST=0.0.0.0 \
+    PYTHONWARNINGS="ignore:Failed to initialize NumPy"
 USER 10001
 ENTRYPOINT ["docket"]
 
