@@ -172,5 +172,5 @@ class Batcher(Generic[Item, Result]):
         left, self._queue.left = self._queue.left, 0
         try:
             self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error))
-        except Exception:
+        except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
             log.exception("a hook on the batch record failed")

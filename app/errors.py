@@ -84,7 +84,7 @@ class Failures:
 
         try:
             await self._app(scope, receive, noted)
-        except Exception as error:
+        except Exception as error:  # the last row of the table: all that no other names
             if started or scope["type"] != "http":
                 raise
             log.exception("a request failed")

@@ -33,7 +33,7 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=max(1, int(settings.grace)),
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        print(f"docket: serving {settings.artifact} ({version}) on {address}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"docket: serving {settings.artifact} ({version}) on {address}", file=sys.stderr, flush=True)  # noqa: T201  # for a person
         if settings.workers > 1:
             share_metrics(Path(shared))
             _Workers(config, sockets=[listener]).run()
