@@ -91,7 +91,7 @@ class Classifier:
         explained = any(encoding.explain for encoding in encodings)
         logits, shares = network.explain(tokens, starts) if explained else (network(tokens, starts), None)
         predictions = [
-            Prediction(scores, len(encoding.ids), encoding.unknown)
+            Prediction(scores, encoding.words, encoding.unknown)
             for encoding, scores in zip(encodings, self._scores(logits), strict=True)
         ]
         return predictions if shares is None else self._explain(predictions, encodings, logits, shares)
@@ -117,7 +117,7 @@ class Classifier:
         """Add the explanation to each prediction whose encoding asks for it."""
         logit, label = logits.max(dim=1)
         bias = self._artifact.network.output.bias[label]
-        each = zip(predictions, encodings, shares.split([len(e.ids) for e in encodings]), bias, logit, strict=True)
+        each = zip(predictions, encodings, shares.split([e.words for e in encodings]), bias, logit, strict=True)
         return [
             prediction._replace(explanation=Explanation(share.tolist(), float(b), float(top)))
             if asks.explain

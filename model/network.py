@@ -2,11 +2,14 @@
 
     h_t = tanh(W_hh h_{t-1} + W_xh x_t + b_h)        y_t = W_hy h_t        logits = g sum_t w_t y_t + b_y
 
-x_t is 1 at the word, and at the pair that it makes with the word before it where that pair is known: W_xh x_t is a sum
-of two rows of a table. w_t >= 0 and sum_t w_t = 1 in each document. A document is cut into windows, each with h_0 = 0,
-so the sequential part is ``window`` steps however long it is; step t is one product over all windows that have a t-th
-token: nothing is padded and nothing is cut off. y is linear, so states are pooled first and W_hy applied once.
+x_t is 1 at the word, at the pair that it makes with the word before it where that pair is known, and at the grams of a
+word that is spelt out: W_xh x_t is a sum of rows of a table. w_t >= 0 and sum_t w_t = 1 in each document. A document is
+cut into windows, each with h_0 = 0: the sequential part is ``window`` steps however long it is. Step t is one product
+over all windows that have a t-th token: nothing is padded and nothing is cut off. y is linear, so states are pooled
+first and W_hy applied once.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +24,13 @@ START = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
 
 
+class More(NamedTuple):
+    """Rows of the table that are added to words' own: ``row`` to that of the word ``at``, int64 both."""
+
+    at: Tensor
+    row: Tensor
+
+
 class Affine(nn.Linear):
     """``nn.Linear`` without constants: TorchScript writes those in the order of a set, another in each process."""
 
@@ -30,7 +40,8 @@ class Affine(nn.Linear):
 class TanhRNN(nn.Module):
     """``layers`` of states, each ``hidden`` wide, read in one or ``both`` directions, pooled into logits.
 
-    ``pairs``: int64, rising: the known pairs, each as ``before * words + word``.
+    ``words``: rows of the table that are words', the first the unknown word's; ``grams``: rows after them.
+    ``pairs``: int64, rising: the known pairs, each as ``before * words + word``; theirs are the last rows.
     ``window``: tokens in a window; 0 reads a document from end to end in one.
     ``pooling``: the w_t. ``last``: all on the last state, g = 1. ``mean``: all alike, g = 1. ``weighted``: the word's
     ``importance`` times (1 + ln n) / n where the document has it n times: said ten times it counts 3.3 times, not ten
@@ -51,16 +62,17 @@ class TanhRNN(nn.Module):
         both: bool = True,
         window: int = 32,
         pooling: str = "weighted",
+        grams: int = 0,
         pairs: Tensor | None = None,
     ) -> None:
         super().__init__()
         assert pooling in ("last", "mean", "weighted")
-        self.words, self.window, self.pooling, self.chunk = words, window, pooling, CHUNK
+        self.words, self.grams, self.window, self.pooling, self.chunk = words, grams, window, pooling, CHUNK
         self.directions = 2 if both else 1
         width = self.directions * hidden
         known = torch.empty(0, dtype=torch.int64) if pairs is None else pairs
         self.register_buffer("pairs", known)
-        self.rows = words + known.numel()
+        self.rows = words + grams + known.numel()
         self.table = nn.Parameter(torch.empty(self.directions * self.rows, hidden))  # W_xh, a direction after the other
         self.bias = nn.Parameter(torch.zeros(self.directions, 1, hidden))  # b_h
         self.folded = False  # whether the words' rows bring b_h along
@@ -72,7 +84,7 @@ class TanhRNN(nn.Module):
         self.start()
 
     def start(self) -> None:
-        """Begin: pairs at 0, words small, recurrent weights orthogonal (Saxe, McClelland and Ganguli, 2014)."""
+        """Begin: words small, grams and pairs at 0, W_hh orthogonal (Saxe, McClelland and Ganguli, 2014)."""
         with torch.no_grad():
             self.table.normal_(0.0, START)
             self.table.unflatten(0, (self.directions, self.rows))[:, self.words :] = 0.0
@@ -81,21 +93,22 @@ class TanhRNN(nn.Module):
             for matrix in self.recurrent.flatten(0, 1):
                 nn.init.orthogonal_(matrix)
 
-    def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, starts: Tensor) -> Tensor:
         """Logits, float32 [documents, labels].
 
-        ``tokens``: int64 [tokens], the ids of all documents end to end, each document at least one.
-        ``starts``: int64 [documents], where in ``tokens`` each document begins.
+        ``ids``: int64, the words of all documents end to end, each document at least one, grams after their word.
+        ``starts``: int64 [documents], where in ``ids`` each document begins.
         """
-        logits: Tensor = self.output(self.pool(tokens, starts))
+        logits: Tensor = self.output(self.pool(ids, starts))
         return logits
 
-    def pool(self, tokens: Tensor, starts: Tensor, common: int | None = None) -> Tensor:
+    def pool(self, ids: Tensor, starts: Tensor, common: int | None = None) -> Tensor:
         """``g sum_t w_t h_t`` of each document, [documents, directions * hidden].
 
         ``common``: read only words of smaller ids, and the others as the unknown word, so that training meets it.
         """
-        weights, pair = self.weights(tokens, starts), self.pair_rows(tokens, starts)
+        tokens, starts, more = self.read(ids, starts)
+        weights = self.weights(tokens, starts)
         if common is not None:
             tokens = torch.where(tokens < common, tokens, torch.zeros_like(tokens))
         begins, document = cut(starts, tokens.numel(), self.window)
@@ -103,7 +116,7 @@ class TanhRNN(nn.Module):
         first = 0
         for count in chunks(begins, self.chunk):
             begin, end, own = span(begins, first, count, tokens.numel())
-            states, layout = self.states(tokens[begin:end], pair[begin:end], own)
+            states, layout = self.states(tokens[begin:end], within(more, begin, end), own)
             weight = weights[begin:end]
             for direction in range(self.directions):
                 at = layout.place[direction]
@@ -113,37 +126,47 @@ class TanhRNN(nn.Module):
         pooled = torch.zeros(starts.numel(), windows.shape[1], device=windows.device, dtype=windows.dtype)
         return pooled.index_add(0, document, windows)
 
-    def explain(self, tokens: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and each token's share of its document's highest logit, [tokens].
+    def explain(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and each word's share of its document's highest logit, [words].
 
         A share is ``g w_t`` times the label's row of W_hy times h_t: a document's shares and b_y sum to the logit.
         """
-        logits = self.forward(tokens, starts)
+        logits = self.forward(ids, starts)
+        tokens, starts, more = self.read(ids, starts)
         document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
         toward = self.output.weight[logits.argmax(1)[document]]
-        weights, pair = self.weights(tokens, starts), self.pair_rows(tokens, starts)
         begins, _ = cut(starts, tokens.numel(), self.window)
         shares: list[Tensor] = []
         first = 0
         for count in chunks(begins, self.chunk):
             begin, end, own = span(begins, first, count, tokens.numel())
-            states, layout = self.states(tokens[begin:end], pair[begin:end], own)
+            states, layout = self.states(tokens[begin:end], within(more, begin, end), own)
             shares.append((in_document_order(states, layout) * toward[begin:end]).sum(1))
             first += count
-        return logits, torch.cat(shares) * weights
+        return logits, torch.cat(shares) * self.weights(tokens, starts)
 
-    def states(self, tokens: Tensor, pair: Tensor, begins: Tensor) -> tuple[Tensor, Layout]:
+    def read(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, More]:
+        """Words alone, where each document begins among them, and the rows of their pairs and grams."""
+        if self.grams == 0:
+            return ids, starts, self.paired(ids, starts)
+        word = ids < self.words
+        place = word.cumsum(0) - 1
+        tokens, starts = ids[word], place[starts]
+        gram = word.logical_not().nonzero().squeeze(1)
+        pairs = self.paired(tokens, starts)
+        return tokens, starts, More(torch.cat([pairs.at, place[gram]]), torch.cat([pairs.row, ids[gram]]))
+
+    def states(self, tokens: Tensor, more: More, begins: Tensor) -> tuple[Tensor, Layout]:
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
         layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
         direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
         inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training)
         if not self.folded:
             inputs = inputs + self.bias
-        known = (pair >= 0).nonzero().squeeze(1)
-        if known.numel() > 0:
-            at = (layout.place[:, known] + direction * tokens.numel()).flatten()
-            more = embedding((pair[known] + direction * self.rows).flatten(), self.table, sparse=self.training)
-            inputs.view(-1, inputs.shape[2]).index_add_(0, at, more)
+        if more.at.numel() > 0:
+            at = (layout.place[:, more.at] + direction * tokens.numel()).flatten()
+            rows = embedding((more.row + direction * self.rows).flatten(), self.table, sparse=self.training)
+            inputs.view(-1, inputs.shape[2]).index_add_(0, at, rows)
         states: Tensor = self.recurrence(inputs, self.recurrent[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             inputs = deeper(in_document_order(states, layout)).unflatten(1, (self.directions, -1))
@@ -151,15 +174,16 @@ class TanhRNN(nn.Module):
             states = self.recurrence(inputs, self.recurrent[below + 1], layout.active)
         return states, layout
 
-    def pair_rows(self, tokens: Tensor, starts: Tensor) -> Tensor:
-        """The row of the pair that each token makes with the one before it in its document, or -1, [tokens]."""
-        rows = torch.full_like(tokens, -1)
-        if self.pairs.numel() > 0:
-            pair = torch.cat([tokens[:1], tokens[:-1]]) * self.words + tokens
-            place = torch.searchsorted(self.pairs, pair).clamp(max=self.pairs.numel() - 1)
-            rows = torch.where(self.pairs[place] == pair, place + self.words, rows)
-            rows[starts] = -1
-        return rows
+    def paired(self, tokens: Tensor, starts: Tensor) -> More:
+        """The row of each known pair, at its second word."""
+        if self.pairs.numel() == 0:
+            return More(tokens[:0], tokens[:0])
+        pair = torch.cat([tokens[:1], tokens[:-1]]) * self.words + tokens
+        place = torch.searchsorted(self.pairs, pair).clamp(max=self.pairs.numel() - 1)
+        known = self.pairs[place] == pair
+        known[starts] = False
+        at = known.nonzero().squeeze(1)
+        return More(at, place[at] + self.words + self.grams)
 
     def weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The ``g w_t``, [tokens]."""
@@ -171,11 +195,17 @@ class TanhRNN(nn.Module):
         if self.pooling == "mean":
             return 1.0 / lengths[document]
         _, kind, counts = torch.unique(document * self.words + tokens, return_inverse=True, return_counts=True)
-        times = counts[kind]
+        times = torch.where(tokens == 0, 1, counts[kind])  # two unknown words are not one word said twice
         raw: Tensor = self.importance[tokens] * (1.0 + times.log()) / times
         # w_t = raw_t / sum raw, and g = 1 / |w|: the sum cancels. n tokens of a word share its weight, hence n raw^2.
         squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
         return raw * squares.index_add(0, document, raw * raw * times).rsqrt()[document]
+
+
+def within(more: More, begin: int, end: int) -> More:
+    """The rows of the words from ``begin`` to ``end``, counted from there."""
+    inside = ((more.at >= begin) & (more.at < end)).nonzero().squeeze(1)
+    return More(more.at[inside] - begin, more.row[inside])
 
 
 def in_document_order(states: Tensor, layout: Layout) -> Tensor:

@@ -28,7 +28,7 @@ def descend(
     Pooled states are mixed two and two, and their labels with them (mixup: Zhang et al., 2018, on the states as Verma
     et al., Manifold Mixup, 2019). Words of one document are read as the unknown word, so that it is learned too.
     """
-    common = documents.common
+    common, unseen = documents.common, documents.as_read_after(learn)
     table = TableDescent([network.table], lr=recipe.table_rate)
     others = [weight for name, weight in network.named_parameters() if name != "table"]
     adam = torch.optim.Adam(others, lr=recipe.rate, betas=(0.9, 0.98))
@@ -57,7 +57,7 @@ def descend(
                 total += loss.item() * len(target)
                 bar.step(len(target), loss.item())
             speed = len(learn) / (time.perf_counter() - began)
-            history.append(Epoch(number, total / len(learn), *score(network, documents, held_out), speed))
+            history.append(Epoch(number, total / len(learn), *score(network, unseen, held_out), speed))
             bar.epoch(history[-1])
             if len(held_out):
                 least = min(history, key=lambda epoch: epoch.held_out_loss).number

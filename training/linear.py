@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from scipy.sparse import csr_array
 from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
-from model.vocabulary import UNKNOWN
+from training.features import as_rows, features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
     from torch import Tensor
 
     from model.network import TanhRNN
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Linear(NamedTuple):
-    """Logits ``features @ coefficients + bias``: [rows, labels] and [labels].
+    """``coefficients`` [rows, labels] of the network's table and ``bias`` [labels].
 
     ``out_of_fold``: the logits [documents, labels] that each document got from models that had not seen it.
     """
@@ -32,50 +32,37 @@ class Linear(NamedTuple):
     out_of_fold: NDArray[np.float64]
 
 
-@torch.no_grad()
-def features(network: TanhRNN, documents: Encoded, places: Tensor) -> csr_array:
-    """How much of each row of the network's table a document pools: ``sum_t g w_t x_t``, sparse [places, rows]."""
-    rows, own, values = [], [], []
-    for part in torch.arange(len(places), device=places.device).split(4096):
-        batch = documents.batch(places[part])
-        weights = network.weights(batch.tokens, batch.starts)
-        document = torch.repeat_interleave(part, documents.lengths[places[part]])
-        for row in (batch.tokens, network.pair_rows(batch.tokens, batch.starts)):
-            known = (row != UNKNOWN) & (row >= 0)
-            rows.append(row[known])
-            own.append(document[known])
-            values.append(weights[known])
-    shape = (len(places), network.rows)
-    entries = torch.cat(values).double().numpy(force=True)
-    at = tuple(
-        torch.cat(part).int().numpy(force=True) for part in (own, rows)
-    )  # scikit-learn reads 32-bit places alone
-    return csr_array((entries, at), shape=shape)
-
-
 def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
-    """A mixture of LinearSVC and ComplementNB, each on words alone and on words and pairs.
+    """A mixture of LinearSVC and ComplementNB, each on words alone, on words and pairs, and on those and grams.
 
     The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``fold``: int64
     [documents], each document's fold; there, words that no other fold has are unknown, as they would be in service.
     """
     everywhere = torch.arange(len(documents), device=fold.device)
     table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
-    kinds, words = int(labels.max()) + 1, network.words
-    models = _models(table, labels, words, kinds)
+    kinds, kept = int(labels.max()) + 1, _kept(network)
+    models = _models(table, labels, kept, kinds)
     logits = np.zeros((len(models), len(labels), kinds))
     for number in fold.unique():
-        kept, rest = everywhere[fold == number], everywhere[fold != number]
-        held_out = features(network, documents.as_read_after(rest), kept)
-        at, learn = kept.numpy(force=True), rest.numpy(force=True)
-        for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], words, kinds)):
+        part, rest = everywhere[fold == number], everywhere[fold != number]
+        held_out = features(network, documents.as_read_after(rest), part)
+        at, learn = part.numpy(force=True), rest.numpy(force=True)
+        for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], kept, kinds)):
             logits[place, at] = held_out @ coefficients + bias
     share = shares(logits, labels)
+    mixed = sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True))
     return Linear(
-        sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True)),
+        as_rows(mixed, network, documents),
         sum(weight * bias for weight, (_, bias) in zip(share, models, strict=True)),
         np.tensordot(share, logits, 1),
     )
+
+
+def _kept(network: TanhRNN) -> list[NDArray[np.int64]]:
+    """The rows that each pair of models sees: the words', the words' and pairs', all."""
+    words, pairs, everything = (np.arange(end) for end in (network.words, network.rows, network.rows))
+    pairs = np.delete(pairs, slice(network.words, network.words + network.grams))
+    return [words, *([pairs] if len(pairs) > len(words) else []), *([everything] if network.grams else [])]
 
 
 def shares(logits: NDArray[np.float64], labels: NDArray[np.int64], ridge: float = 1e-4) -> NDArray[np.float64]:
@@ -97,16 +84,16 @@ def shares(logits: NDArray[np.float64], labels: NDArray[np.int64], ridge: float 
 
 
 def _models(
-    table: csr_array, labels: NDArray[np.int64], words: int, kinds: int
+    table: csr_array, labels: NDArray[np.int64], kept: list[NDArray[np.int64]], kinds: int
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Coefficients [rows, labels] and bias [labels] of each model, centred over the labels."""
     models = []
-    widths = [words] if table.shape[1] == words else [table.shape[1], words]
     if len(np.unique(labels)) < 2:  # copies stay in one fold, and can take a label away from the others
-        return [(np.zeros((table.shape[1], kinds)), np.eye(kinds)[labels[0]])] * (2 * len(widths))
-    for width in widths:
+        return [(np.zeros((table.shape[1], kinds)), np.eye(kinds)[labels[0]])] * (2 * len(kept))
+    for rows in kept:
+        own = table[:, rows]
         for model in (LinearSVC(tol=1e-2, random_state=0), ComplementNB()):
-            model.fit(table[:, :width], labels)
+            model.fit(own, labels)
             if isinstance(model, LinearSVC):
                 weights, intercept = model.coef_, model.intercept_
                 if len(weights) == 1:  # two labels: one plane between them
@@ -114,7 +101,7 @@ def _models(
             else:
                 weights, intercept = model.feature_log_prob_, np.zeros(len(model.classes_))
             coefficients = np.zeros((table.shape[1], kinds))
-            coefficients[:width, model.classes_] = weights.T
+            coefficients[np.ix_(rows, model.classes_)] = weights.T
             bias = np.full(kinds, intercept.min() - 1.0)  # a label that this fold has not seen comes last
             bias[model.classes_] = intercept
             models.append((coefficients - coefficients.mean(axis=1, keepdims=True), bias - bias.mean()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn.functional import embedding_bag
 
 from model.network import TanhRNN
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from training.batches import Encoded
     from training.linear import Linear
     from training.recipe import Recipe
 
@@ -26,20 +28,34 @@ def linear_units(labels: int, hidden: int) -> int:
 
 
 @torch.no_grad()
-def merge(recurrent: TanhRNN, linear: Linear, share: tuple[float, float], common: int, recipe: Recipe) -> TanhRNN:
+def merge(
+    recurrent: TanhRNN, linear: Linear, share: tuple[float, float], documents: Encoded, recipe: Recipe
+) -> TanhRNN:
     """The network whose logits are ``share[0]`` of the recurrent one's and ``share[1]`` of the linear model's.
 
     The linear model is factored: its coefficients, turned into their first singular dimensions, become the inputs of
     units without recurrence (their W_hh is 0), so small that tanh leaves them as they are; W_hy turns them back. The
-    recurrent units read words from ``common`` on as the unknown word, as they did in training.
+    recurrent units read words that ``documents`` have once as unknown ones spelt out, as they did in training.
     """
     labels, own, sides = recurrent.output.out_features, recurrent.recurrent.shape[-1], recurrent.directions
-    merged = TanhRNN(recurrent.words, labels, hidden=recipe.hidden, window=recipe.window, pairs=recurrent.pairs.cpu())
+    merged = TanhRNN(
+        recurrent.words,
+        labels,
+        hidden=recipe.hidden,
+        window=recipe.window,
+        grams=recurrent.grams,
+        pairs=recurrent.pairs.cpu(),
+    )
     merged.importance.copy_(recurrent.importance)
     units = recipe.hidden - own
 
     words = recurrent.table.cpu().clone().unflatten(0, (sides, -1))
-    words[:, common : recurrent.words] = words[:, :1]
+    rare = slice(documents.common, recurrent.words)
+    words[:, rare] = words[:, :1]
+    if documents.spelling is not None:
+        grams, first = documents.spelling.numbers.cpu() + recurrent.words, documents.spelling.first.cpu()
+        for side in words:
+            side[rare] += embedding_bag(grams, side, first, mode="sum", include_last_offset=True)[rare]
     inputs, turn, scale = _factored(linear.coefficients, sides * units)
     table = torch.zeros(sides, recurrent.rows, recipe.hidden)
     table[:, :, :own] = words

@@ -30,8 +30,6 @@ def frequent_pairs(documents: Encoded, words: int, most: int) -> Tensor:
 
 def inverse_document_frequency(documents: Encoded, words: int) -> Tensor:
     """``1 + ln((1 + documents) / (1 + those with the word))`` of each word, float32 [words] (Spärck Jones, 1972)."""
-    document = torch.repeat_interleave(documents.lengths)
-    having = torch.unique(document * words + documents.tokens) % words
-    frequency = torch.log((1 + len(documents)) / (1 + torch.bincount(having, minlength=words))) + 1
+    frequency = torch.log((1 + len(documents)) / (1 + documents.having(documents.tokens, words))) + 1
     frequency[0] = RARE
     return frequency.float()

@@ -20,6 +20,7 @@ class Recipe:
     pooling: str
     rows: int  # of its table: words take half of them at most, pairs what is left
     pairs: bool
+    grams: int  # rows more, of the most frequent grams
     linear: bool  # whether linear models are taken in
     # its training
     epochs: int
@@ -36,13 +37,13 @@ class Recipe:
 
 DEFAULT = Recipe(
     name="default", hidden=64, layers=1, both=True, window=32, pooling="weighted",
-    rows=100_000, pairs=True, linear=True,
+    rows=100_000, pairs=True, grams=20_000, linear=True,
     epochs=10, least_steps=1000, most_steps=4000, patience=3, rate=1e-3, table_rate=2e-2,
     batch_documents=64, batch_tokens=6000, longest=1024, mixup=1.0,
 )  # fmt: skip
 CLASSIC = Recipe(
     name="classic", hidden=100, layers=2, both=False, window=0, pooling="last",
-    rows=100_000, pairs=False, linear=False,
+    rows=100_000, pairs=False, grams=0, linear=False,
     epochs=10, least_steps=0, most_steps=10**9, patience=10, rate=1e-3, table_rate=1e-2,
     batch_documents=32, batch_tokens=10**9, longest=256, mixup=0.0,
 )  # fmt: skip

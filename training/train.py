@@ -14,6 +14,7 @@ from model.vocabulary import Vocabulary
 from training import linear
 from training.batches import Encoded
 from training.descent import descend, logits_of, planned_epochs
+from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
 from training.split import folds
@@ -46,6 +47,10 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     torch.manual_seed(seed)
     vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
     encoded = Encoded(documents, vocabulary, device)
+    if recipe.grams:
+        having = encoded.having(encoded.spelt, len(encoded.words))
+        encoded.spelling = spelling(encoded.words, having, len(encoded), recipe.grams)
+        vocabulary = Vocabulary(vocabulary.words, vocabulary.labels, encoded.spelling.grams)
     fresh = _networks(encoded, vocabulary, recipe)
     fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
 
@@ -75,7 +80,7 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     descend(network, encoded, torch.arange(len(encoded), device=device), held_out[:0], recipe, epochs, "all documents")
     share /= share.sum()
     mixed = torch.from_numpy(np.tensordot(share, both, 1)).to(device)
-    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded.common, recipe)
+    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)
     return Trained(merged, vocabulary, Calibration.fit(mixed, encoded.labels[held_out]), history)
 
 
@@ -95,6 +100,7 @@ def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Calla
             both=recipe.both,
             window=recipe.window,
             pooling=recipe.pooling,
+            grams=len(vocabulary.grams),
             pairs=pairs,
         )
         network.importance.copy_(importance)

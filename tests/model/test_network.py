@@ -8,11 +8,12 @@ from model import torchscript
 from model.network import TanhRNN
 from tests import tiny
 
-WORDS, LABELS, HIDDEN = 20, 3, 5
+WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
 PAIRS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})
 KINDS = {
     "default": {"pairs": torch.tensor(PAIRS)},
     "without pairs": {},
+    "words spelt out": {"grams": GRAMS, "pairs": torch.tensor(PAIRS)},
     "mean": {"pooling": "mean"},
     "short windows": {"window": 3, "pairs": torch.tensor(PAIRS)},
     "two layers both ways": {"layers": 2, "pooling": "mean", "window": 7},
@@ -32,9 +33,13 @@ def make(kind: str) -> TanhRNN:
     return network.eval()
 
 
-def documents(*lengths: int) -> list[list[int]]:
+def documents(kind: str, *lengths: int) -> list[list[int]]:
     rng = np.random.default_rng(sum(lengths))
-    return [(rng.integers(WORDS, size=length) // rng.integers(1, 5)).tolist() for length in lengths]
+    texts = [(rng.integers(WORDS, size=length) // rng.integers(1, 5)).tolist() for length in lengths]
+    if "grams" not in KINDS[kind]:
+        return texts
+    spelt = [[[number, *rng.integers(WORDS, WORDS + GRAMS, rng.integers(4))] for number in ids] for ids in texts]
+    return [[int(number) for word in ids for number in word] for ids in spelt]
 
 
 def run(network: torch.nn.Module, texts: list[list[int]]) -> np.ndarray:
@@ -48,16 +53,17 @@ def end_to_end(texts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
-    """h_t of the last layer for one document, [tokens, directions * hidden]: the first formula, word by word."""
+    """h_t of the last layer for one document, [words, directions * hidden]: the first formula, word by word."""
+    ids, spelt = [number for number in ids if number < WORDS], grams_by_word(ids)
     value = {name: parameter.numpy().astype(float) for name, parameter in network.state_dict().items()}
     table = value["table"].reshape(network.directions, -1, HIDDEN)
     inputs, states = np.zeros((len(ids), network.directions, HIDDEN)), np.zeros(0)
     for t, word in enumerate(ids):
         for d in range(network.directions):
-            inputs[t, d] = table[d, word] + value["bias"][d, 0]
+            inputs[t, d] = table[d, word] + value["bias"][d, 0] + table[d, spelt[t]].sum(0)
             pair = ids[t - 1] * WORDS + word
             if t > 0 and pair in value["pairs"]:
-                inputs[t, d] += table[d, WORDS + value["pairs"].tolist().index(pair)]
+                inputs[t, d] += table[d, WORDS + network.grams + value["pairs"].tolist().index(pair)]
     window = network.window or len(ids)
     for layer in range(len(value["recurrent"])):
         if layer > 0:
@@ -74,15 +80,28 @@ def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
     return states
 
 
+def grams_by_word(ids: list[int]) -> list[list[int]]:
+    """The grams that follow each word."""
+    spelt: list[list[int]] = []
+    for number in ids:
+        if number < WORDS:
+            spelt.append([])
+        else:
+            spelt[-1].append(number)
+    return spelt
+
+
 def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
-    """g w_t of one document, [tokens]."""
+    """g w_t of one document, [words]."""
+    ids = [number for number in ids if number < WORDS]
     if network.pooling == "last":
         return np.array([0.0] * (len(ids) - 1) + [1.0])
     if network.pooling == "mean":
         return np.full(len(ids), 1 / len(ids))
     importance = network.importance.numpy().astype(float)
-    whole = {word: importance[word] * (1 + np.log(ids.count(word))) for word in set(ids)}
-    share = np.array([whole[word] / ids.count(word) for word in ids])
+    kinds = [number or f"unknown {t}" for t, number in enumerate(ids)]  # each unknown word is a word of its own
+    whole = {kind: importance[n] * (1 + np.log(kinds.count(kind))) for kind, n in zip(kinds, ids, strict=True)}
+    share = np.array([whole[kind] / kinds.count(kind) for kind in kinds])
     w, total = share / share.sum(), sum(whole.values())
     g = 1 / np.sqrt(sum((weight / total) ** 2 for weight in whole.values()))
     return g * w
@@ -96,7 +115,7 @@ def logits_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_network_computes_the_two_formulas(kind):
-    network, texts = make(kind), documents(*LENGTHS)
+    network, texts = make(kind), documents(kind, *LENGTHS)
     expected = np.stack([logits_by_hand(network, ids) for ids in texts])
     assert np.abs(expected[0] - expected[1]).max() > 0.1
     np.testing.assert_allclose(run(network, texts), expected, atol=1e-5)
@@ -105,7 +124,7 @@ def test_the_network_computes_the_two_formulas(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_torchscript_computes_the_two_formulas(kind):
-    network, texts = make(kind), documents(*LENGTHS)
+    network, texts = make(kind), documents(kind, *LENGTHS)
     read = torchscript.from_bytes(torchscript.to_bytes(network), torch.device("cpu"))
     expected = np.stack([logits_by_hand(network, ids) for ids in texts])
     for _ in range(3):  # it is compiled anew in the second call
@@ -115,7 +134,7 @@ def test_its_torchscript_computes_the_two_formulas(kind):
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
-    network, texts = make(kind), documents(length)
+    network, texts = make(kind), documents(kind, length)
     np.testing.assert_allclose(run(network, texts), [logits_by_hand(network, texts[0])], atol=1e-5)
 
 
@@ -123,7 +142,7 @@ def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
     ("kind", "longest"), [("default", 50_000), ("mean", 50_000), ("classic", 3_000)], ids=lambda value: str(value)
 )
 def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
-    network, texts = make(kind), documents(1, longest, 40, 1, 33)
+    network, texts = make(kind), documents(kind, 1, longest, 40, 1, 33)
     alone = np.concatenate([run(network, [ids]) for ids in texts])
     np.testing.assert_allclose(run(network, texts), alone, atol=1e-5)
     np.testing.assert_allclose(run(network, texts[::-1])[::-1], alone, atol=1e-5)
@@ -132,7 +151,7 @@ def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
 @pytest.mark.parametrize("chunk", [1, 7, 32, 64, 171])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
-    network, texts = make(kind), documents(*LENGTHS, 64, 32, 2)
+    network, texts = make(kind), documents(kind, *LENGTHS, 64, 32, 2)
     whole, (_, shares) = run(network, texts), network.explain(*end_to_end(texts))
     network.chunk = chunk
     np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
@@ -140,12 +159,12 @@ def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_tokens_share_is_its_part_of_the_highest_logit(kind):
-    network, texts = make(kind), documents(*LENGTHS)
+def test_each_words_share_is_its_part_of_the_highest_logit(kind):
+    network, texts = make(kind), documents(kind, *LENGTHS)
     with torch.inference_mode():
         logits, shares = network.explain(*end_to_end(texts))
     np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-6)
-    for ids, logit, share in zip(texts, logits, shares.split([len(ids) for ids in texts]), strict=True):
+    for ids, logit, share in zip(texts, logits, shares.split([len(grams_by_word(ids)) for ids in texts]), strict=True):
         label = int(logit.argmax())
         y = states_by_hand(network, ids) @ network.output.weight[label].detach().numpy()
         np.testing.assert_allclose(share.numpy(), weights_by_hand(network, ids) * y, atol=1e-5)
@@ -189,15 +208,15 @@ def test_recurrent_weights_begin_orthogonal(both):
 
 
 def test_training_reaches_every_weight():
-    network = make("default").train()
-    network(*end_to_end(documents(*LENGTHS))).square().sum().backward()
+    network = make("words spelt out").train()
+    network(*end_to_end(documents("words spelt out", *LENGTHS))).square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert all(parameter.grad.to_dense().abs().sum() > 0 for parameter in network.parameters())
 
 
 def test_the_derivative_of_the_whole_network_is_that_of_its_logits():
     network = make("short windows").double()
-    tokens, starts = end_to_end(documents(1, 5, 8))
+    tokens, starts = end_to_end(documents("short windows", 1, 5, 8))
     names, values = zip(*network.named_parameters(), strict=True)
 
     def logits(*values: torch.Tensor) -> torch.Tensor:

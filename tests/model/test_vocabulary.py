@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.refusal import Refusal
-from model.vocabulary import UNKNOWN, Vocabulary, words
+from model.vocabulary import UNKNOWN, Vocabulary, grams_of, words
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,6 @@ def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_docu
     assert again.to_json() == vocabulary.to_json()
 
 
-def test_words_seen_less_than_min_count_times_are_left_out():
-    texts = ["b a b", "c B a"]
-    assert Vocabulary.build(texts, [], min_count=2).words == ["b", "a"]
-    assert Vocabulary.build(texts, [], min_count=3).words == ["b"]
-    assert Vocabulary.build(texts, [], min_count=4).words == []
-
-
 def test_of_many_words_the_most_frequent_are_kept():
     assert Vocabulary.build(["b a b", "c B a"], [], most=2).words == ["b", "a"]
     assert Vocabulary.build(["b a b", "c B a"], [], most=9).words == ["b", "a", "c"]
@@ -78,6 +71,22 @@ def test_every_word_has_the_id_of_its_place_and_an_unknown_word_has_0():
     assert len(vocabulary) == 3
 
 
+def test_a_word_that_is_not_known_is_followed_by_the_grams_of_it_that_are():
+    vocabulary = Vocabulary(["goal"], ["x"], grams=["<goa", "oals", "als>", "keep"])
+    encoding = vocabulary.encode("Goals goal, goalkeeper: no")
+    assert encoding.ids.tolist() == [UNKNOWN, 2, 3, 4, 1, UNKNOWN, 2, 5, UNKNOWN]
+    assert (encoding.words, encoding.unknown) == (4, 3)
+    assert len(vocabulary.places("Goals goal, goalkeeper: no")) == 4
+
+
+@pytest.mark.parametrize(
+    ("word", "grams"),
+    [("", []), ("ab", []), ("abc", ["<abc", "abc>"]), ("体育新闻", ["<体育新", "体育新闻", "育新闻>"])],
+)
+def test_a_word_is_spelt_in_runs_of_four_with_its_ends_marked(word, grams):
+    assert grams_of(word) == grams
+
+
 @pytest.mark.parametrize("text", ["", " ", "...", "😀", "\u0301"])
 def test_a_text_without_a_word_is_one_unknown_word(text):
     encoding = Vocabulary(["goal"], ["x"]).encode(text)
@@ -87,9 +96,9 @@ def test_a_text_without_a_word_is_one_unknown_word(text):
 
 
 def test_a_vocabulary_is_the_same_after_json():
-    vocabulary = Vocabulary(["गोल", "goal", 'quo"te', "a\u2028b"], ["खेल", "x"])
+    vocabulary = Vocabulary(["गोल", "goal", 'quo"te', "a\u2028b"], ["खेल", "x"], ["<goa", '\u2028"b>'])
     again = Vocabulary.from_json(vocabulary.to_json())
-    assert (again.words, again.labels) == (vocabulary.words, vocabulary.labels)
+    assert (again.words, again.labels, again.grams) == (vocabulary.words, vocabulary.labels, vocabulary.grams)
     assert again.to_json() == vocabulary.to_json()
     assert again.encode("goal गोल").ids.tolist() == [2, 1]
 

@@ -6,6 +6,7 @@ import torch
 from model.vocabulary import Vocabulary
 from training.batches import Batch, Encoded
 from training.documents import Documents
+from training.grams import spelling
 
 TEXTS = ["a b c d e f g h", "b", "c c a", "unseen", "", "h g f e d c b a h g f e d c b a"]
 LABELS = ["x", "y", "x", "y", "y", "x"]
@@ -88,6 +89,32 @@ def test_unknown_words_are_none_of_the_common_ones():
         Documents(["a z z", "y b a"], ["x", "y"]), Vocabulary(["a", "b"], ["x", "y"]), torch.device("cpu")
     )
     assert encoded.common == 2
+
+
+def spelt_out(texts: list[str], known: list[str]) -> tuple[Encoded, Vocabulary]:
+    encoded = Encoded(Documents(texts, ["x"] * len(texts)), Vocabulary(known, ["x"]), torch.device("cpu"))
+    encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), len(texts), 99)
+    return encoded, Vocabulary(known, ["x"], encoded.spelling.grams)
+
+
+def test_unknown_words_are_spelt_out_as_the_vocabulary_does_it():
+    texts = ["the goals", "goal", "", "goals the goalie"]
+    encoded, vocabulary = spelt_out(texts, ["the", "goal"])
+    order = [3, 0, 2, 1]
+    assert split(encoded.batch(torch.tensor(order))) == [
+        vocabulary.encode(texts[place]).ids.tolist() for place in order
+    ]
+    assert len(split(encoded.batch(torch.tensor([0])))[0]) > 2
+
+
+def test_words_that_training_reads_as_unknown_are_spelt_out_too():
+    encoded, _ = spelt_out(["goal goals", "goal goalie"], ["goal", "goals"])
+    (ids,) = split(encoded.batch(torch.tensor([0]), common=2))
+    assert ids[:2] == [1, 2]
+    assert [encoded.spelling.grams[number - 3] for number in ids[2:]] == ["<goa", "goal"]
+    assert encoded.common == 2
+    (batch,) = encoded.epoch(torch.tensor([0]), 1, 100, 100)
+    assert batch.tokens.tolist() == ids
 
 
 def test_words_that_the_others_do_not_have_are_read_as_unknown():

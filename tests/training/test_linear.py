@@ -8,6 +8,7 @@ from tests.training import made
 from training import linear
 from training.batches import Encoded
 from training.documents import Documents
+from training.features import features
 from training.pairs import frequent_pairs
 from training.split import folds
 
@@ -20,7 +21,7 @@ def encoded(documents: Documents) -> tuple[Encoded, Vocabulary]:
 def test_a_documents_features_are_the_weights_of_its_words_and_pairs():
     documents, vocabulary = encoded(Documents(["a b a", "a b", "c"], ["x", "y", "x"]))
     network = TanhRNN(len(vocabulary), 2, hidden=2, pairs=frequent_pairs(documents, len(vocabulary), 9))
-    table = linear.features(network, documents, torch.arange(3)).toarray()
+    table = features(network, documents, torch.arange(3)).toarray()
     a, b, ab = 1, 2, network.words
     ratio = 1 + np.log(2)
     np.testing.assert_allclose(table[0, [a, b]], np.array([ratio, 1]) / np.hypot(ratio, 1), rtol=1e-6)
@@ -36,7 +37,7 @@ def test_out_of_fold_logits_are_nearly_as_right_as_the_final_ones(kinds):
     read, vocabulary = encoded(documents)
     network = TanhRNN(len(vocabulary), kinds, hidden=2)
     everywhere, labels = torch.arange(len(read)), read.labels.numpy()
-    table = linear.features(network, read, everywhere)
+    table = features(network, read, everywhere)
     fitted = linear.fit(network, read, torch.from_numpy(folds(documents, 5, 0)))
     assert ((table @ fitted.coefficients + fitted.bias).argmax(1) == labels).all()
     assert (fitted.out_of_fold.argmax(1) == labels).mean() > 0.95

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -6,6 +8,8 @@ from model.vocabulary import Vocabulary
 from tests.training import made
 from training import linear, recipe
 from training.batches import Encoded
+from training.features import as_rows, features
+from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
 from training.split import folds
@@ -25,23 +29,58 @@ def parts(labels: int = 3) -> tuple[TanhRNN, linear.Linear, Encoded]:
 
 def test_the_merged_network_says_what_both_say_together():
     network, rival, encoded = parts()
-    merged = merge(network, rival, (0.3, 0.7), len(network.importance), recipe.DEFAULT)
+    merged = merge(network, rival, (0.3, 0.7), encoded, recipe.DEFAULT)
     batch = encoded.batch(torch.arange(len(encoded)))
     with torch.no_grad():
-        recurrent = network(batch.tokens, batch.starts).numpy()
+        recurrent = network.output(network.pool(batch.tokens, batch.starts, encoded.common)).numpy()
         said = merged(batch.tokens, batch.starts).numpy()
-    straight = linear.features(network, encoded, torch.arange(len(encoded))) @ rival.coefficients + rival.bias
+    straight = features(network, encoded, torch.arange(len(encoded))) @ rival.coefficients + rival.bias
     np.testing.assert_allclose(said, 0.3 * recurrent + 0.7 * straight, rtol=1e-3, atol=5e-3)
 
 
-def test_the_recurrent_units_read_a_rare_word_as_the_unknown_one():
-    network, rival, _ = parts()
-    common = 20
-    merged = merge(network, rival, (1.0, 1e-9), common, recipe.DEFAULT)
-    rare, unknown, start = torch.tensor([25]), torch.tensor([0]), torch.tensor([0])
+def spelt_parts() -> tuple[TanhRNN, linear.Linear, Encoded, np.ndarray]:
+    """Documents whose words are spelt out, a network with rows for the grams, and a linear model of the features."""
+    documents = made.documents(120)
+    words = Vocabulary.build(documents.texts, documents.labels, most=60)
+    encoded = Encoded(documents, words, torch.device("cpu"))
+    encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), 120, 99)
+    torch.manual_seed(0)
+    pairs, grams = frequent_pairs(encoded, len(words), 9), len(encoded.spelling.grams)
+    network = TanhRNN(len(words), 3, hidden=60, grams=grams, pairs=pairs)
+    network.importance.copy_(inverse_document_frequency(encoded, len(words)))
     with torch.no_grad():
-        assert torch.allclose(merged(rare, start), network.output(network.pool(rare, start, common)), atol=1e-4)
-        assert not torch.allclose(network(rare, start), network(unknown, start), atol=1e-4)
+        network.table.normal_(0, 0.1)
+    of_features = np.random.default_rng(0).normal(size=(network.rows, 3))
+    of_features -= of_features.mean(axis=1, keepdims=True)
+    rows = as_rows(of_features, network, encoded)
+    return network, linear.Linear(rows, np.zeros(3), np.zeros((120, 3))), encoded, of_features
+
+
+def test_the_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
+    """Known words bring their grams in their rows, unknown words theirs one by one: both are the same features."""
+    network, rival, encoded, of_features = spelt_parts()
+    merged = merge(network, rival, (1e-9, 1.0), encoded, recipe.DEFAULT)
+    places, read = torch.arange(60, 120), encoded.as_read_after(torch.arange(60))
+    batch = read.batch(places)
+    assert read.tokens.eq(0).any()
+    assert (batch.tokens >= network.words).any()
+    with torch.no_grad():
+        said = merged(batch.tokens, batch.starts).numpy()
+    np.testing.assert_allclose(said, features(network, read, places) @ of_features, rtol=1e-2, atol=5e-2)
+
+
+def test_the_recurrent_units_read_a_word_of_one_document_as_an_unknown_one_spelt_out():
+    network, rival, encoded, _ = spelt_parts()
+    merged = merge(network, rival, (1.0, 1e-9), encoded, recipe.DEFAULT)
+    common = encoded.common
+    assert common < network.words
+    place = torch.tensor([int(encoded.tokens.eq(common).nonzero()[0])])
+    rare, start = encoded.tokens[place], torch.tensor([0])
+    spelt, _ = encoded.spelling.spell(rare, encoded.spelt[place], start, network.words)
+    assert len(spelt) > 1
+    with torch.no_grad():
+        assert torch.allclose(merged(rare, start), network.output(network.pool(spelt, start, common)), atol=1e-4)
+        assert not torch.allclose(merged(rare, start), network.output(network.pool(rare, start, common)), atol=1e-4)
 
 
 def test_the_linear_units_leave_room_for_the_recurrent_ones_however_many_labels():
@@ -50,10 +89,12 @@ def test_the_linear_units_leave_room_for_the_recurrent_ones_however_many_labels(
 
 def test_with_more_labels_than_units_the_linear_model_is_kept_as_far_as_they_reach():
     rng = np.random.default_rng(0)
-    network = TanhRNN(30, 40, hidden=8 - linear_units(40, 8))
-    low_rank = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 40))
-    small = recipe.Recipe(**{**recipe.DEFAULT.__dict__, "hidden": 8})
-    merged = merge(network, linear.Linear(low_rank, np.zeros(40), np.zeros((1, 40))), (1e-9, 1.0), 30, small)
+    encoded = parts()[2]
+    words = encoded.known
+    network = TanhRNN(words, 40, hidden=8 - linear_units(40, 8))
+    low_rank = rng.normal(size=(words, 5)) @ rng.normal(size=(5, 40))
+    small = replace(recipe.DEFAULT, hidden=8)
+    merged = merge(network, linear.Linear(low_rank, np.zeros(40), np.zeros((1, 40))), (1e-9, 1.0), encoded, small)
     with torch.no_grad():
         said = merged(torch.tensor([3]), torch.tensor([0])).numpy()[0]
     np.testing.assert_allclose(said, low_rank[3], atol=0.05)

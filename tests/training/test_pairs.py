@@ -45,13 +45,20 @@ def test_no_pair_reaches_from_one_document_into_the_next():
 def test_a_network_finds_the_pairs_that_training_found():
     documents, vocabulary = encoded()
     pairs = frequent_pairs(documents, len(vocabulary), 100)
-    rows = TanhRNN(len(vocabulary), 1, hidden=2, pairs=pairs).pair_rows(documents.tokens, documents.starts)
-    known = [
-        rows[start : start + length].ge(0).tolist()
-        for start, length in zip(documents.starts, documents.lengths, strict=True)
+    found = TanhRNN(len(vocabulary), 1, hidden=2, pairs=pairs).paired(documents.tokens, documents.starts)
+    known = [documents.starts.le(at).sum().item() - 1 for at in found.at]
+    assert known == [0, 0, 1, 1, 2, 3, 3, 3]
+    assert (found.at - documents.starts[known]).tolist() == [
+        1,
+        2,
+        1,
+        2,
+        1,
+        2,
+        3,
+        4,
     ]
-    assert known[0] == [False, True, True, False]  # new york, york is
-    assert known[3] == [False, False, True, True, True]  # new york, york new, new york
+    assert found.row.min() >= len(vocabulary)
 
 
 def test_a_rare_word_weighs_more_than_a_frequent_one_and_an_unknown_one_least():

@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
 def test_the_best_weights_on_held_out_documents_are_kept():
     """A rate that ruins the network: training stops once the best is ``patience`` epochs old."""
     documents = made.documents(150)
-    wild = replace(QUICK_CLASSIC, epochs=9, patience=2, rate=0.0, table_rate=3.0)
+    wild = replace(QUICK_CLASSIC, epochs=9, patience=2, rate=0.0, table_rate=30.0)
     trained = train(documents, wild, 0, CPU)
     losses = [epoch.held_out_loss for epoch in trained.epochs]
     assert len(losses) < 9
