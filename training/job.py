@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device
 from model.classifier import Classifier
-from training import corpora, report
+from training import corpora, profile, report
 from training.documents import LEAST, Documents, check_trainable
 from training.evaluate import evaluate
 from training.recipe import Recipe
@@ -56,7 +56,8 @@ def run(job: Job) -> Scores:
             stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
         trained = train(documents, job.recipe, job.seed, chosen)
-        artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
+        facts = _facts(job, corpus) | {"profile": asdict(profile.of(trained))}
+        artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
         artifact.add_facts(folder, {"scores": scores.as_json()})
