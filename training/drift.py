@@ -68,7 +68,7 @@ class Drift:
 
     def summary(self) -> str:
         """What drifted and what to do, in one sentence; empty where nothing did."""
-        told = [text for shift, text in self._texts() if shift.drifted]
+        told = [text for shift, text in self.texts() if shift.drifted]
         if not told:
             return ""
         if self.unknown_words.drifted and self.unknown_words.corpus < self.unknown_words.profile / 2:
@@ -77,7 +77,8 @@ class Drift:
             mend = "train again on newer documents"
         return f"these documents are not as new ones were in training, {', '.join(told)}: {mend}"
 
-    def _texts(self) -> list[tuple[Shift, str]]:
+    def texts(self) -> list[tuple[Shift, str]]:
+        """Each of the four in words: of new documents in training → of these."""
         lengths, unknown, labels, sure = self.lengths, self.unknown_words, self.labels, self.confidence
         most = max(labels.profile, key=lambda label: abs(labels.profile[label] - labels.corpus.get(label, 0.0)))
         return [
@@ -96,7 +97,7 @@ def stability(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[fl
     than bins (Yurdakul, Statistical Properties of Population Stability Index, 2018): a small corpus has a high limit.
     That holds where no bin is nearly empty, so neighbours with few documents are joined and each gets half a one more.
     """
-    names = [*profile, *(name for name in corpus if name not in profile)]
+    names = [name for name in {**profile, **corpus} if profile.get(name) or corpus.get(name)]
     before, after = (np.asarray([sample.get(name, 0) for name in names], dtype=float) for sample in (profile, corpus))
     n, m = before.sum(), after.sum()
     group = _joined(before / n * min(n, m))
