@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from model.profile import CONFIDENCES, LENGTHS, shares
+from app.reference import Reference
+from model.profile import CONFIDENCES, LENGTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.batcher import BatchRecord
-    from model.classifier import Classifier, Prediction
-    from model.profile import Profile
+    from model.classifier import Prediction
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = tuple(4**power for power in range(11))
@@ -59,43 +57,7 @@ class Metrics:
         self.confidence = Histogram(
             "docket_confidence", "Score of the first label, given or abstained from", registry=own, buckets=CONFIDENCES
         )
-        self.info = self._reference("docket_artifact_info", "1, with what is loaded", "device")
-        self.quantile = self._reference("docket_profile_document_tokens", "Words of a training document", "quantile")
-        self.length_share = self._reference(
-            "docket_profile_document_tokens_share", "Training documents of up to so many words", "le"
-        )
-        self.unknown_rate = self._reference(
-            "docket_profile_unknown_rate", "Share of words unknown in held-out documents"
-        )
-        self.label_share = self._reference(
-            "docket_profile_prediction_share", "Held-out documents answered with the label", "label"
-        )
-        self.confidence_share = self._reference(
-            "docket_profile_confidence_share", "Held-out documents answered with up to that score", "le"
-        )
-        self.mean_confidence = self._reference("docket_profile_confidence_mean", "Mean score of held-out documents")
-
-    def _reference(self, name: str, what: str, *labels: str) -> Gauge:
-        """What does not change while an artifact is served, and is the same in every worker that serves it."""
-        return Gauge(name, what, ["version", *labels], registry=self._own, multiprocess_mode="max")
-
-    def artifact(self, classifier: Classifier) -> None:
-        """Say what is loaded and, where its artifact knows, what documents looked like in training."""
-        self.info.labels(classifier.version, classifier.device).set(1)
-        if classifier.profile:
-            self._profile(classifier.version, classifier.profile)
-
-    def _profile(self, version: str, profile: Profile) -> None:
-        self.unknown_rate.labels(version).set(profile.unknown_rate)
-        self.mean_confidence.labels(version).set(profile.mean_confidence)
-        for gauge, values in (
-            (self.quantile, profile.quantiles),
-            (self.length_share, _cumulated(profile.lengths)),
-            (self.confidence_share, _cumulated(profile.confidence)),
-            (self.label_share, shares(profile.predicted)),
-        ):
-            for name, value in values.items():
-                gauge.labels(version, name).set(value)
+        self.reference = Reference(own)
 
     def batch(self, record: BatchRecord) -> None:
         """Count a batch."""
@@ -119,11 +81,6 @@ class Metrics:
     def text(self) -> bytes:
         """All of them, of all workers, in Prometheus' text format."""
         return generate_latest(self._read)
-
-
-def _cumulated(counts: Mapping[str, int]) -> dict[str, float]:
-    """Each bin's share with those of the bins before it, as Prometheus counts buckets."""
-    return dict(zip(counts, accumulate(shares(counts).values()), strict=True))
 
 
 class RequestMetrics:

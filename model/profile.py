@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LENGTHS = tuple(2**power for power in range(15))
 UNKNOWN_SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Upper ends of bins: the last bin, ``+Inf``, has none. Scores lie close to 1, so the bins there are narrower."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
