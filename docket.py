@@ -109,16 +109,21 @@ def _train(asked: argparse.Namespace) -> None:
 def _evaluate(asked: argparse.Namespace) -> None:
     from model.classifier import Classifier
     from training import corpora, job
+    from training.drift import Drift
     from training.evaluate import evaluate
 
     corpus = corpora.load(asked.corpus, asked.text_field, asked.label_field)
     documents = corpus.train if corpus.test is None else corpus.test
-    scores, _ = evaluate(Classifier.load(asked.artifact, asked.device), documents)
+    classifier = Classifier.load(asked.artifact, asked.device)
+    scores, predictions = evaluate(classifier, documents)
     if scores.unknown_labels:
         job.tell(f"{scores.unknown_labels} labels are unknown to {asked.artifact}: their documents count as wrong")
+    drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
     if not asked.json:
         job.tell(scores.summary())
-    print(json.dumps(scores.as_json(), ensure_ascii=False))
+        if drift and drift.summary():
+            job.tell(drift.summary())
+    print(json.dumps(scores.as_json() | ({"drift": drift.as_json()} if drift else {}), ensure_ascii=False))
 
 
 def _predict(asked: argparse.Namespace) -> None:

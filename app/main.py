@@ -31,7 +31,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         classifier = Classifier.load(settings.artifact, settings.device, threads=1)
-        metrics.info.labels(classifier.version, classifier.device).set(1)
+        metrics.reference.show(classifier)
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
         async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
             with draining_on_sigterm(batcher, settings.grace):

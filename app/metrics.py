@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.reference import Reference
+from model.profile import CONFIDENCES, LENGTHS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,16 +48,16 @@ class Metrics:
         self.waiting = Gauge(
             "docket_waiting_documents", "Documents in the queue", registry=own, multiprocess_mode="livesum"
         )
-        self.labels = Counter("docket_predictions_total", "Answers", ["label"], registry=own)
+        self.labels = Counter(
+            "docket_predictions_total", "Answers by first label, given or abstained from", ["label"], registry=own
+        )
         self.tokens = Counter("docket_tokens_total", "Words read", registry=own)
         self.unknown = Counter("docket_unknown_tokens_total", "Words that the network never learned", registry=own)
-        self.info = Gauge(
-            "docket_artifact_info",
-            "1, with what is loaded",
-            ["version", "device"],
-            registry=own,
-            multiprocess_mode="max",
+        self.length = Histogram("docket_document_tokens", "Words of a document", registry=own, buckets=LENGTHS)
+        self.confidence = Histogram(
+            "docket_confidence", "Score of the first label, given or abstained from", registry=own, buckets=CONFIDENCES
         )
+        self.reference = Reference(own)
 
     def batch(self, record: BatchRecord) -> None:
         """Count a batch."""
@@ -68,8 +71,10 @@ class Metrics:
             self.queue_seconds.observe(seconds)
 
     def prediction(self, prediction: Prediction) -> None:
-        """Count an answer."""
+        """Count an answer as the profile counted those in training: whether or not it is abstained from."""
         self.labels.labels(prediction.label).inc()
+        self.length.observe(prediction.tokens)
+        self.confidence.observe(prediction.score)
         self.tokens.inc(prediction.tokens)
         self.unknown.inc(prediction.unknown_tokens)
 

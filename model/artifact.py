@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from model import torchscript
 from model.calibration import Calibration
+from model.profile import Profile
 from model.refusal import Refusal
 from model.vocabulary import Vocabulary
 
@@ -23,18 +24,22 @@ if TYPE_CHECKING:
 
     from model.network import TanhRNN
 
-FORMAT = 1
+FORMAT = 2
 NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a folder holds, read and verified; ``manifest`` is all that it says of itself."""
+    """What a folder holds, read and verified; ``manifest`` is all that it says of itself.
+
+    ``profile``: of its training documents; None in a folder of before there were profiles.
+    """
 
     network: torchscript.Network
     vocabulary: Vocabulary
     calibration: Calibration
     manifest: dict[str, Any]
+    profile: Profile | None
 
     @property
     def version(self) -> str:
@@ -66,7 +71,8 @@ def read(folder: Path, device: torch.device) -> Artifact:
     vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
     network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
     fitted = manifest["calibration"]
-    return Artifact(network, vocabulary, Calibration(fitted["temperature"], tuple(fitted["right"])), manifest)
+    calibration = Calibration(fitted["temperature"], tuple(fitted["right"]))
+    return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest))
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -148,6 +154,15 @@ def _exchange(new: Path, folder: Path) -> None:
     folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old)
+
+
+def _profile(folder: Path, manifest: dict[str, Any]) -> Profile | None:
+    try:
+        return Profile(**manifest["profile"]) if "profile" in manifest else None
+    except TypeError as error:
+        raise Refusal(
+            f"{folder / MANIFEST} has a profile that is not whole ({error}): copy the folder whole, or train again"
+        ) from error
 
 
 def _version(sums: dict[str, str], calibration: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ class Classifier:
         self._artifact, self._device = artifact, device
         self.labels, self.version, self.device = artifact.vocabulary.labels, artifact.version, device.type
         self.encode, self.places = artifact.vocabulary.encode, artifact.vocabulary.places
-        self.threshold = artifact.calibration.threshold
+        self.threshold, self.profile = artifact.calibration.threshold, artifact.profile
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", threads: int | None = None) -> Classifier:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model.classifier import Classifier
+from model.profile import Profile
 from tests import tiny
 from tests.training import made
 
@@ -64,6 +66,7 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert scores["documents"] == 60
     assert scores["accuracy"] > 0.9
     assert {"macro_f1", "ece"} <= scores.keys()
+    assert scores["drift"]["unknown_words"]["profile"] == manifest["profile"]["unknown_rate"] > 0
 
     predicted = docket("predict", out, "-", "--top-k", 1, stdin='{"id": 7, "text": "a goal in the cup"}\n')
     assert predicted.returncode == 0, predicted.stderr
@@ -91,6 +94,32 @@ def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stderr.startswith("docket: 1 labels are unknown")
     assert json.loads(evaluated.stdout)["accuracy"] <= 0.5
+
+
+def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_json_always(tmp_path):
+    usual, other = tmp_path / "usual.csv", tmp_path / "other.csv"
+    usual.write_text("text,label\n" + "the goal,sports\na quux,sports\nthe law,politics\n" * 20)
+    other.write_text("text,label\n" + "der späte treffer,sports\n" * 50)
+    folder = tiny.artifact(tmp_path / "own")
+    classifier = Classifier.load(folder, "cpu")
+    predictions = classifier.predict([classifier.encode(text) for text in ["the goal", "a quux", "the law"] * 50])
+    tiny.artifact(folder, profile=Profile.of([2] * 150, ["sports", "sports", "politics"] * 50, predictions))
+    same, shifted = docket("evaluate", folder, usual), docket("evaluate", folder, other)
+    assert same.stderr.count("\n") == 1
+    assert not any(each["drifted"] for each in json.loads(same.stdout)["drift"].values())
+    assert "unknown words 16.7% → 100.0%" in shifted.stderr.splitlines()[1]
+    assert shifted.stderr.endswith(": train again on newer documents\n")
+    assert json.loads(shifted.stdout)["drift"]["unknown_words"]["drifted"]
+    assert docket("evaluate", folder, other, "--json").stderr == ""
+
+
+def test_an_artifact_of_before_there_were_profiles_is_evaluated_without_drift(tmp_path):
+    corpus = tmp_path / "corpus.csv"
+    corpus.write_text("text,label\nthe law,politics\na late goal,sports\n")
+    evaluated = docket("evaluate", tiny.artifact(tmp_path / "artifact"), corpus)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert evaluated.stderr.count("\n") == 1
+    assert "drift" not in json.loads(evaluated.stdout)
 
 
 BAD = {

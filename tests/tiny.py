@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from model import artifact as artifacts
 from model.calibration import Calibration
+from model.classifier import Prediction
 from model.network import TanhRNN
+from model.profile import Profile
 from model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 
 LABELS = ("politics", "sports")
 WORDS = ("the", "a", "late", "goal", "won", "cup", "for", "home", "side", "vote", "minister", "said", "match", "law")
+PROFILE = Profile.of(
+    [1, 3, 3, 20],
+    ["politics", "sports", "sports", "sports"],
+    [Prediction([("sports", 0.97)], 3, 1), Prediction([("sports", 0.6)], 20, 0), Prediction([("politics", 1.0)], 1, 0)],
+)
 
 
 def network(*, words: int = len(WORDS) + 1, labels: int = len(LABELS), seed: int = 0, **options: Any) -> TanhRNN:
@@ -32,10 +40,11 @@ def artifact(
     labels: Sequence[str] = LABELS,
     words: Sequence[str] = WORDS,
     seed: int = 0,
+    profile: Profile | None = None,
     **network_options: Any,
 ) -> Path:
     """Write one into ``folder`` and return ``folder``; ``network_options`` go to ``TanhRNN``."""
     vocabulary = Vocabulary(words, labels)
     untrained = network(words=len(vocabulary), labels=len(labels), seed=seed, **network_options)
-    artifacts.write(folder, untrained, vocabulary, Calibration(), {})
+    artifacts.write(folder, untrained, vocabulary, Calibration(), {"profile": asdict(profile)} if profile else {})
     return folder

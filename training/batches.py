@@ -56,6 +56,11 @@ class Encoded:
         read.tokens = torch.where(known[self.tokens], self.tokens, UNKNOWN)
         return read
 
+    def unknown(self, places: Tensor) -> Tensor:
+        """How many words of each document at ``places`` are unknown, [places]."""
+        document = torch.repeat_interleave(torch.arange(len(self), device=places.device), self.lengths)
+        return torch.bincount(document[self.tokens == UNKNOWN], minlength=len(self))[places]
+
     @property
     def common(self) -> int:
         """The first id of the words that occur once: from there on they are too rare to be learned one by one."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device
 from model.classifier import Classifier
-from training import corpora, report
+from training import corpora, profile, report
 from training.documents import LEAST, Documents, check_trainable
+from training.drift import Drift
 from training.evaluate import evaluate
 from training.recipe import Recipe
 from training.split import apart
@@ -56,12 +57,15 @@ def run(job: Job) -> Scores:
             stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
         trained = train(documents, job.recipe, job.seed, chosen)
-        artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
+        shape = profile.of(trained)
+        facts = _facts(job, corpus) | {"profile": asdict(shape)}
+        artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
         artifact.add_facts(folder, {"scores": scores.as_json()})
         title = f"{job.recipe.name} on {job.corpus}"
-        report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold)
+        drift = Drift.of(shape, test, predictions)
+        report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
     return scores
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from model.classifier import Prediction
     from training.documents import Documents
+    from training.drift import Drift
     from training.evaluate import Scores
     from training.progress import Epoch
 
@@ -27,6 +28,7 @@ def write(
     documents: Documents,
     predictions: Sequence[Prediction],
     threshold: Callable[[float], float],
+    drift: Drift,
 ) -> None:
     """Write ``folder/index.html``, one file that needs nothing beside it; ``threshold`` is the classifier's."""
     folder.mkdir()
@@ -38,6 +40,7 @@ def write(
         coverage=figures.svg(lambda: figures.coverage(documents.labels, predictions, threshold)),
         confusion=figures.svg(lambda: figures.confusion(scores)),
         labels="".join(_label_row(label, row) for label, row in scores.per_label.items()),
+        drift="".join(f"<li>{escape(text)}</li>" for _, text in drift.texts()),
         worst="".join(_worst(documents, predictions)),
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
@@ -73,6 +76,7 @@ article p {{ margin: .2rem 0; color: #555; white-space: pre-line; overflow-wrap:
 <h2>Scores</h2><p>How often a score came true; a dot's size is its share of the documents.</p>{reliability}
 <h2>Label sets</h2>{coverage}
 <h2>Confusion</h2><p>Rows: the right label; columns: what was said; the shade is the share of the row.</p>{confusion}
+<h2>Documents</h2><p>New ones in training → those of this test:</p><ul>{drift}</ul>
 <h2>Wrong with most confidence</h2>{worst}
 </html>
 """

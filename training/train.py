@@ -30,13 +30,23 @@ ENOUGH = 1000
 """Documents held out, of one fold or of several in turn, to fit shares and a temperature on."""
 
 
+class HeldOut(NamedTuple):
+    """Documents at ``places`` as one read them who had not learned from them: ``unknown`` words, ``logits``."""
+
+    places: Tensor
+    unknown: Tensor
+    logits: Tensor
+
+
 class Trained(NamedTuple):
-    """What a run leaves; ``epochs``: of the run whose documents were held out."""
+    """What a run leaves; ``epochs``: of the run whose documents were held out; ``documents``: all of them."""
 
     network: TanhRNN
     vocabulary: Vocabulary
     calibration: Calibration
     epochs: list[Epoch]
+    documents: Encoded
+    held_out: HeldOut
 
 
 def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device) -> Trained:
@@ -55,6 +65,7 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
 
     held_out = torch.empty(0, dtype=torch.int64, device=device)
+    unknown: list[Tensor] = []
     logits: list[Tensor] = []
     history: list[Epoch] = []
     epochs = planned_epochs(encoded, recipe)
@@ -67,11 +78,14 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
             continue
         network = fresh()
         run = descend(network, encoded, rest, part, recipe, epochs, "held out")
-        logits.append(logits_of(network, encoded.as_read_after(rest), part))
+        read = encoded.as_read_after(rest)
+        unknown.append(read.unknown(part))
+        logits.append(logits_of(network, read, part))
         held_out = torch.cat([held_out, part])
         history = history or run
         if not recipe.linear:
-            return Trained(network, vocabulary, Calibration.fit(logits[0], encoded.labels[part]), history)
+            calibration = Calibration.fit(logits[0], encoded.labels[part])
+            return Trained(network, vocabulary, calibration, history, encoded, HeldOut(part, unknown[0], logits[0]))
 
     rival = linear.fit(network, encoded, fold)
     both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[held_out.numpy(force=True)]])
@@ -81,7 +95,8 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     share /= share.sum()
     mixed = torch.from_numpy(np.tensordot(share, both, 1)).to(device)
     merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)
-    return Trained(merged, vocabulary, Calibration.fit(mixed, encoded.labels[held_out]), history)
+    calibration = Calibration.fit(mixed, encoded.labels[held_out])
+    return Trained(merged, vocabulary, calibration, history, encoded, HeldOut(held_out, torch.cat(unknown), mixed))
 
 
 def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:

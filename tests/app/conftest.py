@@ -10,7 +10,7 @@ from tests.app.served import PATIENCE, Server, served
 
 @pytest.fixture(scope="session")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.artifact(tmp_path_factory.mktemp("artifact"))
+    return tiny.artifact(tmp_path_factory.mktemp("artifact"), profile=tiny.PROFILE)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import tiny
 from tests.app.served import Server, samples, served
 
 FAILURES = {"413", "415", "422", "429", "503", "504"}
@@ -76,7 +77,15 @@ def test_every_metric_can_be_read_by_prometheus_and_says_what_it_is(server: Serv
         "docket_predictions",
         "docket_tokens",
         "docket_unknown_tokens",
+        "docket_document_tokens",
+        "docket_confidence",
         "docket_artifact_info",
+        "docket_profile_document_tokens",
+        "docket_profile_document_tokens_share",
+        "docket_profile_unknown_rate",
+        "docket_profile_prediction_share",
+        "docket_profile_confidence_share",
+        "docket_profile_confidence_mean",
     } <= families.keys()
     assert all(family.documentation for family in families.values())
 
@@ -91,6 +100,9 @@ def test_requests_batches_answers_and_words_are_counted(server: Server) -> None:
         "docket_predictions_total": 4,
         "docket_tokens_total": 9,
         "docket_unknown_tokens_total": 1,
+        "docket_document_tokens_count": 4,
+        "docket_document_tokens_sum": 9,
+        "docket_confidence_count": 4,
     }
     of_path = ("docket_requests_total", "docket_request_seconds_count")
 
@@ -127,6 +139,55 @@ def test_the_artifact_is_in_the_metrics(server: Server) -> None:
     assert samples(server, "docket_artifact_info", version=version, device="cpu") == 1
 
 
+def test_what_documents_looked_like_in_training_is_in_the_metrics(server: Server) -> None:
+    of = {"version": server.get("/health").json()["version"]}
+    assert samples(server, "docket_profile_unknown_rate", **of) == pytest.approx(1 / 24, abs=1e-6)
+    assert samples(server, "docket_profile_confidence_mean", **of) == pytest.approx((0.97 + 0.6 + 1) / 3, abs=1e-6)
+    assert samples(server, "docket_profile_prediction_share", label="sports", **of) == pytest.approx(2 / 3)
+    assert samples(server, "docket_profile_document_tokens", quantile="0.5", **of) == 3
+    for tokens, share in (("2.0", 1 / 4), ("4.0", 3 / 4), ("16.0", 3 / 4), ("32.0", 1), ("+Inf", 1)):
+        assert samples(server, "docket_profile_document_tokens_share", le=tokens, **of) == share
+    for score, share in (("0.5", 0), ("0.6", 1 / 3), ("0.95", 1 / 3), ("0.99", 2 / 3), ("+Inf", 1)):
+        assert samples(server, "docket_profile_confidence_share", le=score, **of) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("name", ["docket_document_tokens", "docket_confidence"])
+def test_live_and_training_documents_are_counted_in_the_same_buckets(server: Server, name: str) -> None:
+    live, reference = (
+        buckets(server, sample) for sample in (f"{name}_bucket", name.replace("_", "_profile_", 1) + "_share")
+    )
+    assert live == reference
+    assert "+Inf" in live
+
+
+def buckets(server: Server, name: str) -> list[str]:
+    families = text_string_to_metric_families(server.get("/metrics").text)
+    return [sample.labels["le"] for family in families for sample in family.samples if sample.name == name]
+
+
+def test_an_answer_that_is_abstained_from_is_counted_under_the_label_it_would_have_had(server: Server) -> None:
+    said = server.post("/predict", {"text": "the late goal"}).json()
+
+    def counted() -> tuple[float, float, float]:
+        return (
+            samples(server, "docket_predictions_total", label=said["label"]),
+            samples(server, "docket_confidence_count"),
+            samples(server, "docket_confidence_sum"),
+        )
+
+    before = counted()
+    assert server.post("/predict", {"text": "the late goal", "abstain_below": 1.0}).json()["label"] is None
+    assert counted() == pytest.approx((before[0] + 1, before[1] + 1, before[2] + said["score"]))
+
+
+def test_an_artifact_of_before_there_were_profiles_is_served_and_says_nothing_of_them(slow: Path) -> None:
+    with served(slow) as server:
+        assert server.post("/predict", {"text": "the late goal"}).status_code == 200
+        assert samples(server, "docket_confidence_count") == 1
+        families = text_string_to_metric_families(server.get("/metrics").text)
+        assert [s.name for family in families for s in family.samples if s.name.startswith("docket_profile")] == []
+
+
 def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
     for _ in range(40):  # each on a connection of its own: both workers get some
         assert pair.post("/predict", {"text": "the late quux"}).status_code == 200
@@ -136,3 +197,8 @@ def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
         assert samples(pair, "docket_unknown_tokens_total") == 40
         assert samples(pair, "docket_artifact_info") == 1
         assert samples(pair, "docket_waiting_documents") == 0
+        assert samples(pair, "docket_document_tokens_bucket", le="2.0") == 0
+        assert samples(pair, "docket_document_tokens_bucket", le="4.0") == 40
+        assert samples(pair, "docket_confidence_count") == 40
+        assert samples(pair, "docket_profile_unknown_rate") == tiny.PROFILE.unknown_rate
+        assert samples(pair, "docket_profile_prediction_share") == pytest.approx(1)

@@ -70,6 +70,11 @@ def test_facts_are_added_without_another_version(tmp_path):
     assert after.version == before.version
 
 
+def test_the_profile_is_read_where_there_is_one(tmp_path):
+    assert artifact.read(tiny.artifact(tmp_path / "new", profile=tiny.PROFILE), CPU).profile == tiny.PROFILE
+    assert artifact.read(tiny.artifact(tmp_path / "old"), CPU).profile is None
+
+
 BROKEN = {
     "no manifest": (lambda own, other: (own / "manifest.json").unlink(), "is no artifact, it has no manifest.json"),
     "no network": (lambda own, other: (own / "model.pt").unlink(), "has no model.pt: copy the folder whole"),
@@ -120,8 +125,8 @@ BROKEN = {
         "manifest.json is of format 99 and this docket reads",
     ),
     "a later format of other keys": (
-        lambda own, other: (own / "manifest.json").write_text('{"format": 2}'),
-        "manifest.json is of format 2 and this docket reads",
+        lambda own, other: (own / "manifest.json").write_text('{"format": 3}'),
+        "manifest.json is of format 3 and this docket reads",
     ),
     "no version": (lambda own, other: changed(own, version=None), "manifest.json is cut short"),
     "no sums": (lambda own, other: changed(own, sha256=None), "manifest.json is cut short"),
@@ -132,6 +137,11 @@ BROKEN = {
         "manifest.json was changed after training",
     ),
     "another version": (lambda own, other: changed(own, version="0" * 12), "manifest.json was changed after training"),
+    "a profile cut short": (
+        lambda own, other: changed(own, profile={"lengths": {}}),
+        "manifest.json has a profile that is not whole",
+    ),
+    "a profile that is a number": (lambda own, other: changed(own, profile=1), "manifest.json has a profile that is"),
     "sums that are none": (lambda own, other: changed(own, sha256="abc"), "manifest.json"),
     "no sum of the words": (lambda own, other: changed(own, sha256={}), "manifest.json is cut short"),
 }

@@ -49,6 +49,12 @@ def test_a_document_longer_than_the_longest_gives_a_run_of_its_words(encoded):
 ALL = torch.arange(len(TEXTS))
 
 
+def test_the_unknown_words_of_each_document_are_counted_in_the_order_asked_for(encoded):
+    assert encoded.unknown(ALL).tolist() == [0, 0, 0, 1, 1, 0]  # an empty text is one unknown word
+    after = encoded.as_read_after(torch.tensor([2]))  # a and c are known
+    assert after.unknown(torch.tensor([5, 1, 2, 0])).tolist() == [12, 1, 0, 6]
+
+
 def test_an_epoch_has_every_document_once_in_a_new_order(encoded):
     first, second = (
         [tuple(ids) for batch in encoded.epoch(ALL, 4, 1000, 1000) for ids in split(batch)] for _ in range(2)

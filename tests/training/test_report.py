@@ -5,8 +5,10 @@ import pytest
 
 from model.calibration import Calibration
 from model.classifier import Prediction
+from model.profile import Profile
 from training import report
 from training.documents import Documents
+from training.drift import Drift
 from training.evaluate import Scores
 from training.progress import Epoch
 
@@ -58,7 +60,8 @@ def written(
     scores = Scores(len(said), 0.75, 0.7, 0.05, 0, labels, dict.fromkeys(labels, row), confusion)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
-    report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold)
+    drift = Drift.of(Profile.of([7], labels, predictions), documents, predictions)
+    report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
     html = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
@@ -73,6 +76,8 @@ def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
     assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
     assert "It never saw these 2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
     assert "0.1250.2500.5007" in page.text
+    assert page.elements.count("li") == 4
+    assert "median length 7 → 1 words" in page.text
 
 
 def test_titles_labels_and_documents_are_shown_as_they_are(tmp_path):

@@ -1,0 +1,146 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.classifier import Classifier
+from tests.training import made
+from training import drift, job, recipe
+from training.documents import Documents
+from training.drift import Drift, stability
+from training.evaluate import evaluate
+
+
+def test_the_index_is_that_computed_by_hand():
+    before, after = {"a": 30, "b": 70}, {"a": 60, "b": 40}
+    p, q = (30.5 / 101, 70.5 / 101), (60.5 / 101, 40.5 / 101)
+    by_hand = sum((there - here) * math.log(there / here) for here, there in zip(p, q, strict=True))
+    assert stability(before, after)[0] == pytest.approx(by_hand, abs=1e-4)
+    assert stability(after, before)[0] == stability(before, after)[0]
+
+
+def test_the_limit_is_that_of_chance_in_a_small_sample_and_of_a_large_change_in_a_large_one():
+    few, many = {"a": 25, "b": 25}, {"a": 50_000, "b": 50_000}
+    assert stability(few, few)[1] == pytest.approx(2 / 50 * 10.828, abs=1e-4)  # χ² of one degree, one in a thousand
+    assert stability(many, many)[1] == drift.LARGE
+
+
+def test_the_same_sample_has_not_drifted():
+    counts = {"a": 3, "b": 0, "c": 900}
+    assert stability(counts, counts)[0] == 0
+
+
+SOURCES = {
+    "even": np.ones(10),
+    "almost one bin": np.array([0, 0, 0, 1, 2, 97]),
+    "two labels, one rare": np.array([998, 2]),
+    "150 labels": 1 / np.arange(1, 151),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("count", [1, 10, 50, 400])
+def test_documents_from_the_same_source_are_hardly_ever_told_to_drift(source, count):
+    draw, share = np.random.default_rng(0), SOURCES[source] / SOURCES[source].sum()
+
+    def counts(size: int) -> dict[str, int]:
+        return {f"bin{n}": int(own) for n, own in enumerate(draw.multinomial(size, share))}
+
+    alarms = sum(index > limit for index, limit in (stability(counts(300), counts(count)) for _ in range(400)))
+    assert alarms <= 400 * 0.01
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_fifty_documents_of_a_rare_kind_are_told(source):
+    before = {f"bin{n}": int(own) for n, own in enumerate(1000 * SOURCES[source] / SOURCES[source].sum())}
+    index, limit = stability(before, {"bin1": 50})
+    assert index > limit
+
+
+def test_a_bin_that_only_one_of_the_samples_has_is_counted():
+    index, limit = stability({"a": 500, "b": 500}, {"new": 500})
+    assert limit < index < math.inf
+    assert stability({"new": 500}, {"a": 500, "b": 500})[0] > limit
+
+
+def test_bins_with_few_documents_are_joined_and_others_are_not():
+    assert drift._joined(np.array([1.0, 2.0, 3.0, 9.0, 0.5, 0.1, 40.0, 5.0])).tolist() == [0, 0, 0, 1, 2, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory) -> Classifier:
+    """Learned 216 of 240 made documents."""
+    folder = tmp_path_factory.mktemp("drift")
+    rows = [{"text": text, "label": label} for text, label in zip(*vars(made.documents()).values(), strict=True)]
+    (folder / "made.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    quick = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
+    job.run(job.Job(str(folder / "made.jsonl"), folder / "artifact", quick, device="cpu"))
+    return Classifier.load(folder / "artifact", "cpu")
+
+
+def newer(count: int = 120) -> Documents:
+    """Made documents as they would come in service: of the same kind, each with a word of its own."""
+    return made.documents(240 + count, seed=1).take(range(240, 240 + count))
+
+
+def drifted(classifier: Classifier, documents: Documents) -> tuple[set[str], str]:
+    """What drifted, and the sentence that is told."""
+    assert classifier.profile is not None
+    found = Drift.of(classifier.profile, documents, evaluate(classifier, documents)[1])
+    return {name for name, shift in found.as_json().items() if shift["drifted"]}, found.summary()
+
+
+def test_newer_documents_of_the_same_kind_have_not_drifted_and_nothing_is_told(classifier):
+    assert drifted(classifier, newer()) == (set(), "")
+    assert drifted(classifier, newer(12)) == (set(), "")
+
+
+def test_another_mix_of_labels_is_told(classifier):
+    documents = newer(240)
+    sports = documents.take(place for place, label in enumerate(documents.labels) if label == "sports")
+    which, told = drifted(classifier, sports)
+    assert which == {"labels"}
+    assert told.startswith("these documents are not as new ones were in training, label ")
+    assert told.endswith("%: train again on newer documents")
+
+
+CYRILLIC = {latin: latin + 0x3D0 for latin in range(ord("a"), ord("z") + 1)}
+
+
+def test_documents_of_another_language_are_told_by_their_words_and_by_the_scores(classifier):
+    documents = newer()
+    other = replace(documents, texts=[text.translate(CYRILLIC) for text in documents.texts])
+    which, told = drifted(classifier, other)
+    assert {"unknown_words", "confidence"} <= which
+    assert "unknown words 4.9% → 100.0%" in told
+    assert "mean score 0." in told
+
+
+def test_longer_documents_are_told(classifier):
+    documents = newer()
+    longer = replace(documents, texts=[f"{text} {text} {text} {text}" for text in documents.texts])
+    which, told = drifted(classifier, longer)
+    assert "lengths" in which
+    assert "median length 20 → 8" in told
+
+
+def test_documents_that_it_learned_from_are_told_as_such(classifier):
+    which, told = drifted(classifier, made.documents())
+    assert "unknown_words" in which
+    assert told.endswith("if it has learned from them, evaluate it on others")
+
+
+def test_drift_is_json_with_both_values_of_each_of_four(classifier):
+    assert classifier.profile is not None
+    documents = newer()
+    told = Drift.of(classifier.profile, documents, evaluate(classifier, documents)[1]).as_json()
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert told.keys() == {"lengths", "unknown_words", "labels", "confidence"}
+    for each in told.values():
+        assert each.keys() == {"profile", "corpus", "psi", "limit", "drifted"}
+    assert told["unknown_words"]["profile"] == classifier.profile.unknown_rate
+    assert sum(told["labels"]["corpus"].values()) == pytest.approx(1)
+    assert told["confidence"]["corpus"] == pytest.approx(1, abs=0.2)
+    assert told["lengths"]["corpus"].keys() == classifier.profile.quantiles.keys()
