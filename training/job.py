@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from model import artifact, device
 from model.classifier import Classifier
 from training import corpora, report
+from training.checkpoint import Checkpoints
 from training.documents import LEAST, Documents, check_trainable
 from training.evaluate import evaluate
 from training.recipe import Recipe
@@ -19,6 +22,8 @@ from training.split import apart
 from training.train import train
 
 if TYPE_CHECKING:
+    import torch
+
     from training.evaluate import Scores
 
 UNSEEN = 10
@@ -36,6 +41,7 @@ class Job:
     device: str = "auto"
     text_field: str = "text"
     label_field: str = "label"
+    resume: bool = False
 
 
 def run(job: Job) -> Scores:
@@ -55,13 +61,17 @@ def run(job: Job) -> Scores:
         if test is None:
             stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
-        trained = train(documents, job.recipe, job.seed, chosen)
+        checkpoints = Checkpoints(job.out, _identity(job, documents, chosen), resume=job.resume)
+        if job.resume and not checkpoints.found:
+            tell(f"{checkpoints.folder} has no checkpoint: training begins")
+        trained = train(documents, job.recipe, job.seed, chosen, checkpoints)
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
         artifact.add_facts(folder, {"scores": scores.as_json()})
         title = f"{job.recipe.name} on {job.corpus}"
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold)
+    checkpoints.clear()
     return scores
 
 
@@ -77,9 +87,25 @@ def tell(line: str) -> None:
 
 
 def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
-    packages = ("docket", "torch", "numpy", "scikit-learn")
     return {
         "recipe": asdict(job.recipe) | {"seed": job.seed},
         "corpus": {"name": job.corpus, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("docket", "torch", "numpy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def _identity(job: Job, documents: Documents, chosen: torch.device) -> dict[str, str]:
+    """All that must be the same for a training to go on to the same result, by the name that a refusal gives it."""
+    read = json.dumps([documents.texts, documents.labels]).encode()  # in their order, which the draws follow
+    return {
+        "recipe": json.dumps(asdict(job.recipe)),
+        "seed": str(job.seed),
+        "device": chosen.type,
+        "version of docket or of what it stands on": json.dumps(_versions()),
+        "corpus": hashlib.sha256(read).hexdigest(),  # last: the seed says which documents these are
     }
