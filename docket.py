@@ -104,8 +104,9 @@ def _train(asked: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half-written is left
     asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
     scores = job.run(job.Job(*asked_for, asked.resume))
-    job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
-    job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
+    if scores:
+        job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
+        job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
 
 
 def _evaluate(asked: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from training import parallel
 from training.progress import Bar, Epoch
 from training.run import Run
 
@@ -47,12 +48,13 @@ def descend(
             network.train()
             for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
                 target = one_hot(batch.labels, network.output.out_features).float()
-                pooled = network.pool(batch.tokens, batch.starts, common)
+                pooled = parallel.pool(network, batch, common)
                 if recipe.mixup:
                     pooled, target = mix(pooled, target, recipe.mixup)
                 loss = cross_entropy(network.output(pooled), target)
                 network.zero_grad()
                 loss.backward()
+                parallel.add_gradients(network)
                 nn.utils.clip_grad_norm_(run.others, 1.0)
                 run.step()
                 came = loss.item()
@@ -107,5 +109,8 @@ def score(network: TanhRNN, documents: Encoded, places: Tensor) -> tuple[float, 
 def logits_of(network: TanhRNN, documents: Encoded, places: Tensor) -> Tensor:
     """The logits of the documents at ``places``, [places, labels]."""
     network.eval()
-    batches = (documents.batch(part) for part in places.split(1024))
-    return torch.cat([network(batch.tokens, batch.starts) for batch in batches])
+    own = parallel.share(documents.lengths[places])
+    batches = (documents.batch(part) for part in places[own].split(1024) if len(part))
+    rows = [torch.zeros(0, network.output.out_features, device=places.device)]
+    rows += [network(batch.tokens, batch.starts) for batch in batches]
+    return parallel.whole(torch.cat(rows), own, len(places))

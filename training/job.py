@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device
 from model.classifier import Classifier
-from training import corpora, report
+from training import corpora, parallel, report
 from training.checkpoint import Checkpoints
 from training.documents import LEAST, Documents, check_trainable
 from training.evaluate import evaluate
@@ -44,14 +45,15 @@ class Job:
     resume: bool = False
 
 
-def run(job: Job) -> Scores:
+def run(job: Job) -> Scores | None:
     """Train, save, evaluate what was saved on documents that it never saw, report; ``job.out`` is whole or untouched.
 
-    Without a test part of its own a corpus gives a tenth of its documents for the test.
+    Without a test part of its own a corpus gives a tenth of its documents for the test. Of several processes the first
+    alone writes, and knows the scores.
     """
-    chosen = device.choose(job.device)
+    chosen = device.choose(job.device, *parallel.place())
     device.use_threads(1)  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
-    with artifact.replacing(job.out) as folder:
+    with artifact.replacing(job.out) if parallel.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.text_field, job.label_field)
         check_trainable(corpus.train, job.corpus)
         for line in corpus.train.oddities():
@@ -61,10 +63,14 @@ def run(job: Job) -> Scores:
         if test is None:
             stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
-        checkpoints = Checkpoints(job.out, _identity(job, documents, chosen), resume=job.resume)
+        identity = _identity(job, documents, chosen)
+        checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
         if job.resume and not checkpoints.found:
             tell(f"{checkpoints.folder} has no checkpoint: training begins")
         trained = train(documents, job.recipe, job.seed, chosen, checkpoints)
+        parallel.meet()  # the others have read their checkpoints before the first removes them
+        if folder is None:
+            return None
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, _facts(job, corpus))
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
