@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
     train.add_argument("--seed", type=int, default=0, metavar="N")
     train.add_argument("--epochs", type=_positive, metavar="N", help="how often to read the documents")
+    train.add_argument("--resume", action="store_true", help="go on where the same training was stopped")
     _device(train)
     train.set_defaults(run=_train)
 
@@ -99,11 +101,12 @@ def _train(asked: argparse.Namespace) -> None:
     chosen = recipe.named(asked.recipe)
     if asked.epochs:
         chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
-    scores = job.run(
-        job.Job(asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
-    )
-    job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
-    job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half-written is left
+    asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
+    scores = job.run(job.Job(*asked_for, asked.resume))
+    if scores:
+        job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
+        job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
 
 
 def _evaluate(asked: argparse.Namespace) -> None:

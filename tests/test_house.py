@@ -40,6 +40,15 @@ def test_app_and_training_import_model_and_never_each_other():
     assert rooms(files_that_import("app")) <= {"app", "docket.py"}
     assert rooms(files_that_import("training")) <= {"training", "docket.py"}
     assert {"app", "training"} <= rooms(files_that_import("model"))
+    assert files_that_import("docket") == {"training/__main__.py"}  # which torchrun starts in docket train's place
+
+
+def test_one_file_knows_of_other_processes():
+    assert files_that_import("torch.distributed") == {"training/parallel.py"}
+
+
+def test_one_file_knows_how_a_state_lies_on_disk():
+    assert {path.name for path in HOUSE if "np.load" in code(path) or "np.save" in code(path)} == {"checkpoint.py"}
 
 
 @pytest.mark.parametrize(

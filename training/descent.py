@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from typing import TYPE_CHECKING
@@ -11,63 +10,64 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from training.optimizer import TableDescent
+from training import parallel
 from training.progress import Bar, Epoch
+from training.run import Run
 
 if TYPE_CHECKING:
     from model.network import TanhRNN
     from training.batches import Encoded
+    from training.checkpoint import Checkpoint
     from training.recipe import Recipe
 
 
 def descend(
-    network: TanhRNN, documents: Encoded, learn: Tensor, held_out: Tensor, recipe: Recipe, epochs: int, title: str
+    network: TanhRNN,
+    documents: Encoded,
+    learn: Tensor,
+    held_out: Tensor,
+    recipe: Recipe,
+    epochs: int,
+    title: str,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
     """Learn from the documents at ``learn``; keep the weights of least loss on those at ``held_out``, if there are any.
 
     Pooled states are mixed two and two, and their labels with them (mixup: Zhang et al., 2018, on the states as Verma
     et al., Manifold Mixup, 2019). Words of one document are read as the unknown word, so that it is learned too.
+    It goes on from ``checkpoint``'s state if that has one, and leaves its own there.
     """
     common, unseen = documents.common, documents.as_read_after(learn)
-    table = TableDescent([network.table], lr=recipe.table_rate)
-    others = [weight for name, weight in network.named_parameters() if name != "table"]
-    adam = torch.optim.Adam(others, lr=recipe.rate, betas=(0.9, 0.98))
     size = batch_documents(recipe, len(learn))
-    steps = epochs * steps_an_epoch(documents, learn, recipe)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(each, lambda step: _pace(step / steps)) for each in (table, adam)]
-    history: list[Epoch] = []
-    best = network.state_dict()
-    with Bar(title, epochs, len(learn)) as bar:
-        for number in range(1, epochs + 1):
+    run = Run(network, recipe, epochs * steps_an_epoch(documents, learn, recipe))
+    if checkpoint and (state := checkpoint.read()):
+        run.restore(state)
+    with Bar(title, epochs, len(learn), len(run.history)) as bar:
+        while not run.over(epochs):
             began, total = time.perf_counter(), 0.0
             network.train()
             for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
                 target = one_hot(batch.labels, network.output.out_features).float()
-                pooled = network.pool(batch.tokens, batch.starts, common)
+                pooled = parallel.pool(network, batch, common)
                 if recipe.mixup:
                     pooled, target = mix(pooled, target, recipe.mixup)
                 loss = cross_entropy(network.output(pooled), target)
                 network.zero_grad()
                 loss.backward()
-                nn.utils.clip_grad_norm_(others, 1.0)
-                table.step()
-                adam.step()
-                for schedule in schedules:
-                    schedule.step()
-                total += loss.item() * len(target)
-                bar.step(len(target), loss.item())
+                parallel.add_gradients(network)
+                nn.utils.clip_grad_norm_(run.others, 1.0)
+                run.step()
+                came = loss.item()
+                total += came * len(target)
+                bar.step(len(target), came)
             speed = len(learn) / (time.perf_counter() - began)
-            history.append(Epoch(number, total / len(learn), *score(network, unseen, held_out), speed))
-            bar.epoch(history[-1])
-            if len(held_out):
-                least = min(history, key=lambda epoch: epoch.held_out_loss).number
-                if least == number:
-                    best = copy.deepcopy(network.state_dict())
-                elif number - least >= recipe.patience:
-                    break
-    if len(held_out):
-        network.load_state_dict(best)
-    return history
+            scores = score(network, unseen, held_out)
+            run.end_epoch(Epoch(len(run.history) + 1, total / len(learn), *scores, speed))
+            bar.epoch(run.history[-1])
+            if checkpoint and (run.over(epochs) or checkpoint.due):
+                checkpoint.write(run.state())
+    run.take_best()
+    return run.history
 
 
 def planned_epochs(documents: Encoded, recipe: Recipe) -> int:
@@ -109,10 +109,8 @@ def score(network: TanhRNN, documents: Encoded, places: Tensor) -> tuple[float, 
 def logits_of(network: TanhRNN, documents: Encoded, places: Tensor) -> Tensor:
     """The logits of the documents at ``places``, [places, labels]."""
     network.eval()
-    batches = (documents.batch(part) for part in places.split(1024))
-    return torch.cat([network(batch.tokens, batch.starts) for batch in batches])
-
-
-def _pace(progress: float) -> float:
-    """The learning rate's share: up over the first twentieth, then down to almost nothing."""
-    return min(1.0, progress / 0.05 + 1e-2) * max(0.0, 1.0 - progress) + 1e-3
+    own = parallel.share(documents.lengths[places])
+    batches = (documents.batch(part) for part in places[own].split(1024) if len(part))
+    rows = [torch.zeros(0, network.output.out_features, device=places.device)]
+    rows += [network(batch.tokens, batch.starts) for batch in batches]
+    return parallel.whole(torch.cat(rows), own, len(places))

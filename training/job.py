@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device
 from model.classifier import Classifier
-from training import corpora, profile, report
+from training import corpora, parallel, profile, report
+from training.checkpoint import Checkpoints
 from training.documents import LEAST, Documents, check_trainable
 from training.drift import Drift
 from training.evaluate import evaluate
@@ -20,6 +24,8 @@ from training.split import apart
 from training.train import train
 
 if TYPE_CHECKING:
+    import torch
+
     from training.evaluate import Scores
 
 UNSEEN = 10
@@ -37,16 +43,18 @@ class Job:
     device: str = "auto"
     text_field: str = "text"
     label_field: str = "label"
+    resume: bool = False
 
 
-def run(job: Job) -> Scores:
+def run(job: Job) -> Scores | None:
     """Train, save, evaluate what was saved on documents that it never saw, report; ``job.out`` is whole or untouched.
 
-    Without a test part of its own a corpus gives a tenth of its documents for the test.
+    Without a test part of its own a corpus gives a tenth of its documents for the test. Of several processes the first
+    alone writes, and knows the scores.
     """
-    chosen = device.choose(job.device)
+    chosen = device.choose(job.device, *parallel.place())
     device.use_threads(1)  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
-    with artifact.replacing(job.out) as folder:
+    with artifact.replacing(job.out) if parallel.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.text_field, job.label_field)
         check_trainable(corpus.train, job.corpus)
         for line in corpus.train.oddities():
@@ -56,7 +64,14 @@ def run(job: Job) -> Scores:
         if test is None:
             stay, unseen = _apart(documents, job.seed)
             documents, test = documents.take(stay), documents.take(unseen)
-        trained = train(documents, job.recipe, job.seed, chosen)
+        identity = _identity(job, documents, chosen)
+        checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
+        if job.resume and not checkpoints.found:
+            tell(f"{checkpoints.folder} has no checkpoint: training begins")
+        trained = train(documents, job.recipe, job.seed, chosen, checkpoints)
+        parallel.meet()  # the others have read their checkpoints before the first removes them
+        if folder is None:
+            return None
         shape = profile.of(trained)
         facts = _facts(job, corpus) | {"profile": asdict(shape)}
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
@@ -66,6 +81,7 @@ def run(job: Job) -> Scores:
         title = f"{job.recipe.name} on {job.corpus}"
         drift = Drift.of(shape, test, predictions)
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
+    checkpoints.clear()
     return scores
 
 
@@ -81,9 +97,25 @@ def tell(line: str) -> None:
 
 
 def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
-    packages = ("docket", "torch", "numpy", "scikit-learn")
     return {
         "recipe": asdict(job.recipe) | {"seed": job.seed},
         "corpus": {"name": job.corpus, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("docket", "torch", "numpy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def _identity(job: Job, documents: Documents, chosen: torch.device) -> dict[str, str]:
+    """All that must be the same for a training to go on to the same result, by the name that a refusal gives it."""
+    read = json.dumps([documents.texts, documents.labels]).encode()  # in their order, which the draws follow
+    return {
+        "recipe": json.dumps(asdict(job.recipe)),
+        "seed": str(job.seed),
+        "device": chosen.type,
+        "version of docket or of what it stands on": json.dumps(_versions()),
+        "corpus": hashlib.sha256(read).hexdigest(),  # last: the seed says which documents these are
     }

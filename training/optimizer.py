@@ -17,12 +17,13 @@ class TableDescent(Optimizer):
     """Gradient descent on sparse gradients, over one running root mean square for the whole table.
 
     Adam's root mean square for each number makes the step of a word seen once as large as that of a word seen in every
-    batch; one for all lets a row move as far as its evidence carries it, and costs no state.
+    batch; one for all lets a row move as far as its evidence carries it. Its state is two numbers: ``mean_square``, a
+    sum whose older parts fade, and ``weight``, what such a sum of ones would be.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, memory: float = 0.98) -> None:
         super().__init__(parameters, {"lr": lr, "memory": memory})
-        self._mean_square, self._weight = 0.0, 0.0
+        self.mean_square, self.weight = 0.0, 0.0
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # no line is searched
@@ -32,7 +33,7 @@ class TableDescent(Optimizer):
                 gradient = table.grad.coalesce()
                 values = gradient.values()
                 keep = group["memory"]
-                self._mean_square = keep * self._mean_square + (1 - keep) * float(values.square().mean())
-                self._weight = keep * self._weight + (1 - keep)
-                size = (self._mean_square / self._weight) ** 0.5 + 1e-12
+                self.mean_square = keep * self.mean_square + (1 - keep) * float(values.square().mean())
+                self.weight = keep * self.weight + (1 - keep)
+                size = (self.mean_square / self.weight) ** 0.5 + 1e-12
                 table.index_add_(0, gradient.indices()[0], values, alpha=-group["lr"] / size)

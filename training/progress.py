@@ -29,16 +29,16 @@ class Epoch(NamedTuple):
 
 
 class Bar:
-    """Shows steps and epochs on stderr; ``with Bar(…) as bar``."""
+    """Shows steps and epochs on stderr; ``with Bar(…) as bar``. ``read``: epochs that another process has done."""
 
-    def __init__(self, title: str, epochs: int, documents: int) -> None:
+    def __init__(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn(),
             console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._progress.add_task(title, total=epochs * documents, now="")
-        self._title, self._epochs, self._seen, self._last = title, epochs, 0, ""
+        self._task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
+        self._title, self._epochs, self._read, self._seen, self._last = title, epochs, read, 0, ""
         self._began = time.perf_counter()
 
     def __enter__(self) -> Bar:
@@ -70,7 +70,7 @@ class Bar:
         print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
             f"{self._title}, epoch {epoch.number}/{self._epochs}: loss {epoch.loss:.4f}, {held_out}"
             f"{epoch.documents_per_second:,.0f} documents/s, "
-            f"{spent / epoch.number * (self._epochs - epoch.number):.0f} s left at most",
+            f"{spent / (epoch.number - self._read) * (self._epochs - epoch.number):.0f} s left at most",
             file=sys.stderr,
             flush=True,
         )

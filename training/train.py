@@ -22,6 +22,7 @@ from training.split import folds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from training.checkpoint import Checkpoints
     from training.documents import Documents
     from training.progress import Epoch
     from training.recipe import Recipe
@@ -49,10 +50,13 @@ class Trained(NamedTuple):
     held_out: HeldOut
 
 
-def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device) -> Trained:
+def train(
+    documents: Documents, recipe: Recipe, seed: int, device: torch.device, checkpoints: Checkpoints | None = None
+) -> Trained:
     """Learn from all ``documents``; what must be chosen is chosen on folds of them held out in turn.
 
-    The same seed on the same machine gives the same weights.
+    The same seed on the same machine gives the same weights, also where it goes on from ``checkpoints``: a descent that
+    had ended restores its end, and the random numbers that the next one draws. Linear models are fitted again.
     """
     torch.manual_seed(seed)
     vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
@@ -77,7 +81,8 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
         if not len(rest):
             continue
         network = fresh()
-        run = descend(network, encoded, rest, part, recipe, epochs, "held out")
+        own = checkpoints.of(f"without fold {int(number)}") if checkpoints else None
+        run = descend(network, encoded, rest, part, recipe, epochs, "held out", own)
         read = encoded.as_read_after(rest)
         unknown.append(read.unknown(part))
         logits.append(logits_of(network, read, part))
@@ -91,7 +96,9 @@ def train(documents: Documents, recipe: Recipe, seed: int, device: torch.device)
     both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[held_out.numpy(force=True)]])
     share = linear.shares(both - both.mean(axis=2, keepdims=True), encoded.labels[held_out].numpy(force=True))
     network = fresh()
-    descend(network, encoded, torch.arange(len(encoded), device=device), held_out[:0], recipe, epochs, "all documents")
+    everywhere = torch.arange(len(encoded), device=device)
+    own = checkpoints.of("all documents") if checkpoints else None
+    descend(network, encoded, everywhere, held_out[:0], recipe, epochs, "all documents", own)
     share /= share.sum()
     mixed = torch.from_numpy(np.tensordot(share, both, 1)).to(device)
     merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)

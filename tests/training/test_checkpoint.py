@@ -1,0 +1,182 @@
+"""A training that was stopped goes on to the very bytes that it would have come to."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import torchscript
+from model.refusal import Refusal
+from tests.training import made
+from training import checkpoint, recipe
+from training.checkpoint import Checkpoint, Checkpoints
+from training.train import train
+
+CPU = torch.device("cpu")
+QUICK = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=0)
+QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=16, epochs=9, patience=1, table_rate=0.3)  # too fast: stops early
+IDENTITY = {"seed": "0", "corpus": "made"}
+
+
+class PowerCut(BaseException):
+    """What no code can prepare for."""
+
+
+class Cut(Checkpoint):
+    """The power goes as soon as a state is on disk."""
+
+    def write(self, state):
+        super().write(state)
+        raise PowerCut
+
+
+class Failing(Checkpoints):
+    def of(self, descent):
+        return Cut(self, descent)
+
+
+def trained(chosen, checkpoints=None) -> tuple[bytes, int]:
+    """All that training comes to, the network's bytes and the calibration; and its epochs."""
+    result = train(made.documents(90), chosen, 0, CPU, checkpoints)
+    return torchscript.to_bytes(result.network) + repr(result.calibration).encode(), len(result.epochs)
+
+
+@pytest.mark.parametrize(("chosen", "descents"), [(QUICK, 6), (QUICK_CLASSIC, 1)], ids=["default", "classic"])
+def test_a_training_cut_off_after_every_epoch_comes_to_the_same_bytes(tmp_path, monkeypatch, chosen, descents):
+    monkeypatch.setattr(checkpoint, "EVERY", 0)
+    expected, epochs = trained(chosen)
+    for cuts in range(100):
+        torch.manual_seed(cuts)  # another process has other random numbers
+        try:
+            came, _ = trained(chosen, Failing(tmp_path / "out", IDENTITY, resume=True))
+            break
+        except PowerCut:
+            continue
+    assert came == expected
+    assert cuts == descents * epochs
+    assert (epochs < chosen.epochs) == (chosen is QUICK_CLASSIC)  # patience is at its end where it would have been
+
+
+def test_an_ended_descent_is_kept_however_short_it_was(tmp_path):
+    with pytest.raises(PowerCut):
+        trained(QUICK, Failing(tmp_path / "out", IDENTITY, resume=True))
+    assert [path.name for path in (tmp_path / ".out.checkpoint").iterdir()] == ["without fold 0.npz"]
+
+
+def test_without_resume_the_old_state_is_neither_read_nor_kept(tmp_path):
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    fresh = Checkpoints(tmp_path / "out", IDENTITY, resume=False)
+    assert fresh.of("one").read() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_only_reads_leaves_the_disk_alone(tmp_path):
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    reader = Checkpoints(tmp_path / "out", IDENTITY, resume=True, write=False)
+    reader.of("one").write({"number": torch.tensor(2)})
+    reader.clear()
+    state = reader.of("one").read()
+    assert state is not None
+    assert state["number"].item() == 1
+
+
+@pytest.mark.parametrize("what", IDENTITY)
+def test_the_state_of_another_training_is_refused_by_what_differs(tmp_path, what):
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    other = Checkpoints(tmp_path / "out", IDENTITY | {what: "other"}, resume=True)
+    with pytest.raises(Refusal, match=rf"one\.npz is of another {what}: .* or leave out --resume to begin anew$"):
+        other.of("one").read()
+
+
+BROKEN = {
+    "empty": lambda whole: b"",
+    "cut short": lambda whole: whole[:-9],
+    "changed": lambda whole: whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:],
+    "another kind of file": lambda whole: b"text",
+    "another program's": lambda whole: whole.replace(b"identity", b"identify"),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_state_is_refused(tmp_path, broken):
+    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one")
+    kept.write({"numbers": torch.arange(1000)})
+    path = tmp_path / ".out.checkpoint" / "one.npz"
+    path.write_bytes(BROKEN[broken](path.read_bytes()))
+    with pytest.raises(Refusal, match=r"one\.npz is no whole checkpoint \(.*\): leave out --resume to begin anew$"):
+        kept.read()
+
+
+def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path):
+    (tmp_path / ".out.checkpoint").write_text("a file where a folder should be")
+    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one")
+    with pytest.raises(Refusal, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
+        kept.write({"number": torch.tensor(1)})
+
+
+def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """A real ``docket train`` that leaves its state after every epoch, however short."""
+    code = "import sys, docket, training.checkpoint; training.checkpoint.EVERY = 0; sys.exit(docket.main(sys.argv[1:]))"
+    arguments = ["train", str(corpus), "--out", str(out), "--epochs", "8", "--device", "cpu", *more]
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    documents = made.documents(60)
+    path = tmp_path_factory.mktemp("corpus") / "made.jsonl"
+    rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def stopped(process: subprocess.Popen[str], state: Path, end: signal.Signals) -> str:
+    """What the process said until ``end`` met it, as soon as that state was on disk."""
+    limit = time.monotonic() + 60
+    while not state.exists() and process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.002)
+    process.send_signal(end)
+    return process.communicate(timeout=60)[1]
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said = process.communicate(timeout=120)[1]
+    return process.returncode, said
+
+
+def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    state = tmp_path / ".out.checkpoint" / "without fold 1.npz"  # the first descent is behind it, the second under way
+    killed = begun(corpus, out)
+    said = stopped(killed, state, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL, said
+    assert not out.exists()
+
+    code, said = ended(begun(corpus, out, "--resume", "--seed", "1"))
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "without fold 0.npz is of another seed: ask for the same training again" in said
+
+    assert ended(begun(corpus, whole))[0] == 0
+    code, said = ended(begun(corpus, out, "--resume"))
+    assert code == 0, said
+    assert said.count("held out, epoch 1/8") < 4  # of five folds
+    assert not state.parent.exists()
+    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (whole, out))
+    assert first["sha256"] == second["sha256"]
+    assert first["version"] == second["version"]
+
+
+def test_sigterm_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path):
+    """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""
+    begins = begun(corpus, tmp_path / "out", "--resume")
+    said = stopped(begins, tmp_path / ".out.checkpoint" / "without fold 0.npz", signal.SIGTERM)
+    assert begins.returncode == 130, said
+    assert "Traceback" not in said
+    assert said.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
+    assert [path.name for path in tmp_path.iterdir()] == [".out.checkpoint"]
