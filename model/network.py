@@ -20,6 +20,8 @@ from model.recurrence import TrainableRecurrence
 
 CHUNK = 8192
 """Tokens whose states are held at once, rounded to whole windows: a book needs no more memory than a batch."""
+STRANGE = 3.0
+"""What an unknown word counts for in a document's length |w|: it says little, and leaves the known ones less sure."""
 START = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
 
@@ -46,7 +48,8 @@ class TanhRNN(nn.Module):
     ``pooling``: the w_t. ``last``: all on the last state, g = 1. ``mean``: all alike, g = 1. ``weighted``: the word's
     ``importance`` times (1 + ln n) / n where the document has it n times: said ten times it counts 3.3 times, not ten
     (sublinear term frequency: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, 6.4.1); and
-    g = 1 / |w|, the length of the vector of each distinct word's weight, so that a document of many is surer of itself.
+    g = 1 / |w|, the length of the vector of each distinct word's weight, so that a document of many is surer of itself,
+    and one of many unknown words less: those are as long there as a word of some rarity.
     """
 
     pairs: Tensor
@@ -67,7 +70,8 @@ class TanhRNN(nn.Module):
     ) -> None:
         super().__init__()
         assert pooling in ("last", "mean", "weighted")
-        self.words, self.grams, self.window, self.pooling, self.chunk = words, grams, window, pooling, CHUNK
+        self.words, self.grams, self.window, self.pooling = words, grams, window, pooling
+        self.chunk, self.strange = CHUNK, STRANGE
         self.directions = 2 if both else 1
         width = self.directions * hidden
         known = torch.empty(0, dtype=torch.int64) if pairs is None else pairs
@@ -198,8 +202,9 @@ class TanhRNN(nn.Module):
         times = torch.where(tokens == 0, 1, counts[kind])  # two unknown words are not one word said twice
         raw: Tensor = self.importance[tokens] * (1.0 + times.log()) / times
         # w_t = raw_t / sum raw, and g = 1 / |w|: the sum cancels. n tokens of a word share its weight, hence n raw^2.
+        size = torch.where(tokens == 0, self.strange, raw)
         squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
-        return raw * squares.index_add(0, document, raw * raw * times).rsqrt()[document]
+        return raw * squares.index_add(0, document, size * size * times).rsqrt()[document]
 
 
 def within(more: More, begin: int, end: int) -> More:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import torchscript
-from model.network import TanhRNN
+from model.network import STRANGE, TanhRNN
 from tests import tiny
 
 WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
@@ -102,9 +102,8 @@ def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
     kinds = [number or f"unknown {t}" for t, number in enumerate(ids)]  # each unknown word is a word of its own
     whole = {kind: importance[n] * (1 + np.log(kinds.count(kind))) for kind, n in zip(kinds, ids, strict=True)}
     share = np.array([whole[kind] / kinds.count(kind) for kind in kinds])
-    w, total = share / share.sum(), sum(whole.values())
-    g = 1 / np.sqrt(sum((weight / total) ** 2 for weight in whole.values()))
-    return g * w
+    length = np.sqrt(sum(STRANGE**2 if "unknown" in str(kind) else weight**2 for kind, weight in whole.items()))
+    return share / length
 
 
 def logits_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
@@ -191,6 +190,13 @@ def test_a_word_that_is_not_common_is_read_as_the_unknown_one_and_weighs_as_itse
     pooled = network.pool(*end_to_end([ids]), common=5).detach()
     states = states_by_hand(network, [word if word < 5 else 0 for word in ids])
     np.testing.assert_allclose(pooled.numpy(), [weights_by_hand(network, ids) @ states], atol=1e-5)
+
+
+def test_unknown_words_leave_a_document_less_sure():
+    network = tiny.network(words=WORDS)
+    alone, among = (network.weights(torch.tensor([1, *[0] * n]), torch.tensor([0]))[0] for n in (0, 5))
+    assert float(alone) == pytest.approx(1)
+    assert float(among) == pytest.approx(1 / np.sqrt(1 + 5 * STRANGE**2))
 
 
 def test_a_word_said_often_counts_for_more_than_once_and_for_less_than_each_time():

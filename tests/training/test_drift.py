@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_documents_of_another_language_are_told_by_their_words_and_by_the_scores
     which, told = drifted(classifier, other)
     assert {"unknown_words", "confidence"} <= which
     assert "unknown words 4.9% → 100.0%" in told
-    assert "mean score 0." in told
+    assert re.search(r"mean score \S+ → 0\.[3-6]", told)
 
 
 def test_longer_documents_are_told(classifier):
