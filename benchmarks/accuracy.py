@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.answers import Answers
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS, STORE = Path(__file__).parent.parent / "docs", "rivals.jsonl"
 ABSENT = "Keras is not installed: `make bench-accuracy` does it"
 
 
@@ -93,21 +93,28 @@ def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Sp
 
 def measure(split: Split, seeds: int, out: Path) -> int:
     """Every method on ``split``; what is done is on the page before the next one starts."""
-    store = out / "rivals.jsonl"
-    before = rows.read(store)
+    before = rows.read(out / STORE)
     others = [row for row in before if row.corpus != split.name]
+    earlier = [row for row in before if row.corpus == split.name]
     own: list[Row] = []
     for name, method in METHODS.items():
         inputs = method.inputs(split)
         for seed in range(seeds) if method.seeded else [None]:
-            kept = [row for row in before if (row.corpus, row.method, row.seed) == (split.name, name, seed)]
+            kept = [row for row in earlier if (row.method, row.seed) == (name, seed)]
+            earlier = [row for row in earlier if row not in kept]
             if method.code is None or not kept or any(row.inputs != inputs or row.missing for row in kept):
                 kept = list(_measured(split, name, method, inputs, seed))
             own += kept
-            rows.write(store, [*others, *own])
-            (out / "rivals.md").write_text(rows.page([*others, *own]), encoding="utf-8")
+            _write(out, [*others, *own], earlier)
+    _write(out, [*others, *own])
     print(rows.page(own).removeprefix(rows.HEAD).strip())
     return int(any(row.missing and row.missing != ABSENT for row in own))
+
+
+def _write(out: Path, shown: list[Row], later: Sequence[Row] = ()) -> None:
+    """The page, and its rows with those of ``later``: a run that is cut short must not lose what it would have kept."""
+    rows.write(out / STORE, [*shown, *later])
+    (out / "rivals.md").write_text(rows.page(shown), encoding="utf-8")
 
 
 def _measured(split: Split, name: str, method: Method, inputs: str, seed: int | None) -> Iterator[Row]:

@@ -118,6 +118,19 @@ def test_a_rerun_replaces_its_own_section_alone_and_measures_no_rival_again(tmp_
     assert {row.corpus for row in rows.read(tmp_path / "rivals.jsonl")} == {"other"}
 
 
+def test_a_run_that_is_cut_short_keeps_the_rows_that_it_had_not_come_to(tmp_path, linear_alone):
+    assert measure(SPLIT, 1, tmp_path) == 0
+    before = rows.read(tmp_path / "rivals.jsonl")
+
+    def cut_short(train, texts):
+        raise KeyboardInterrupt
+
+    accuracy.METHODS[LINEAR[1]] = Method(cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        measure(SPLIT, 1, tmp_path)
+    assert set(before) == set(rows.read(tmp_path / "rivals.jsonl"))
+
+
 def test_what_has_a_seed_shows_mean_and_spread():
     row = rows.Row("made", (9, 3, 2), "ours", "", features="words", seconds=1.0)
     page = rows.page([row._replace(seed=0, accuracy=0.8, ece=0.1), row._replace(seed=1, accuracy=0.9, ece=0.1)])
