@@ -2,9 +2,11 @@ PYTHON ?= python3
 PORT ?= 8000
 CORPUS ?= bbc-news
 ARTIFACT ?= artifacts/demo
+TEST ?=
+SEEDS ?= 1
 BIN := .venv/bin
 
-.PHONY: install demo train serve test lint format bench lock
+.PHONY: install demo train serve test lint format bench bench-accuracy lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -42,10 +44,17 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: train
+.venv/bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,bench]'
+	touch $@
+
+bench: train .venv/bench
 	$(BIN)/python -m benchmarks
+
+bench-accuracy: .venv/bench
+	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS)
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev]'
+	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,bench]'
 	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock

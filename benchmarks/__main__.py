@@ -1,4 +1,4 @@
-"""Run every benchmark and write its table."""
+"""Run every benchmark and write its tables."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import engine, service
+from benchmarks import accuracy, engine, service
+from training import corpora
 
 ROOT = Path(__file__).parent.parent
 ARTIFACT = ROOT / "artifacts" / "demo"
 
 
-def main() -> None:
-    """Write docs/benchmarks.md; the tables' rows were measured one after another on this machine."""
+def main() -> int:
+    """Write docs/benchmarks.md and docs/rivals.md; a table's rows are measured one after another on this machine."""
     page = f"""# Benchmarks
 
 Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch
@@ -36,6 +37,7 @@ BBC News test documents (2.3 kB), {service.CONNECTIONS} connections, the load ge
 """
     (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
     print(page)
+    return accuracy.main([corpora.DEFAULT])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,158 @@
+"""Docket beside its rivals on any corpus: ``python -m benchmarks.accuracy CORPUS [--test CORPUS] [--seeds N]``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import sys
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import answers, ours, recurrent, rows, tfidf
+from benchmarks.rows import Row
+from model import device, vocabulary
+from model.refusal import Refusal
+from training import corpora
+from training.documents import Documents, check_trainable
+from training.recipe import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
+
+    from benchmarks.answers import Answers
+
+DOCS, STORE = Path(__file__).parent.parent / "docs", "rivals.jsonl"
+ABSENT = "Keras is not installed: `make bench-accuracy` does it"
+
+
+class Split(NamedTuple):
+    """The same documents for every method."""
+
+    name: str
+    train: Documents
+    test: Documents
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Documents to learn from, documents of the test, labels."""
+        return len(self.train), len(self.test), len(set(self.train.labels))
+
+
+class Method(NamedTuple):
+    """``answer(train, texts[, seed])``; its rows are kept while ``code`` stays the same, if it has one."""
+
+    answer: Callable[..., list[Answers]]
+    code: ModuleType | None = None
+    seeded: bool = False
+
+    def inputs(self, split: Split) -> str:
+        """Digest of all that its answers depend on."""
+        files = [vocabulary, answers, *([self.code] if self.code else [])]
+        sources = [Path(str(file.__file__)).read_text(encoding="utf-8") for file in files]
+        return hashlib.sha256(
+            "\0".join([split.train.fingerprint, split.test.fingerprint, *sources]).encode()
+        ).hexdigest()
+
+
+METHODS = {
+    "Docket, `default`": Method(partial(ours.answers, DEFAULT), seeded=True),
+    "TF-IDF + LinearSVC": Method(partial(tfidf.answers, tfidf.SVC), tfidf),
+    "TF-IDF + logistic regression": Method(partial(tfidf.answers, tfidf.LOGISTIC), tfidf),
+    "TF-IDF + ComplementNB": Method(partial(tfidf.answers, tfidf.COMPLEMENT), tfidf),
+    "Keras `SimpleRNN`": Method(partial(recurrent.answers, "SimpleRNN"), recurrent, seeded=True),
+    "Keras `LSTM`": Method(partial(recurrent.answers, "LSTM"), recurrent, seeded=True),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write the corpus' section; 2: the corpus cannot be used, 1: a method failed and its row says how."""
+    asked = _parser().parse_args(arguments)
+    device.use_threads(1)
+    try:
+        split = load(asked.corpus, asked.test, asked.text_field, asked.label_field)
+    except Refusal as refusal:
+        print(f"accuracy: {refusal}", file=sys.stderr)
+        return 2
+    return measure(split, asked.seeds, asked.out)
+
+
+def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Split:
+    """The corpus in two parts; of one without a test part, and without ``test``, those that ``docket train`` makes."""
+    found = corpora.load(corpus, text_field, label_field)
+    check_trainable(found.train, corpus)
+    name, train, unseen = Path(corpus).name.split(".")[0], found.train.with_text(), found.test
+    if test is not None:
+        other = corpora.load(test, text_field, label_field)
+        unseen = other.train if other.test is None else other.test
+    return Split(name, *answers.parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
+
+
+def measure(split: Split, seeds: int, out: Path) -> int:
+    """Every method on ``split``; what is done is on the page before the next one starts."""
+    before = rows.read(out / STORE)
+    others = [row for row in before if row.corpus != split.name]
+    earlier = [row for row in before if row.corpus == split.name]
+    own: list[Row] = []
+    for name, method in METHODS.items():
+        inputs = method.inputs(split)
+        for seed in range(seeds) if method.seeded else [None]:
+            kept = [row for row in earlier if (row.method, row.seed) == (name, seed)]
+            earlier = [row for row in earlier if row not in kept]
+            if method.code is None or not kept or any(row.inputs != inputs or row.missing for row in kept):
+                kept = list(_measured(split, name, method, inputs, seed))
+            own += kept
+            _write(out, [*others, *own], earlier)
+    _write(out, [*others, *own])
+    print(rows.page(own).removeprefix(rows.HEAD).strip())
+    return int(any(row.missing and row.missing != ABSENT for row in own))
+
+
+def _write(out: Path, shown: list[Row], later: Sequence[Row] = ()) -> None:
+    """The page, and its rows with those of ``later``: a run that is cut short must not lose what it would have kept."""
+    rows.write(out / STORE, [*shown, *later])
+    (out / "rivals.md").write_text(rows.page(shown), encoding="utf-8")
+
+
+def _measured(split: Split, name: str, method: Method, inputs: str, seed: int | None) -> Iterator[Row]:
+    empty = Row(split.name, split.sizes, name, inputs, seed)
+    if method.code is recurrent and not recurrent.THERE:
+        yield empty._replace(missing=ABSENT)
+        return
+    print(f"accuracy: {name} on {split.name}" + ("" if seed is None else f", seed {seed}"), file=sys.stderr)
+    try:
+        found = method.answer(split.train, split.test.texts, **{} if seed is None else {"seed": seed})
+    except Exception as error:  # the others' rows are worth more than this one's end
+        traceback.print_exc()
+        yield empty._replace(
+            missing=f"failed: {type(error).__name__}, {str(error).splitlines()[0] if str(error) else ''}"
+        )
+        return
+    for each in found:
+        held_out = None if math.isnan(each.held_out) else each.held_out
+        yield empty._replace(
+            features=each.features,
+            chosen=each.chosen,
+            held_out=held_out,
+            seconds=each.seconds,
+            size=each.size,
+            **each.scores(split.test.labels)._asdict(),
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks.accuracy", description=__doc__)
+    parser.add_argument("corpus", nargs="?", default=corpora.DEFAULT, metavar="CORPUS", help="as for docket train")
+    parser.add_argument("--test", metavar="CORPUS", help="the test part, of a corpus that comes as two files")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how often to train what has a seed")
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="where the page is")
+    parser.add_argument("--text-field", default="text", metavar="NAME")
+    parser.add_argument("--label-field", default="label", metavar="NAME")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

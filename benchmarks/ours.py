@@ -1,0 +1,33 @@
+"""Docket beside its rivals: trained, written, read back, and asked through the path that serves."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.answers import Answers
+from model import artifact, device
+from model.classifier import Classifier
+from training.train import train as train_network
+
+if TYPE_CHECKING:
+    from training.documents import Documents
+    from training.recipe import Recipe
+
+
+def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> list[Answers]:
+    """Train an artifact by ``recipe`` and let it answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        trained = train_network(train, recipe, seed, device.choose("cpu"))
+        seconds = time.perf_counter() - begin
+        artifact.write(Path(folder), trained.network, trained.vocabulary, trained.calibration, {})
+        size = sum(path.stat().st_size for path in Path(folder).iterdir())
+        classifier = Classifier.load(folder, "cpu")
+        predictions = classifier.predict([classifier.encode(text) for text in texts])
+    sure = np.asarray([prediction.score for prediction in predictions])
+    return [Answers("words and pairs", [prediction.label for prediction in predictions], sure, seconds, size)]

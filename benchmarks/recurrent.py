@@ -1,0 +1,90 @@
+"""The recurrent rivals, as introductions draw them: embedding, one recurrent layer both ways, its last state, softmax.
+
+As wide as ours: 64 numbers a word and 64 units each way. Words that occur once are read as the unknown word. A text is
+cut at 256 tokens, or an epoch of long texts takes minutes; batches hold texts of like length. A tenth of the training
+part is held out: training ends when its loss has not fallen for three epochs, and the best weights are kept.
+The only file that knows Keras.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.answers import Answers, parts
+from model.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from training.documents import Documents
+
+WIDTH, LONGEST, BATCH, EPOCHS, PATIENCE = 64, 256, 64, 20, 3
+THERE = find_spec("keras") is not None
+
+
+def answers(layer: str, train: Documents, texts: list[str], seed: int) -> list[Answers]:
+    """Train a network of ``layer``, ``SimpleRNN`` or ``LSTM``, and let it answer."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")  # read when keras is imported
+    import keras
+
+    with warnings.catch_warnings():  # Keras 3.15 asks torch's arrays for copies in the way of numpy 1
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return [_answers(keras, layer, train, texts, seed)]
+
+
+def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: int) -> Answers:
+    keras.utils.set_random_seed(seed)
+    begin = time.perf_counter()
+    learn, held_out = parts(train, seed)
+    vocabulary = Vocabulary.build(learn.texts, train.labels, min_count=2, most=50_000)
+    network = _network(keras, layer, vocabulary)
+    best = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
+    batches = [_batches(keras, vocabulary, own.texts, own.labels) for own in (learn, held_out)]
+    network.fit(batches[0], validation_data=batches[1], epochs=EPOCHS, callbacks=[best], verbose=0)
+    seconds = time.perf_counter() - begin
+    right = network.evaluate(batches[1], verbose=0, return_dict=True)["accuracy"]
+    unread = _batches(keras, vocabulary, texts)
+    sure = np.empty((len(texts), len(vocabulary.labels)))
+    sure[unread.order] = network.predict(unread, verbose=0)
+    said = [vocabulary.labels[number] for number in sure.argmax(axis=1)]
+    size = 4 * network.count_params() + len(vocabulary.to_json())
+    return Answers(f"the first {LONGEST} words", said, sure.max(axis=1), seconds, size, float(right))
+
+
+def _network(keras: Any, layer: str, vocabulary: Vocabulary) -> Any:
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            layers.Embedding(len(vocabulary) + 1, WIDTH, mask_zero=True),
+            layers.Bidirectional(getattr(layers, layer)(WIDTH)),
+            layers.Dense(len(vocabulary.labels), activation="softmax"),
+        ]
+    )
+    network.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def _batches(keras: Any, vocabulary: Vocabulary, texts: list[str], labels: list[str] | None = None) -> Any:
+    """Batches of texts of like length, padded with 0 to their longest; ``order``: the place of each text."""
+    ids = [np.asarray(vocabulary.encode(text).ids[:LONGEST]) + 1 for text in texts]
+    order = np.argsort([len(own) for own in ids], kind="stable")
+    number = {label: place for place, label in enumerate(vocabulary.labels)}
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return -(-len(order) // BATCH)
+
+        def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
+            chosen = order[place * BATCH : (place + 1) * BATCH]
+            tokens = np.zeros((len(chosen), max(len(ids[i]) for i in chosen)), dtype=np.int32)
+            for row, i in enumerate(chosen):
+                tokens[row, : len(ids[i])] = ids[i]
+            return (tokens,) if labels is None else (tokens, np.asarray([number[labels[i]] for i in chosen]))
+
+    batches = Batches()
+    batches.order = order
+    return batches

@@ -1,0 +1,114 @@
+"""Measured rows, kept a line each, and the page that shows them: one section a corpus."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+HEAD = """# Docket and its rivals
+
+Written by `make bench-accuracy CORPUS=… TEST=…`. Every method learns from the same documents and answers the same test
+part, on one thread. What has a seed shows the mean of its seeds ± their standard deviation.
+
+*Held out* is the accuracy on documents of the training part that a method kept apart. Features and strengths of the
+linear models are chosen by it, never by the test part: **the row that was chosen is bold**. Their words are ours; the
+number behind the features is the strength (C; of ComplementNB alpha). The Keras networks have 64 numbers a word and
+64 units each way, and read the first 256 words. Seconds are of the whole training, with all its choices.
+
+A rival's row is kept from run to run while its documents and its code stay the same; ours is measured anew.
+"""
+COLUMNS = "| method | features | held out | test accuracy | macro-F1 | calibration error | training | size |"
+
+
+class Row(NamedTuple):
+    """One method's scores on one corpus with one seed, or why there are none.
+
+    ``inputs``: digest of the documents and of the code that made it.
+    """
+
+    corpus: str
+    sizes: tuple[int, int, int]  # documents to learn from, documents of the test, labels
+    method: str
+    inputs: str
+    seed: int | None = None
+    features: str = ""
+    chosen: bool = True
+    held_out: float | None = None
+    accuracy: float = 0.0
+    macro_f1: float = 0.0
+    ece: float | None = None
+    seconds: float = 0.0
+    size: int = 0
+    missing: str = ""
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of an earlier run, if there was one."""
+    if not path.exists():
+        return []
+    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Row(**row | {"sizes": tuple(row["sizes"])}) for row in kept]
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Each row as a line of JSON."""
+    lines = [json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def page(rows: list[Row]) -> str:
+    """All rows as Markdown."""
+    names = dict.fromkeys(row.corpus for row in rows)
+    return "\n".join([HEAD, *(_section(name, [row for row in rows if row.corpus == name]) for name in sorted(names))])
+
+
+def _section(name: str, rows: list[Row]) -> str:
+    learn, test, labels = rows[0].sizes
+    lines = [
+        f"## {name}\n\n{learn:,} documents to learn from, {test:,} to be tested on, {labels} labels.\n",
+        COLUMNS,
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    kinds = dict.fromkeys((row.method, row.features.split(",")[0]) for row in rows)
+    for method, features in kinds:
+        lines.append(_line([row for row in rows if (row.method, row.features.split(",")[0]) == (method, features)]))
+    published = PUBLISHED.get((name, test), {})
+    sources = list(dict.fromkeys(source for _, source in published.values()))
+    for method, (accuracy, source) in published.items():
+        lines.append(f"| published: {method} [{sources.index(source) + 1}] | | | {accuracy:.3f} | | | | |")
+    notes = [f"[{number}] {source}." for number, source in enumerate(sources, 1)]
+    return "\n".join([*lines, "", *notes, ""] if notes else [*lines, ""])
+
+
+def _line(rows: list[Row]) -> str:
+    first = rows[0]
+    done = [row for row in rows if not row.missing]
+    if not done:
+        return f"| {first.method} | {first.missing} | | | | | | |"
+    accuracy = _spread([row.accuracy for row in done])
+    cells = [
+        first.method + (f", {len(done)} seeds" if len(done) > 1 else ""),
+        first.features,
+        _spread([row.held_out for row in done]),
+        f"**{accuracy}**" if first.chosen else accuracy,
+        _spread([row.macro_f1 for row in done]),
+        _spread([row.ece for row in done]),
+        f"{statistics.mean(row.seconds for row in done):.1f} s",
+        f"{first.size / 1e6:.1f} MB",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(values: list[float | None]) -> str:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "-"
+    mean = f"{statistics.mean(numbers):.3f}"
+    return f"{mean} ± {statistics.stdev(numbers):.3f}" if len(numbers) > 1 else mean
