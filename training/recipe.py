@@ -38,7 +38,7 @@ class Recipe:
 DEFAULT = Recipe(
     name="default", hidden=64, layers=1, both=True, window=32, pooling="weighted",
     rows=100_000, pairs=True, grams=20_000, linear=True,
-    epochs=10, least_steps=1000, most_steps=4000, patience=3, rate=1e-3, table_rate=2e-2,
+    epochs=10, least_steps=1000, most_steps=4000, patience=3, rate=3e-3, table_rate=6e-2,
     batch_documents=64, batch_tokens=6000, longest=1024, mixup=1.0,
 )  # fmt: skip
 CLASSIC = Recipe(

@@ -17,10 +17,11 @@ LABELS = ("politics", "sports", "weather")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    folder, vocabulary = tmp_path_factory.mktemp("artifact"), Vocabulary(tiny.WORDS, LABELS)
-    network = tiny.network(labels=len(LABELS))
+    folder, vocabulary = tmp_path_factory.mktemp("artifact"), Vocabulary(tiny.WORDS, LABELS, ["<goa", "seen", "word"])
+    network = tiny.network(labels=len(LABELS), grams=len(vocabulary.grams))
     with torch.no_grad():
         network.output.bias *= 0.01  # so that the words decide
+        network.table[network.words : network.rows] += 0.5  # the grams are not 0, as they are before training
     artifact.write(folder, network, vocabulary, Calibration(0.1), {})
     return folder
 
@@ -70,6 +71,16 @@ def test_tokens_and_unknown_tokens_are_counted(classifier):
     predictions = classifier.predict([classifier.encode(text) for text in TEXTS])
     counts = [(prediction.tokens, prediction.unknown_tokens) for prediction in predictions]
     assert counts == [(6, 0), (1, 0), (5, 0), (1, 1), (2, 2), (1000, 0), (1, 0)]
+
+
+def test_a_word_that_is_spelt_out_is_one_word_and_its_grams_have_their_part(classifier):
+    encoding = classifier.encode("unseen goals", explain=True)
+    assert len(encoding.ids) == 4
+    (prediction,) = classifier.predict([encoding])
+    assert (prediction.tokens, prediction.unknown_tokens) == (2, 2)
+    assert len(prediction.explanation.shares) == len(classifier.places("unseen goals")) == 2
+    (strange,) = classifier.predict([classifier.encode("unheard goes")])
+    assert strange.scores != prediction.scores
 
 
 def test_only_those_that_ask_for_an_explanation_get_one_and_it_sums_to_the_logit(classifier):
