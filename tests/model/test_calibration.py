@@ -16,13 +16,41 @@ def known(temperature: float, documents: int = 20_000) -> tuple[torch.Tensor, to
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 5.0])
 def test_a_known_temperature_is_found(temperature):
-    assert Calibration.fit(*known(temperature)).temperature == pytest.approx(temperature, rel=0.04)
+    logits, labels = known(temperature)
+    fitted = Calibration.fit(logits, labels)
+    assert fitted.temperature == pytest.approx(temperature, rel=0.08)
+    torch.testing.assert_close(
+        fitted.probabilities(logits), Calibration(temperature).probabilities(logits), atol=0.03, rtol=0
+    )
 
 
+@pytest.mark.parametrize("power", [0.2, 0.6])
+def test_a_known_power_is_found(power):
+    """Logits of documents that are six times as large as another's, and not six times as sure."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 4, generator=generator) * torch.logspace(-0.4, 0.4, 20_000).unsqueeze(1) * 2
+    labels = torch.multinomial(Calibration(0.8, power).probabilities(logits), 1, generator=generator)[:, 0]
+    fitted = Calibration.fit(logits, labels)
+    assert fitted.power == pytest.approx(power, abs=0.06)
+    assert fitted.temperature == pytest.approx(0.8, rel=0.08)
+
+
+def test_a_power_takes_more_from_large_logits_than_from_small_ones():
+    small, large = torch.tensor([[0.5, -0.5]]), torch.tensor([[4.0, -4.0]])
+    plain, flat = Calibration(), Calibration(power=0.5)
+    assert flat.probabilities(large)[0, 0] < plain.probabilities(large)[0, 0]
+    assert flat.probabilities(small)[0, 0] > plain.probabilities(small)[0, 0]
+
+
+def test_a_document_without_evidence_is_sure_of_nothing():
+    assert Calibration(0.05, 0.9).probabilities(torch.zeros(1, 4))[0].tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
 @pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 20.0])
-def test_probabilities_are_of_the_order_of_the_logits_and_sum_to_one(temperature):
+def test_probabilities_are_of_the_order_of_the_logits_and_sum_to_one(temperature, power):
     logits, _ = known(1.0, 100)
-    probabilities = Calibration(temperature).probabilities(logits)
+    probabilities = Calibration(temperature, power).probabilities(logits)
     assert torch.equal(probabilities.argmax(1), logits.argmax(1))
     assert (probabilities.gather(1, logits.argsort(1)).diff(dim=1) >= 0).all()
     torch.testing.assert_close(probabilities.sum(1), torch.ones(100))
