@@ -22,8 +22,8 @@ class Calibration:
 
     Logits are divided by ``temperature * size ** power``, their size being their root mean square around their mean.
     A temperature above 1 takes confidence away, below 1 it adds some (Guo et al., On Calibration of Modern Neural
-    Networks, 2017). A power above 0 takes more from large logits than from small ones: a long document in one key is not
-    as sure as the sum of its words (after LogitNorm: Wei et al., Mitigating Neural Network Overconfidence with Logit
+    Networks, 2017). A power above 0 takes more from large logits than from small ones: words that agree with each other
+    are not each a new reason (after LogitNorm: Wei et al., Mitigating Neural Network Overconfidence with Logit
     Normalization, 2022). The order of a document's labels stays.
     ``right``: the probabilities that such documents' right labels had, rising.
     """
@@ -45,7 +45,7 @@ class Calibration:
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            entropy = cross_entropy(_cooled(exact, *numbers()), labels)
+            entropy = cross_entropy(cooled(exact, *numbers()), labels)
             entropy.backward()
             return entropy
 
@@ -58,7 +58,7 @@ class Calibration:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits [documents, labels] → probabilities of the same shape, each row's sum 1."""
-        return torch.softmax(_cooled(logits, self.temperature, self.power), dim=1)
+        return torch.softmax(cooled(logits, self.temperature, self.power), dim=1)
 
     def threshold(self, coverage: float) -> float:
         """The probability from which on a label belongs to the set that holds the right one ``coverage`` of the time.
@@ -71,7 +71,7 @@ class Calibration:
         return self.right[below - 1] if below else 0.0
 
 
-def _cooled(logits: Tensor, temperature: float | Tensor, power: float | Tensor) -> Tensor:
+def cooled(logits: Tensor, temperature: float | Tensor, power: float | Tensor) -> Tensor:
     """Logits over ``temperature * size ** power``."""
     centred = logits - logits.mean(dim=1, keepdim=True)
     size = centred.square().mean(dim=1, keepdim=True).sqrt().clamp(min=1e-6)

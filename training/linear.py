@@ -9,7 +9,9 @@ import torch
 from scipy.optimize import minimize
 from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
+from torch.nn.functional import cross_entropy
 
+from model.calibration import HIGHEST, cooled
 from training.features import as_rows, features
 
 if TYPE_CHECKING:
@@ -21,35 +23,46 @@ if TYPE_CHECKING:
     from training.batches import Encoded
 
 
+ENOUGH = 5000
+"""Documents held out to fit six shares on."""
+RIDGE = 1e-4
+"""Keeps shares of models that say the same from running apart."""
+
+
 class Linear(NamedTuple):
     """``coefficients`` [rows, labels] of the network's table and ``bias`` [labels].
 
-    ``out_of_fold``: the logits [documents, labels] that each document got from models that had not seen it.
+    ``out_of_fold``: the logits [documents, labels] that documents got from models that had not seen them; 0 for the
+    documents of folds that were not held out.
     """
 
     coefficients: NDArray[np.float64]
     bias: NDArray[np.float64]
-    out_of_fold: NDArray[np.float64]
+    out_of_fold: NDArray[np.floating]
 
 
 def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     """A mixture of LinearSVC and ComplementNB, each on words alone, on words and pairs, and on those and grams.
 
     The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``fold``: int64
-    [documents], each document's fold; there, words that no other fold has are unknown, as they would be in service.
+    [documents], each document's fold; they are held out one after the other until there are ``ENOUGH`` documents. Words
+    that no other fold has are unknown there, as they would be in service.
     """
     everywhere = torch.arange(len(documents), device=fold.device)
     table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
     kinds, kept = int(labels.max()) + 1, _kept(network)
-    models = _models(table, labels, kept, kinds)
-    logits = np.zeros((len(models), len(labels), kinds))
+    logits, unseen = np.zeros((2 * len(kept), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
     for number in fold.unique():
         part, rest = everywhere[fold == number], everywhere[fold != number]
         held_out = features(network, documents.as_read_after(rest), part)
         at, learn = part.numpy(force=True), rest.numpy(force=True)
         for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], kept, kinds)):
             logits[place, at] = held_out @ coefficients + bias
-    share = shares(logits, labels)
+        unseen[at] = True
+        if unseen.sum() >= ENOUGH:
+            break
+    share = shares(logits[:, unseen], labels[unseen])
+    models = _models(table, labels, kept, kinds)
     mixed = sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True))
     return Linear(
         as_rows(mixed, network, documents),
@@ -65,22 +78,24 @@ def _kept(network: TanhRNN) -> list[NDArray[np.int64]]:
     return [words, *([pairs] if len(pairs) > len(words) else []), *([everything] if network.grams else [])]
 
 
-def shares(logits: NDArray[np.float64], labels: NDArray[np.int64], ridge: float = 1e-4) -> NDArray[np.float64]:
-    """Positive weights [models] whose sum of logits [models, documents, labels] has the least cross-entropy."""
-    each = np.arange(len(labels))
+def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Positive weights [models] whose sum of logits [models, documents, labels] has the least cross-entropy.
 
-    def loss(log_share: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        share = np.exp(log_share)
-        mixed = np.tensordot(share, logits, 1)
-        mixed -= mixed.max(axis=1, keepdims=True)
-        probability = np.exp(mixed)
-        probability /= probability.sum(axis=1, keepdims=True)
-        entropy = -np.log(np.maximum(probability[each, labels], 1e-30)).mean()
-        probability[each, labels] -= 1
-        slope = np.einsum("nk,mnk->m", probability, logits) / len(labels) * share
-        return entropy + ridge * log_share @ log_share, slope + 2 * ridge * log_share
+    It is measured as a calibration will leave it: with the power that suits the sum.
+    """
+    each, right = torch.from_numpy(logits).double(), torch.from_numpy(labels)
 
-    return np.exp(minimize(loss, np.zeros(len(logits)), jac=True, method="L-BFGS-B", bounds=[(-6, 4)] * len(logits)).x)
+    def loss(numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        free = torch.tensor(numbers, requires_grad=True)
+        share, power = free[:-1], free[-1]
+        mixed = torch.tensordot(share.exp(), each, 1)
+        usual = mixed.square().mean().sqrt()  # keeps the shares' size out of the power's way
+        entropy = cross_entropy(cooled(mixed, usual**-power, power), right) + RIDGE * share.square().sum()
+        (slope,) = torch.autograd.grad(entropy, free)
+        return entropy.item(), slope.numpy()
+
+    bounds = [(-6.0, 4.0)] * len(each) + [(0.0, HIGHEST)]
+    return np.exp(minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x[:-1])
 
 
 def _models(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,23 +58,55 @@ def train(
     had ended restores its end, and the random numbers that the next one draws. Linear models are fitted again.
     """
     torch.manual_seed(seed)
+    vocabulary, encoded = _encoded(documents, recipe, device)
+    fresh = _networks(encoded, vocabulary, recipe)
+    fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
+    epochs = planned_epochs(encoded, recipe)
+
+    network, history, held_out = _held_out(fresh, encoded, fold, recipe, epochs, checkpoints)
+    labels = encoded.labels[held_out.places]
+    if not recipe.linear:
+        return Trained(network, vocabulary, Calibration.fit(held_out.logits, labels), history, encoded, held_out)
+
+    rival = linear.fit(network, encoded, fold)
+    out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
+    share = linear.shares(torch.stack([held_out.logits, out_of_fold]).numpy(force=True), labels.numpy(force=True))
+    share /= share.sum()
+    mixed = held_out._replace(logits=share[0] * held_out.logits + share[1] * out_of_fold)
+
+    network, everywhere = fresh(), torch.arange(len(encoded), device=device)
+    own = checkpoints.of("all documents") if checkpoints else None
+    descend(network, encoded, everywhere, everywhere[:0], recipe, epochs, "all documents", own)
+    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)
+    return Trained(merged, vocabulary, Calibration.fit(mixed.logits, labels), history, encoded, mixed)
+
+
+def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, Encoded]:
+    """The words and grams that the network will know, and all documents as it will read them."""
     vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
     encoded = Encoded(documents, vocabulary, device)
     if recipe.grams:
         having = encoded.having(encoded.spelt, len(encoded.words))
         encoded.spelling = spelling(encoded.words, having, len(encoded), recipe.grams)
         vocabulary = Vocabulary(vocabulary.words, vocabulary.labels, encoded.spelling.grams)
-    fresh = _networks(encoded, vocabulary, recipe)
-    fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
+    return vocabulary, encoded
 
-    held_out = torch.empty(0, dtype=torch.int64, device=device)
-    unknown: list[Tensor] = []
-    logits: list[Tensor] = []
+
+def _held_out(
+    fresh: Callable[[], TanhRNN],
+    encoded: Encoded,
+    fold: Tensor,
+    recipe: Recipe,
+    epochs: int,
+    checkpoints: Checkpoints | None,
+) -> tuple[TanhRNN, list[Epoch], HeldOut]:
+    """Hold out one fold after the other until there are ``ENOUGH``, or the first alone where it gives the network.
+
+    The last one's network, the first one's epochs, and what was held out: its logits are centred, float64.
+    """
     history: list[Epoch] = []
-    epochs = planned_epochs(encoded, recipe)
+    parts: list[HeldOut] = []
     for number in fold.unique():
-        if len(held_out) >= ENOUGH:
-            break
         kept = fold.eq(number)
         part, rest = kept.nonzero().squeeze(1), kept.logical_not().nonzero().squeeze(1)
         if not len(rest):
@@ -83,27 +114,14 @@ def train(
         network = fresh()
         own = checkpoints.of(f"without fold {int(number)}") if checkpoints else None
         run = descend(network, encoded, rest, part, recipe, epochs, "held out", own)
-        read = encoded.as_read_after(rest)
-        unknown.append(read.unknown(part))
-        logits.append(logits_of(network, read, part))
-        held_out = torch.cat([held_out, part])
         history = history or run
-        if not recipe.linear:
-            calibration = Calibration.fit(logits[0], encoded.labels[part])
-            return Trained(network, vocabulary, calibration, history, encoded, HeldOut(part, unknown[0], logits[0]))
-
-    rival = linear.fit(network, encoded, fold)
-    both = np.stack([torch.cat(logits).double().numpy(force=True), rival.out_of_fold[held_out.numpy(force=True)]])
-    share = linear.shares(both - both.mean(axis=2, keepdims=True), encoded.labels[held_out].numpy(force=True))
-    network = fresh()
-    everywhere = torch.arange(len(encoded), device=device)
-    own = checkpoints.of("all documents") if checkpoints else None
-    descend(network, encoded, everywhere, held_out[:0], recipe, epochs, "all documents", own)
-    share /= share.sum()
-    mixed = torch.from_numpy(np.tensordot(share, both, 1)).to(device)
-    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)
-    calibration = Calibration.fit(mixed, encoded.labels[held_out])
-    return Trained(merged, vocabulary, calibration, history, encoded, HeldOut(held_out, torch.cat(unknown), mixed))
+        read = encoded.as_read_after(rest)
+        logits = logits_of(network, read, part).double()
+        parts.append(HeldOut(part, read.unknown(part), logits - logits.mean(dim=1, keepdim=True)))
+        if not recipe.linear or sum(len(each.places) for each in parts) >= ENOUGH:
+            break
+    places, unknown, each_logits = (torch.cat(each) for each in zip(*parts, strict=True))
+    return network, history, HeldOut(places, unknown, each_logits)
 
 
 def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:

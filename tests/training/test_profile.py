@@ -30,7 +30,7 @@ def test_lengths_and_right_labels_are_those_of_all_documents(trained):
 def test_answers_are_those_of_the_held_out_documents_calibrated(trained):
     found, (places, _, logits) = profile.of(trained), trained.held_out
     assert len(set(places.tolist())) == len(places) == len(logits) > 0
-    probability, label = torch.softmax(logits / trained.calibration.temperature, 1).max(1)
+    probability, label = trained.calibration.probabilities(logits).max(1)
     assert found.predicted == {name: int((label == n).sum()) for n, name in enumerate(trained.vocabulary.labels)}
     assert found.mean_confidence == pytest.approx(float(probability.mean()), abs=1e-5)
     assert sum(found.confidence.values()) == sum(found.unknown_words.values()) == len(places)
