@@ -9,13 +9,12 @@ over all windows that have a t-th token: nothing is padded and nothing is cut of
 first and W_hy applied once.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, embedding_bag
 
 from model.layout import Layout, chunks, cut, lay_out, lengths_of, span
+from model.reading import Rows, read, within
 from model.recurrence import TrainableRecurrence
 
 CHUNK = 8192
@@ -24,13 +23,6 @@ STRANGE = 3.0
 """What an unknown word counts for in a document's length |w|: it says little, and leaves the known ones less sure."""
 START = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
-
-
-class More(NamedTuple):
-    """Rows of the table that are added to words' own: ``row`` to that of the word ``at``, int64 both."""
-
-    at: Tensor
-    row: Tensor
 
 
 class Affine(nn.Linear):
@@ -111,7 +103,7 @@ class TanhRNN(nn.Module):
 
         ``common``: read only words of smaller ids, and the others as the unknown word, so that training meets it.
         """
-        tokens, starts, more = self.read(ids, starts)
+        tokens, starts, more = read(ids, starts, self.words, self.grams, self.pairs)
         weights = self.weights(tokens, starts)
         if common is not None:
             tokens = torch.where(tokens < common, tokens, torch.zeros_like(tokens))
@@ -136,7 +128,7 @@ class TanhRNN(nn.Module):
         A share is ``g w_t`` times the label's row of W_hy times h_t: a document's shares and b_y sum to the logit.
         """
         logits = self.forward(ids, starts)
-        tokens, starts, more = self.read(ids, starts)
+        tokens, starts, more = read(ids, starts, self.words, self.grams, self.pairs)
         document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
         toward = self.output.weight[logits.argmax(1)[document]]
         begins, _ = cut(starts, tokens.numel(), self.window)
@@ -149,18 +141,7 @@ class TanhRNN(nn.Module):
             first += count
         return logits, torch.cat(shares) * self.weights(tokens, starts)
 
-    def read(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, More]:
-        """Words alone, where each document begins among them, and the rows of their pairs and grams."""
-        if self.grams == 0:
-            return ids, starts, self.paired(ids, starts)
-        word = ids < self.words
-        place = word.cumsum(0) - 1
-        tokens, starts = ids[word], place[starts]
-        gram = word.logical_not().nonzero().squeeze(1)
-        pairs = self.paired(tokens, starts)
-        return tokens, starts, More(torch.cat([pairs.at, place[gram]]), torch.cat([pairs.row, ids[gram]]))
-
-    def states(self, tokens: Tensor, more: More, begins: Tensor) -> tuple[Tensor, Layout]:
+    def states(self, tokens: Tensor, more: Rows, begins: Tensor) -> tuple[Tensor, Layout]:
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
         layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
         direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
@@ -178,17 +159,6 @@ class TanhRNN(nn.Module):
             states = self.recurrence(inputs, self.recurrent[below + 1], layout.active)
         return states, layout
 
-    def paired(self, tokens: Tensor, starts: Tensor) -> More:
-        """The row of each known pair, at its second word."""
-        if self.pairs.numel() == 0:
-            return More(tokens[:0], tokens[:0])
-        pair = torch.cat([tokens[:1], tokens[:-1]]) * self.words + tokens
-        place = torch.searchsorted(self.pairs, pair).clamp(max=self.pairs.numel() - 1)
-        known = self.pairs[place] == pair
-        known[starts] = False
-        at = known.nonzero().squeeze(1)
-        return More(at, place[at] + self.words + self.grams)
-
     def weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The ``g w_t``, [tokens]."""
         lengths = lengths_of(starts, tokens.numel())
@@ -205,12 +175,6 @@ class TanhRNN(nn.Module):
         size = torch.where(tokens == 0, self.strange, raw)
         squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
         return raw * squares.index_add(0, document, size * size * times).rsqrt()[document]
-
-
-def within(more: More, begin: int, end: int) -> More:
-    """The rows of the words from ``begin`` to ``end``, counted from there."""
-    inside = ((more.at >= begin) & (more.at < end)).nonzero().squeeze(1)
-    return More(more.at[inside] - begin, more.row[inside])
 
 
 def in_document_order(states: Tensor, layout: Layout) -> Tensor:

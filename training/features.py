@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from scipy.sparse import csr_array
 
+from model.reading import paired
 from model.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def features(network: TanhRNN, documents: Encoded, places: Tensor) -> csr_array:
         tokens = documents.tokens[token]
         weights = network.weights(tokens, starts)
         document = torch.repeat_interleave(part, documents.lengths[places[part]])
-        word, pairs = tokens.nonzero().squeeze(1), network.paired(tokens, starts)
+        word = tokens.nonzero().squeeze(1)
+        pairs = paired(tokens, starts, network.words, network.grams, network.pairs)
         for at, row in ((word, tokens[word]), pairs):
             known.append((document[at], row, weights[at]))
         spelt.append((document, documents.spelt[token], weights / network.importance[tokens]))
