@@ -16,21 +16,20 @@ if TYPE_CHECKING:
 
     from training.batches import Encoded
     from training.linear import Linear
-    from training.recipe import Recipe
 
 LINEAR = 0.03
 """The largest input of a linear unit: tanh(0.03) is 0.03 less 0.03 %."""
+MOST = 128
+"""With more than twice as many labels the linear model is kept in its first singular dimensions."""
 
 
-def linear_units(labels: int, hidden: int) -> int:
-    """How many units of each direction carry the linear model: one dimension a label, half of the units at most."""
-    return min(-(-labels // 2), hidden // 2)
+def linear_units(labels: int) -> int:
+    """How many units of each direction carry the linear model: one dimension a label, up to ``MOST``."""
+    return min(-(-labels // 2), MOST)
 
 
 @torch.no_grad()
-def merge(
-    recurrent: TanhRNN, linear: Linear, share: tuple[float, float], documents: Encoded, recipe: Recipe
-) -> TanhRNN:
+def merge(recurrent: TanhRNN, linear: Linear, share: tuple[float, float], documents: Encoded) -> TanhRNN:
     """The network whose logits are ``share[0]`` of the recurrent one's and ``share[1]`` of the linear model's.
 
     The linear model is factored: its coefficients, turned into their first singular dimensions, become the inputs of
@@ -38,16 +37,16 @@ def merge(
     recurrent units read words that ``documents`` have once as unknown ones spelt out, as they did in training.
     """
     labels, own, sides = recurrent.output.out_features, recurrent.recurrent.shape[-1], recurrent.directions
+    units = linear_units(labels)
     merged = TanhRNN(
         recurrent.words,
         labels,
-        hidden=recipe.hidden,
-        window=recipe.window,
+        hidden=own + units,
+        window=recurrent.window,
         grams=recurrent.grams,
         pairs=recurrent.pairs.cpu(),
     )
     merged.importance.copy_(recurrent.importance)
-    units = recipe.hidden - own
 
     words = recurrent.table.cpu().clone().unflatten(0, (sides, -1))
     rare = slice(documents.common, recurrent.words)
@@ -57,7 +56,7 @@ def merge(
         for side in words:
             side[rare] += embedding_bag(grams, side, first, mode="sum", include_last_offset=True)[rare]
     inputs, turn, scale = _factored(linear.coefficients, sides * units)
-    table = torch.zeros(sides, recurrent.rows, recipe.hidden)
+    table = torch.zeros(sides, recurrent.rows, own + units)
     table[:, :, :own] = words
     table[:, :, own:] = inputs.unflatten(1, (sides, units)).transpose(0, 1)
     merged.table.copy_(table.flatten(0, 1))
@@ -65,7 +64,7 @@ def merge(
     merged.recurrent.zero_()
     merged.recurrent[..., :own, :own] = recurrent.recurrent
     merged.bias[..., :own] = recurrent.bias
-    output = torch.zeros(labels, sides, recipe.hidden)
+    output = torch.zeros(labels, sides, own + units)
     output[:, :, :own] = share[0] * recurrent.output.weight.unflatten(1, (sides, own))
     output[:, :, own:] = share[1] / scale * turn.unflatten(1, (sides, units))
     merged.output.weight.copy_(output.flatten(1))

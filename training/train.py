@@ -77,7 +77,7 @@ def train(
     network, everywhere = fresh(), torch.arange(len(encoded), device=device)
     own = checkpoints.of("all documents") if checkpoints else None
     descend(network, encoded, everywhere, everywhere[:0], recipe, epochs, "all documents", own)
-    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded, recipe)
+    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded)
     return Trained(merged, vocabulary, Calibration.fit(mixed.logits, labels), history, encoded, mixed)
 
 
@@ -129,7 +129,7 @@ def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Calla
     words, labels = len(vocabulary), len(vocabulary.labels)
     pairs = frequent_pairs(encoded, words, recipe.rows - words) if recipe.pairs else None
     importance = inverse_document_frequency(encoded, words)
-    hidden = recipe.hidden - (linear_units(labels, recipe.hidden) if recipe.linear else 0)
+    hidden = max(recipe.hidden - linear_units(labels), recipe.hidden // 2) if recipe.linear else recipe.hidden
 
     def fresh() -> TanhRNN:
         network = TanhRNN(

@@ -1,12 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import torch
 
 from model.network import TanhRNN
 from model.vocabulary import Vocabulary
 from tests.training import made
-from training import linear, recipe
+from training import linear
 from training.batches import Encoded
 from training.features import as_rows, features
 from training.grams import spelling
@@ -21,7 +19,7 @@ def parts(labels: int = 3) -> tuple[TanhRNN, linear.Linear, Encoded]:
     encoded = Encoded(documents, vocabulary, torch.device("cpu"))
     pairs = frequent_pairs(encoded, len(vocabulary), 50)
     torch.manual_seed(0)
-    hidden = recipe.DEFAULT.hidden - linear_units(labels, recipe.DEFAULT.hidden)
+    hidden = 60
     network = TanhRNN(len(vocabulary), labels, hidden=hidden, pairs=pairs)
     network.importance.copy_(inverse_document_frequency(encoded, len(vocabulary)))
     return network, linear.fit(network, encoded, torch.from_numpy(folds(documents, 5, 0))), encoded
@@ -29,7 +27,7 @@ def parts(labels: int = 3) -> tuple[TanhRNN, linear.Linear, Encoded]:
 
 def test_the_merged_network_says_what_both_say_together():
     network, rival, encoded = parts()
-    merged = merge(network, rival, (0.3, 0.7), encoded, recipe.DEFAULT)
+    merged = merge(network, rival, (0.3, 0.7), encoded)
     batch = encoded.batch(torch.arange(len(encoded)))
     with torch.no_grad():
         recurrent = network.output(network.pool(batch.tokens, batch.starts, encoded.common)).numpy()
@@ -59,7 +57,7 @@ def spelt_parts() -> tuple[TanhRNN, linear.Linear, Encoded, np.ndarray]:
 def test_the_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
     """Known words bring their grams in their rows, unknown words theirs one by one: both are the same features."""
     network, rival, encoded, of_features = spelt_parts()
-    merged = merge(network, rival, (1e-9, 1.0), encoded, recipe.DEFAULT)
+    merged = merge(network, rival, (1e-9, 1.0), encoded)
     places, read = torch.arange(60, 120), encoded.as_read_after(torch.arange(60))
     batch = read.batch(places)
     assert read.tokens.eq(0).any()
@@ -71,7 +69,7 @@ def test_the_linear_units_answer_documents_with_unknown_words_as_the_linear_mode
 
 def test_the_recurrent_units_read_a_word_of_one_document_as_an_unknown_one_spelt_out():
     network, rival, encoded, _ = spelt_parts()
-    merged = merge(network, rival, (1.0, 1e-9), encoded, recipe.DEFAULT)
+    merged = merge(network, rival, (1.0, 1e-9), encoded)
     common = encoded.common
     assert common < network.words
     place = torch.tensor([int(encoded.tokens.eq(common).nonzero()[0])])
@@ -83,18 +81,16 @@ def test_the_recurrent_units_read_a_word_of_one_document_as_an_unknown_one_spelt
         assert not torch.allclose(merged(rare, start), network.output(network.pool(rare, start, common)), atol=1e-4)
 
 
-def test_the_linear_units_leave_room_for_the_recurrent_ones_however_many_labels():
-    assert [linear_units(labels, 64) for labels in (2, 3, 20, 150, 1000)] == [1, 2, 10, 32, 32]
+def test_every_label_has_its_dimension_up_to_256():
+    assert [linear_units(labels) for labels in (2, 3, 20, 150, 1000)] == [1, 2, 10, 75, 128]
 
 
-def test_with_more_labels_than_units_the_linear_model_is_kept_as_far_as_they_reach():
+def test_with_more_labels_than_that_the_linear_model_is_kept_in_its_first_dimensions():
     rng = np.random.default_rng(0)
     encoded = parts()[2]
-    words = encoded.known
-    network = TanhRNN(words, 40, hidden=8 - linear_units(40, 8))
-    low_rank = rng.normal(size=(words, 5)) @ rng.normal(size=(5, 40))
-    small = replace(recipe.DEFAULT, hidden=8)
-    merged = merge(network, linear.Linear(low_rank, np.zeros(40), np.zeros((1, 40))), (1e-9, 1.0), encoded, small)
+    network = TanhRNN(encoded.known, 300, hidden=4)
+    low_rank = rng.normal(size=(encoded.known, 5)) @ rng.normal(size=(5, 300))
+    merged = merge(network, linear.Linear(low_rank, np.zeros(300), np.zeros((1, 300))), (1e-9, 1.0), encoded)
     with torch.no_grad():
         said = merged(torch.tensor([3]), torch.tensor([0])).numpy()[0]
     np.testing.assert_allclose(said, low_rank[3], atol=0.05)
