@@ -9,20 +9,28 @@ import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from model.classifier import Classifier, Prediction
     from training.documents import Documents
 
 BINS = 15
+ASKED = 0.9
+"""The coverage at which label sets are looked at."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What an artifact got right; ``confusion[i][j]``: documents of ``labels[i]`` that were called ``labels[j]``."""
+    """What an artifact got right; ``confusion[i][j]``: documents of ``labels[i]`` that were called ``labels[j]``.
+
+    ``label_sets``: the coverage that was asked for, how often the set held the right label, and its mean size.
+    """
 
     documents: int
     accuracy: float
     macro_f1: float
     ece: float
+    label_sets: dict[str, float]
     unknown_labels: int
     labels: list[str]
     per_label: dict[str, dict[str, float]]
@@ -59,6 +67,7 @@ def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list
         accuracy=float(accuracy_score(documents.labels, said)),
         macro_f1=float(macro),
         ece=expected_calibration_error(np.asarray([prediction.score for prediction in predictions]), right),
+        label_sets=label_sets(documents.labels, predictions, classifier.threshold(ASKED)),
         unknown_labels=len(set(labels) - set(classifier.labels)),
         labels=labels,
         per_label={
@@ -68,6 +77,13 @@ def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list
         confusion=confusion_matrix(documents.labels, said, labels=labels).tolist(),
     )
     return scores, predictions
+
+
+def label_sets(labels: Sequence[str], predictions: Sequence[Prediction], threshold: float) -> dict[str, float]:
+    """How often the labels from ``threshold`` on hold the right one, and how many they are on average."""
+    sets = [{name for name, score in prediction.scores if score >= threshold} for prediction in predictions]
+    held = sum(label in own for label, own in zip(labels, sets, strict=True))
+    return {"asked": ASKED, "coverage": held / len(sets), "size": sum(map(len, sets)) / len(sets)}
 
 
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:

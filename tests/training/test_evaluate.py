@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from model.classifier import Classifier
+from model.classifier import Classifier, Prediction
 from tests import tiny
 from training.documents import Documents
-from training.evaluate import evaluate, expected_calibration_error
+from training.evaluate import ASKED, evaluate, expected_calibration_error, label_sets
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,18 @@ def test_the_scores_are_those_computed_by_hand(classifier, called):
     assert scores.per_label["sports"] == pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 0.5, "documents": 2.0})
     assert scores.macro_f1 == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert scores.unknown_labels == 0
+
+
+def test_label_sets_are_counted_as_they_are():
+    predictions = [
+        Prediction([("a", 0.7), ("b", 0.3)], 1, 0),
+        Prediction([("a", 0.55), ("b", 0.45)], 1, 0),
+        Prediction([("b", 0.9), ("a", 0.1)], 1, 0),
+        Prediction([("b", 0.51), ("a", 0.49)], 1, 0),
+    ]
+    found = label_sets(["a", "b", "a", "c"], predictions, 0.45)
+    assert found == {"asked": ASKED, "coverage": 2 / 4, "size": (1 + 2 + 1 + 2) / 4}
+    assert label_sets(["a"], predictions[:1], 0.95) == {"asked": ASKED, "coverage": 0, "size": 0}
 
 
 def test_precision_and_recall_are_not_one_for_the_other(classifier, called):
