@@ -85,8 +85,9 @@ def steps_an_epoch(documents: Encoded, places: Tensor, recipe: Recipe) -> float:
 
 
 def batch_documents(recipe: Recipe, documents: int) -> int:
-    """Fewer documents to a batch in a small corpus, so that an epoch has some 60 steps."""
-    return min(recipe.batch_documents, max(8, documents // 60))
+    """Fewer documents to a batch in a small corpus, for 60 steps an epoch; more in a large one, for 400."""
+    small, large = max(8, documents // 60), documents // 400
+    return max(min(recipe.batch_documents, small), min(4 * recipe.batch_documents, large))
 
 
 def mix(pooled: Tensor, target: Tensor, spread: float) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from scipy.sparse import diags_array
 from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 from torch.nn.functional import cross_entropy
@@ -50,11 +51,13 @@ def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     """
     everywhere = torch.arange(len(documents), device=fold.device)
     table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
+    own = diags_array(_own_weights(network, table))
+    table = (table @ own).tocsr()
     kinds, kept = int(labels.max()) + 1, _kept(network)
     logits, unseen = np.zeros((2 * len(kept), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
     for number in fold.unique():
         part, rest = everywhere[fold == number], everywhere[fold != number]
-        held_out = features(network, documents.as_read_after(rest), part)
+        held_out = features(network, documents.as_read_after(rest), part) @ own
         at, learn = part.numpy(force=True), rest.numpy(force=True)
         for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], kept, kinds)):
             logits[place, at] = held_out @ coefficients + bias
@@ -65,7 +68,7 @@ def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     models = _models(table, labels, kept, kinds)
     mixed = sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True))
     return Linear(
-        as_rows(mixed, network, documents),
+        as_rows(own @ mixed, network, documents),
         sum(weight * bias for weight, (_, bias) in zip(share, models, strict=True)),
         np.tensordot(share, logits, 1),
     )
@@ -76,6 +79,17 @@ def _kept(network: TanhRNN) -> list[NDArray[np.int64]]:
     words, pairs, everything = (np.arange(end) for end in (network.words, network.rows, network.rows))
     pairs = np.delete(pairs, slice(network.words, network.words + network.grams))
     return [words, *([pairs] if len(pairs) > len(words) else []), *([everything] if network.grams else [])]
+
+
+def _own_weights(network: TanhRNN, table: csr_array) -> NDArray[np.float64]:
+    """What each row's feature is multiplied by, [rows]: a pair weighs as much as it is rare, not as its second word."""
+    weight = np.ones(network.rows)
+    pairs = slice(network.words + network.grams, network.rows)
+    having = np.bincount(table.indices, minlength=network.rows)[pairs]
+    importance = network.importance.double().numpy(force=True)
+    second = (network.pairs % network.words).numpy(force=True)
+    weight[pairs] = (1 + np.log((1 + table.shape[0]) / (1 + having))) / importance[second]
+    return weight
 
 
 def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:

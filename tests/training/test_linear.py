@@ -9,7 +9,7 @@ from training import linear
 from training.batches import Encoded
 from training.documents import Documents
 from training.features import features
-from training.pairs import frequent_pairs
+from training.pairs import frequent_pairs, inverse_document_frequency
 from training.split import folds
 
 
@@ -27,6 +27,19 @@ def test_a_documents_features_are_the_weights_of_its_words_and_pairs():
     np.testing.assert_allclose(table[0, [a, b]], np.array([ratio, 1]) / np.hypot(ratio, 1), rtol=1e-6)
     assert table[0, ab] == pytest.approx(table[0, b])  # the pair stands where its second word stands
     np.testing.assert_allclose(np.linalg.norm(table[:, : network.words], axis=1), 1.0, rtol=1e-6)
+
+
+def test_a_pair_weighs_as_much_as_it_is_rare():
+    """With SVC's penalty a weaker feature gets a smaller part of the logit: the pair's is that of its own rarity."""
+    documents, vocabulary = encoded(Documents(["a b", "a b", "b a", "c b", "b"], ["x", "x", "y", "y", "y"]))
+    network = TanhRNN(len(vocabulary), 2, hidden=2, pairs=frequent_pairs(documents, len(vocabulary), 9))
+    network.importance.copy_(inverse_document_frequency(documents, len(vocabulary)))
+    (pair,) = network.pairs.tolist()
+    assert pair == vocabulary.encode("a").ids[0] * len(vocabulary) + vocabulary.encode("b").ids[0]
+    weight = linear._own_weights(network, features(network, documents, torch.arange(5)))
+    assert (weight[: network.words] == 1).all()
+    rarity = 1 + np.log(6 / 3)
+    assert weight[-1] == pytest.approx(rarity / network.importance[vocabulary.encode("b").ids[0]].item())
 
 
 @pytest.mark.parametrize("kinds", [2, 3])

@@ -56,6 +56,11 @@ def test_a_small_corpus_is_read_more_often_and_a_large_one_at_least_three_times(
     assert descent.planned_epochs(encoded, many) == 3
 
 
+@pytest.mark.parametrize(("documents", "size"), [(10, 8), (900, 15), (11_314, 64), (40_000, 100), (10**6, 256)])
+def test_a_large_corpus_has_larger_batches(documents, size):
+    assert descent.batch_documents(recipe.DEFAULT, documents) == size
+
+
 def test_mixed_rows_are_mixtures_of_two_with_their_labels_mixed_alike():
     torch.manual_seed(0)
     target = torch.eye(4)
