@@ -30,4 +30,4 @@ def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> li
         classifier = Classifier.load(folder, "cpu")
         predictions = classifier.predict([classifier.encode(text) for text in texts])
     sure = np.asarray([prediction.score for prediction in predictions])
-    return [Answers("words and pairs", [prediction.label for prediction in predictions], sure, seconds, size)]
+    return [Answers("words, pairs, letters", [prediction.label for prediction in predictions], sure, seconds, size)]

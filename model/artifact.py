@@ -71,7 +71,7 @@ def read(folder: Path, device: torch.device) -> Artifact:
     vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
     network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
     fitted = manifest["calibration"]
-    calibration = Calibration(fitted["temperature"], fitted["power"], tuple(fitted["right"]))
+    calibration = Calibration(fitted["temperature"], fitted["power"], fitted["usual"], tuple(fitted["right"]))
     return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest))
 
 

@@ -12,32 +12,38 @@ KEPT = 1000
 """Held-out documents whose probability of the right label is kept: a coverage is then met to about a point."""
 WIDEST = 3.0
 """The temperature is looked for between exp(-3) and exp(3), about 1/20 and 20."""
-HIGHEST = 0.9
-"""The highest power: at 1 a document without evidence would be as sure as any."""
+HIGHEST = 1.0
+"""The highest power: beyond, larger logits would be less sure."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What was fitted on documents that the network had not learned from.
 
-    Logits are divided by ``temperature * size ** power``, their size being their root mean square around their mean.
-    A temperature above 1 takes confidence away, below 1 it adds some (Guo et al., On Calibration of Modern Neural
-    Networks, 2017). A power above 0 takes more from large logits than from small ones: words that agree with each other
-    are not each a new reason (after LogitNorm: Wei et al., Mitigating Neural Network Overconfidence with Logit
-    Normalization, 2022). The order of a document's labels stays.
+    Logits are divided by ``temperature * (1 + (size / usual)²) ** (power / 2)``; their size is their root mean square
+    around their mean. A temperature above 1 takes confidence away, below 1 it adds some (Guo et al., On Calibration of
+    Modern Neural Networks, 2017). A power above 0 takes more from large logits than from small ones: words that agree
+    with each other are not each a new reason (after LogitNorm: Wei et al., Mitigating Neural Network Overconfidence
+    with Logit Normalization, 2022). Logits far smaller than ``usual`` are left in proportion, so that a document without
+    evidence stays unsure. The order of a document's labels stays.
     ``right``: the probabilities that such documents' right labels had, rising.
     """
 
     temperature: float = 1.0
     power: float = 0.0
+    usual: float = 1.0
     right: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, logits: Tensor, labels: Tensor) -> Calibration:
-        """From held-out logits [documents, labels] and right answers [documents]: the two numbers of least entropy."""
+        """From held-out logits [documents, labels] and right answers [documents]: the numbers of least entropy.
+
+        ``usual`` is half the size of logits as they were there.
+        """
         free = torch.zeros(2, dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.LBFGS([free], max_iter=100, line_search_fn="strong_wolfe")
         exact, labels = logits.double().cpu(), labels.cpu()
+        usual = usual_size(exact)
 
         def numbers() -> tuple[Tensor, Tensor]:
             temperature, power = free
@@ -45,20 +51,20 @@ class Calibration:
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            entropy = cross_entropy(cooled(exact, *numbers()), labels)
+            entropy = cross_entropy(cooled(exact, *numbers(), usual), labels)
             entropy.backward()
             return entropy
 
         optimizer.step(loss)
         temperature, power = (float(number.detach()) for number in numbers())
-        fitted = cls(temperature, power)
+        fitted = cls(temperature, power, float(usual))
         right = fitted.probabilities(exact).gather(1, labels.unsqueeze(1)).squeeze(1).sort().values
         places = torch.linspace(0, len(right) - 1, min(len(right), KEPT)).round().long()
-        return cls(temperature, power, tuple(round(float(p), 6) for p in right[places]))
+        return cls(temperature, power, fitted.usual, tuple(round(float(p), 6) for p in right[places]))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits [documents, labels] → probabilities of the same shape, each row's sum 1."""
-        return torch.softmax(cooled(logits, self.temperature, self.power), dim=1)
+        return torch.softmax(cooled(logits, self.temperature, self.power, self.usual), dim=1)
 
     def threshold(self, coverage: float) -> float:
         """The probability from which on a label belongs to the set that holds the right one ``coverage`` of the time.
@@ -71,8 +77,13 @@ class Calibration:
         return self.right[below - 1] if below else 0.0
 
 
-def cooled(logits: Tensor, temperature: float | Tensor, power: float | Tensor) -> Tensor:
-    """Logits over ``temperature * size ** power``."""
+def cooled(logits: Tensor, temperature: float | Tensor, power: float | Tensor, usual: float | Tensor) -> Tensor:
+    """Logits [documents, labels] as ``Calibration`` divides them, centred."""
     centred = logits - logits.mean(dim=1, keepdim=True)
-    size = centred.square().mean(dim=1, keepdim=True).sqrt().clamp(min=1e-6)
-    return centred / (temperature * size**power)
+    square = centred.square().mean(dim=1, keepdim=True)
+    return centred / (temperature * (1 + square / usual**2) ** (power / 2))
+
+
+def usual_size(logits: Tensor) -> Tensor:
+    """Half the root mean square of centred logits; a half costs no likelihood held out, and keeps small ones small."""
+    return (logits - logits.mean(dim=1, keepdim=True)).square().mean().sqrt().clamp(min=1e-6) / 2

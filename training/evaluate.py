@@ -23,6 +23,7 @@ ASKED = 0.9
 class Scores:
     """What an artifact got right; ``confusion[i][j]``: documents of ``labels[i]`` that were called ``labels[j]``.
 
+    ``ece_by_chance``: the expected calibration error that scores without any would show on so few documents.
     ``label_sets``: the coverage that was asked for, how often the set held the right label, and its mean size.
     """
 
@@ -30,6 +31,7 @@ class Scores:
     accuracy: float
     macro_f1: float
     ece: float
+    ece_by_chance: float
     label_sets: dict[str, float]
     unknown_labels: int
     labels: list[str]
@@ -40,7 +42,7 @@ class Scores:
         """The scores in one line."""
         return (
             f"{self.documents} documents: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
-            f"expected calibration error {self.ece:.4f}"
+            f"expected calibration error {self.ece:.4f} (by chance alone {self.ece_by_chance:.4f})"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list
     said = [prediction.label for prediction in predictions]
     labels = sorted({*classifier.labels, *documents.labels})
     right = np.asarray(said) == np.asarray(documents.labels)
+    confidence = np.asarray([prediction.score for prediction in predictions])
     precision, recall, f1, count = precision_recall_fscore_support(
         documents.labels, said, labels=labels, zero_division=0
     )
@@ -66,7 +69,8 @@ def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list
         documents=len(documents),
         accuracy=float(accuracy_score(documents.labels, said)),
         macro_f1=float(macro),
-        ece=expected_calibration_error(np.asarray([prediction.score for prediction in predictions]), right),
+        ece=expected_calibration_error(confidence, right),
+        ece_by_chance=calibration_error_by_chance(confidence),
         label_sets=label_sets(documents.labels, predictions, classifier.threshold(ASKED)),
         unknown_labels=len(set(labels) - set(classifier.labels)),
         labels=labels,
@@ -91,3 +95,10 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gap = np.bincount(place, weights=right - confidence, minlength=BINS)
     return float(np.abs(gap).sum() / len(confidence))
+
+
+def calibration_error_by_chance(confidence: np.ndarray, draws: int = 100) -> float:
+    """The mean ``expected_calibration_error`` of answers that are right exactly as often as ``confidence`` says."""
+    luck = np.random.default_rng(0)
+    errors = [expected_calibration_error(confidence, luck.random(len(confidence)) < confidence) for _ in range(draws)]
+    return float(np.mean(errors))

@@ -12,7 +12,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 from torch.nn.functional import cross_entropy
 
-from model.calibration import HIGHEST, cooled
+from model.calibration import HIGHEST, cooled, usual_size
 from training.features import as_rows, features
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[n
         free = torch.tensor(numbers, requires_grad=True)
         share, power = free[:-1], free[-1]
         mixed = torch.tensordot(share.exp(), each, 1)
-        usual = mixed.square().mean().sqrt()  # keeps the shares' size out of the power's way
-        entropy = cross_entropy(cooled(mixed, usual**-power, power), right) + RIDGE * share.square().sum()
+        entropy = cross_entropy(cooled(mixed, 1.0, power, usual_size(mixed)), right) + RIDGE * share.square().sum()
         (slope,) = torch.autograd.grad(entropy, free)
         return entropy.item(), slope.numpy()
 

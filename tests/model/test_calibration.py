@@ -31,19 +31,28 @@ def test_a_known_power_is_found(power):
     logits = torch.randn(20_000, 4, generator=generator) * torch.logspace(-0.4, 0.4, 20_000).unsqueeze(1) * 2
     labels = torch.multinomial(Calibration(0.8, power).probabilities(logits), 1, generator=generator)[:, 0]
     fitted = Calibration.fit(logits, labels)
-    assert fitted.power == pytest.approx(power, abs=0.06)
-    assert fitted.temperature == pytest.approx(0.8, rel=0.08)
+    true = Calibration(0.8, power).probabilities(logits)
+    torch.testing.assert_close(fitted.probabilities(logits), true, atol=0.03, rtol=0)
 
 
 def test_a_power_takes_more_from_large_logits_than_from_small_ones():
-    small, large = torch.tensor([[0.5, -0.5]]), torch.tensor([[4.0, -4.0]])
-    plain, flat = Calibration(), Calibration(power=0.5)
-    assert flat.probabilities(large)[0, 0] < plain.probabilities(large)[0, 0]
-    assert flat.probabilities(small)[0, 0] > plain.probabilities(small)[0, 0]
+    kept = [
+        math.log(float(each[0] / each[1])) / (2 * size)
+        for size in (0.01, 1.0, 4.0, 9.0)
+        for each in Calibration(power=0.5).probabilities(torch.tensor([[size, -size]], dtype=torch.float64))
+    ]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[0] == pytest.approx(1, abs=1e-3)
+    assert kept[3] == pytest.approx((1 + 81) ** -0.25, abs=1e-3)
+
+
+def test_larger_logits_are_never_less_sure():
+    sizes = torch.logspace(-2, 2, 50).unsqueeze(1) * torch.tensor([[1.0, -0.5, -0.5]])
+    assert (Calibration(power=1.0).probabilities(sizes)[:, 0].diff() > -1e-6).all()
 
 
 def test_a_document_without_evidence_is_sure_of_nothing():
-    assert Calibration(0.05, 0.9).probabilities(torch.zeros(1, 4))[0].tolist() == [0.25] * 4
+    assert Calibration(0.05, 1.0).probabilities(torch.zeros(1, 4))[0].tolist() == [0.25] * 4
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5])

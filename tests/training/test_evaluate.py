@@ -6,7 +6,13 @@ import pytest
 from model.classifier import Classifier, Prediction
 from tests import tiny
 from training.documents import Documents
-from training.evaluate import ASKED, evaluate, expected_calibration_error, label_sets
+from training.evaluate import (
+    ASKED,
+    calibration_error_by_chance,
+    evaluate,
+    expected_calibration_error,
+    label_sets,
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,5 +122,13 @@ def test_scores_are_json_and_one_line_for_a_person(classifier, called):
     assert kept == scores.as_json()
     assert {"accuracy", "macro_f1", "ece", "documents"} <= kept.keys()
     assert scores.summary() == (
-        f"2 documents: accuracy 0.5000, macro-F1 0.3333, expected calibration error {scores.ece:.4f}"
+        f"2 documents: accuracy 0.5000, macro-F1 0.3333, expected calibration error {scores.ece:.4f} "
+        f"(by chance alone {scores.ece_by_chance:.4f})"
     )
+
+
+def test_few_documents_show_a_calibration_error_by_chance_and_many_next_to_none():
+    sure = np.random.default_rng(1).uniform(0.5, 1, 100_000)
+    assert calibration_error_by_chance(sure[:100]) == pytest.approx(0.1, abs=0.03)
+    assert calibration_error_by_chance(sure) < 0.005
+    assert calibration_error_by_chance(np.ones(50)) == 0

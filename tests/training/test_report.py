@@ -57,7 +57,9 @@ def written(
     """The page for documents (text, right label, label said, its score)."""
     confusion = [[sum((a, b) == (right, called) for _, right, called, _ in said) for b in labels] for a in labels]
     row = {"precision": 0.125, "recall": 0.25, "f1": 0.5, "documents": 7.0}
-    scores = Scores(len(said), 0.75, 0.7, 0.05, {"coverage": 0.9}, 0, labels, dict.fromkeys(labels, row), confusion)
+    scores = Scores(
+        len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, dict.fromkeys(labels, row), confusion
+    )
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
     drift = Drift.of(Profile.of([7], labels, predictions), documents, predictions)
