@@ -24,8 +24,8 @@ class Calibration:
     around their mean. A temperature above 1 takes confidence away, below 1 it adds some (Guo et al., On Calibration of
     Modern Neural Networks, 2017). A power above 0 takes more from large logits than from small ones: words that agree
     with each other are not each a new reason (after LogitNorm: Wei et al., Mitigating Neural Network Overconfidence
-    with Logit Normalization, 2022). Logits far smaller than ``usual`` are left in proportion, so that a document without
-    evidence stays unsure. The order of a document's labels stays.
+    with Logit Normalization, 2022). Logits far smaller than ``usual`` keep their proportion, so that a document
+    without evidence stays unsure. The order of a document's labels stays.
     ``right``: the probabilities that such documents' right labels had, rising.
     """
 
