@@ -33,7 +33,7 @@ class Metrics:
         self._read = self._own
         if shared is not None:
             self._read = CollectorRegistry()
-            MultiProcessCollector(self._read, str(shared))  # type: ignore[no-untyped-call]
+            MultiProcessCollector(self._read, str(shared))  # type: ignore[no-untyped-call]  # it has no types
         own = self._own
         self.requests = Counter("docket_requests_total", "Requests", ["path", "status"], registry=own)
         self.request_seconds = Histogram(

@@ -18,6 +18,7 @@ from model.refusal import Refusal
 from training import corpora
 from training.documents import Documents, check_trainable
 from training.recipe import DEFAULT
+from training.split import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -88,7 +89,7 @@ def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Sp
     if test is not None:
         other = corpora.load(test, text_field, label_field)
         unseen = other.train if other.test is None else other.test
-    return Split(name, *answers.parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
+    return Split(name, *parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
 
 
 def measure(split: Split, seeds: int, out: Path) -> int:

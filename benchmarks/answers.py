@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from training.documents import LEAST, Documents
 from training.evaluate import expected_calibration_error
-from training.job import UNSEEN
-from training.split import apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,11 +47,3 @@ class Answers(NamedTuple):
             float(f1_score(right, self.said, labels=present, average="macro", zero_division=0)),
             None if self.sure is None else expected_calibration_error(self.sure, correct),
         )
-
-
-def parts(documents: Documents, seed: int) -> tuple[Documents, Documents]:
-    """Documents that stay and documents kept apart, as ``docket train`` parts a corpus without a test part."""
-    stay, unseen = apart(documents, UNSEEN, seed)
-    if not unseen:
-        stay, unseen = apart(documents, LEAST, seed)
-    return documents.take(stay), documents.take(unseen)

@@ -15,9 +15,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from benchmarks.answers import Answers, parts
+from benchmarks.answers import Answers
 from model.vocabulary import Vocabulary
+from training.batches import Encoded
+from training.split import parts
 
 if TYPE_CHECKING:
     from training.documents import Documents
@@ -40,7 +43,9 @@ def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: i
     keras.utils.set_random_seed(seed)
     begin = time.perf_counter()
     learn, held_out = parts(train, seed)
-    vocabulary = Vocabulary.build(learn.texts, train.labels, min_count=2, most=50_000)
+    every = Vocabulary.build(learn.texts, train.labels, most=50_000)
+    common = Encoded(learn, every, torch.device("cpu")).common
+    vocabulary = Vocabulary(every.words[: common - 1], every.labels)
     network = _network(keras, layer, vocabulary)
     best = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
     batches = [_batches(keras, vocabulary, own.texts, own.labels) for own in (learn, held_out)]
@@ -74,7 +79,7 @@ def _batches(keras: Any, vocabulary: Vocabulary, texts: list[str], labels: list[
     order = np.argsort([len(own) for own in ids], kind="stable")
     number = {label: place for place, label in enumerate(vocabulary.labels)}
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras comes as Any: it may be absent
         def __len__(self) -> int:
             return -(-len(order) // BATCH)
 

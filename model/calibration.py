@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -60,7 +60,7 @@ class Calibration:
         fitted = cls(temperature, power, float(usual))
         right = fitted.probabilities(exact).gather(1, labels.unsqueeze(1)).squeeze(1).sort().values
         places = torch.linspace(0, len(right) - 1, min(len(right), KEPT)).round().long()
-        return cls(temperature, power, fitted.usual, tuple(round(float(p), 6) for p in right[places]))
+        return replace(fitted, right=tuple(round(float(p), 6) for p in right[places]))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits [documents, labels] → probabilities of the same shape, each row's sum 1."""

@@ -16,7 +16,7 @@ from training.run import Run
 
 if TYPE_CHECKING:
     from model.network import TanhRNN
-    from training.batches import Encoded
+    from training.batches import Batch, Encoded
     from training.checkpoint import Checkpoint
     from training.recipe import Recipe
 
@@ -33,9 +33,8 @@ def descend(
 ) -> list[Epoch]:
     """Learn from the documents at ``learn``; keep the weights of least loss on those at ``held_out``, if there are any.
 
-    Pooled states are mixed two and two, and their labels with them (mixup: Zhang et al., 2018, on the states as Verma
-    et al., Manifold Mixup, 2019). Words of one document are read as the unknown word, so that it is learned too.
-    It goes on from ``checkpoint``'s state if that has one, and leaves its own there.
+    Words that occur once are read as the unknown word, so that it is learned too. The run goes on from the state that
+    ``checkpoint`` has, if it has one, and leaves its own there.
     """
     common, unseen = documents.common, documents.as_read_after(learn)
     size = batch_documents(recipe, len(learn))
@@ -47,19 +46,15 @@ def descend(
             began, total = time.perf_counter(), 0.0
             network.train()
             for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
-                target = one_hot(batch.labels, network.output.out_features).float()
-                pooled = parallel.pool(network, batch, common)
-                if recipe.mixup:
-                    pooled, target = mix(pooled, target, recipe.mixup)
-                loss = cross_entropy(network.output(pooled), target)
+                loss = _loss(network, batch, common, recipe.mixup)
                 network.zero_grad()
                 loss.backward()
                 parallel.add_gradients(network)
                 nn.utils.clip_grad_norm_(run.others, 1.0)
                 run.step()
                 came = loss.item()
-                total += came * len(target)
-                bar.step(len(target), came)
+                total += came * len(batch.labels)
+                bar.step(len(batch.labels), came)
             speed = len(learn) / (time.perf_counter() - began)
             scores = score(network, unseen, held_out)
             run.end_epoch(Epoch(len(run.history) + 1, total / len(learn), *scores, speed))
@@ -88,6 +83,18 @@ def batch_documents(recipe: Recipe, documents: int) -> int:
     """Fewer documents to a batch in a small corpus, for 60 steps an epoch; more in a large one, for 400."""
     small, large = max(8, documents // 60), documents // 400
     return max(min(recipe.batch_documents, small), min(4 * recipe.batch_documents, large))
+
+
+def _loss(network: TanhRNN, batch: Batch, common: int, mixup: float) -> Tensor:
+    """Cross-entropy of a batch, its pooled states and labels mixed two and two.
+
+    mixup: Zhang et al., 2018; on the states: Verma et al., Manifold Mixup, 2019.
+    """
+    target = one_hot(batch.labels, network.output.out_features).float()
+    pooled = parallel.pool(network, batch, common)
+    if mixup:
+        pooled, target = mix(pooled, target, mixup)
+    return cross_entropy(network.output(pooled), target)
 
 
 def mix(pooled: Tensor, target: Tensor, spread: float) -> tuple[Tensor, Tensor]:

@@ -16,20 +16,17 @@ from model import artifact, device
 from model.classifier import Classifier
 from training import corpora, parallel, profile, report
 from training.checkpoint import Checkpoints
-from training.documents import LEAST, Documents, check_trainable
+from training.documents import Documents, check_trainable
 from training.drift import Drift
 from training.evaluate import evaluate
 from training.recipe import Recipe
-from training.split import apart
+from training.split import parts
 from training.train import train
 
 if TYPE_CHECKING:
     import torch
 
     from training.evaluate import Scores
-
-UNSEEN = 10
-"""One document in so many is kept for the scores, of a corpus that has no test part."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,7 @@ def run(job: Job) -> Scores | None:
         documents = corpus.train.with_text()
         test = corpus.test
         if test is None:
-            stay, unseen = _apart(documents, job.seed)
-            documents, test = documents.take(stay), documents.take(unseen)
+            documents, test = parts(documents, job.seed)
         identity = _identity(job, documents, chosen)
         checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
         if job.resume and not checkpoints.found:
@@ -83,12 +79,6 @@ def run(job: Job) -> Scores | None:
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
     checkpoints.clear()
     return scores
-
-
-def _apart(documents: Documents, seed: int) -> tuple[list[int], list[int]]:
-    """One document in ten for the scores; of a corpus too small for that, one in three."""
-    stay, unseen = apart(documents, UNSEEN, seed)
-    return (stay, unseen) if unseen else apart(documents, LEAST, seed)
 
 
 def tell(line: str) -> None:

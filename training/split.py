@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.documents import LEAST
 from training.duplicates import groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.documents import Documents
+
+UNSEEN = 10
+"""One document in so many is kept for the scores, of a corpus that has no test part."""
 
 
 def folds(documents: Documents, count: int, seed: int) -> NDArray[np.int64]:
@@ -37,3 +41,11 @@ def apart(documents: Documents, count: int, seed: int) -> tuple[list[int], list[
     """Places of the documents that stay, and of one in ``count`` that is set apart: the first of so many folds."""
     chosen = folds(documents, count, seed) == 0
     return np.flatnonzero(~chosen).tolist(), np.flatnonzero(chosen).tolist()
+
+
+def parts(documents: Documents, seed: int) -> tuple[Documents, Documents]:
+    """Documents to learn from and, of a corpus without a test part, one in ten for the scores; of few one in three."""
+    stay, unseen = apart(documents, UNSEEN, seed)
+    if not unseen:
+        stay, unseen = apart(documents, LEAST, seed)
+    return documents.take(stay), documents.take(unseen)

@@ -59,7 +59,7 @@ def batcher_of(
     record: Callable[[BatchRecord], None] = lambda record: None,
     **limits: float,
 ) -> Batcher[str, str]:
-    return Batcher(network, weigh, replace(LIMITS, **limits), record)  # type: ignore[arg-type]
+    return Batcher(network, weigh, replace(LIMITS, **limits), record)
 
 
 async def until(condition: Callable[[], bool]) -> None:

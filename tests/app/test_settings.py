@@ -135,14 +135,14 @@ def test_an_invalid_option_is_refused() -> None:
 
 
 def test_what_is_written_is_read_back_the_same() -> None:
-    settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})  # type: ignore[arg-type]
+    settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})
     settings.write()
     assert Settings.read() == settings
 
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().port = 1
 
 
 def test_workers_share_their_metrics_where_the_environment_says() -> None:

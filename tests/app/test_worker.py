@@ -100,7 +100,7 @@ def test_a_stopped_worker_finishes_what_waits_and_its_thread_ends() -> None:
         last = asyncio.create_task(worker.call(lambda: 5))
         await asyncio.sleep(0)
         worker.stop()
-        return thread, await last  # type: ignore[return-value]
+        return thread, await last
 
     thread, last = asyncio.run(rule())
     thread.join(PATIENCE)

@@ -55,11 +55,6 @@ def test_the_table_has_a_row_of_every_method_and_of_both_features_of_the_linear_
         assert sum("**" in line for line in table if name in line) == 1, "one of both features is chosen"
 
 
-def test_of_a_corpus_too_small_for_a_tenth_a_third_is_set_apart():
-    stay, apart = answers.parts(Documents([f"goal {n}" for n in range(6)], ["x", "y"] * 3), seed=0)
-    assert (len(stay), len(apart)) == (4, 2)
-
-
 def test_without_a_test_part_documents_are_set_apart_as_training_does(tmp_path):
     split = load(str(written(tmp_path / "made.jsonl", SPLIT.train)), None, "text", "label")
     assert (split.name, len(split.train) + len(split.test)) == ("made", 90)

@@ -23,7 +23,7 @@ from model.vocabulary import UNKNOWN, Vocabulary, grams_of, words
         ("a\u0301b\u0327c", ["\u00e1b\u0327c"]),
         ("हिन्दी में मैच है", ["हिन्दी", "में", "मैच", "है"]),
         ("ex\u00adample", ["example"]),
-        ("نمی\u200cخواهم", ["نمیخواهم"]),  # noqa: RUF001
+        ("نمی\u200cخواهم", ["نمیخواهم"]),  # noqa: RUF001  # Persian letters that look like others
         ("क्\u200dष", ["क्ष"]),
         ("\u200dgoal\u00ad", ["goal"]),
         ("体育新闻", ["体", "育", "新", "闻"]),

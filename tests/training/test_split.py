@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.documents import Documents
-from training.split import apart, folds
+from training.split import apart, folds, parts
 
 
 def documents(**counts: int) -> Documents:
@@ -71,3 +71,8 @@ def test_a_text_that_is_repeated_many_times_keeps_no_other_from_being_set_apart(
     some = Documents(["the same words each time"] * 50 + once.texts, ["x"] * 50 + once.labels)
     taken = [Counter(some.take(apart(some, 10, seed)[1]).labels)["x"] for seed in range(40)]
     assert min(taken) >= 8  # of 150, about 15 each time
+
+
+def test_of_a_corpus_too_small_for_a_tenth_a_third_is_set_apart():
+    stay, apart = parts(Documents([f"goal {n}" for n in range(6)], ["x", "y"] * 3), seed=0)
+    assert (len(stay), len(apart)) == (4, 2)
