@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.sparse import diags_array
-from sklearn.naive_bayes import ComplementNB
-from sklearn.svm import LinearSVC
 from torch.nn.functional import cross_entropy
 
 from model.calibration import HIGHEST, cooled, usual_size
 from training.features import as_rows, features
+from training.members import members
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 ENOUGH = 5000
-"""Documents held out to fit six shares on."""
+"""Documents held out to fit five shares on."""
 RIDGE = 1e-4
 """Keeps shares of models that say the same from running apart."""
 
@@ -43,7 +42,7 @@ class Linear(NamedTuple):
 
 
 def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
-    """A mixture of LinearSVC and ComplementNB, each on words alone, on words and pairs, and on those and grams.
+    """A mixture of LinearSVC, beside words on pairs, on grams and on both, and of ComplementNB on words and on all.
 
     The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``fold``: int64
     [documents], each document's fold; they are held out one after the other until there are ``ENOUGH`` documents. Words
@@ -53,32 +52,26 @@ def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
     own = diags_array(_own_weights(network, table))
     table = (table @ own).tocsr()
-    kinds, kept = int(labels.max()) + 1, _kept(network)
-    logits, unseen = np.zeros((2 * len(kept), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
+    kinds, mixed = int(labels.max()) + 1, members(network)
+    logits, unseen = np.zeros((len(mixed), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
     for number in fold.unique():
         part, rest = everywhere[fold == number], everywhere[fold != number]
         held_out = features(network, documents.as_read_after(rest), part) @ own
         at, learn = part.numpy(force=True), rest.numpy(force=True)
-        for place, (coefficients, bias) in enumerate(_models(table[learn], labels[learn], kept, kinds)):
-            logits[place, at] = held_out @ coefficients + bias
+        for logit, member in zip(logits, mixed, strict=True):
+            plane = member.fitted(table[learn], labels[learn], kinds)
+            logit[at] = held_out @ plane.weights + plane.bias
         unseen[at] = True
         if unseen.sum() >= ENOUGH:
             break
     share = shares(logits[:, unseen], labels[unseen])
-    models = _models(table, labels, kept, kinds)
-    mixed = sum(weight * coefficients for weight, (coefficients, _) in zip(share, models, strict=True))
-    return Linear(
-        as_rows(own @ mixed, network, documents),
-        sum(weight * bias for weight, (_, bias) in zip(share, models, strict=True)),
-        np.tensordot(share, logits, 1),
-    )
-
-
-def _kept(network: TanhRNN) -> list[NDArray[np.int64]]:
-    """The rows that each pair of models sees: the words', the words' and pairs', all."""
-    words, pairs, everything = (np.arange(end) for end in (network.words, network.rows, network.rows))
-    pairs = np.delete(pairs, slice(network.words, network.words + network.grams))
-    return [words, *([pairs] if len(pairs) > len(words) else []), *([everything] if network.grams else [])]
+    weights, bias = np.zeros((network.rows, kinds)), np.zeros(kinds)
+    for part_of, member in zip(share, mixed, strict=True):
+        plane = member.fitted(table, labels, kinds)
+        weights += part_of * plane.weights
+        bias += part_of * plane.bias
+    rows = as_rows(np.asarray(own @ weights), network, documents)
+    return Linear(rows, bias, np.tensordot(share.astype("f4"), logits, 1))
 
 
 def _own_weights(network: TanhRNN, table: csr_array) -> NDArray[np.float64]:
@@ -109,28 +102,3 @@ def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[n
 
     bounds = [(-6.0, 4.0)] * len(each) + [(0.0, HIGHEST)]
     return np.exp(minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x[:-1])
-
-
-def _models(
-    table: csr_array, labels: NDArray[np.int64], kept: list[NDArray[np.int64]], kinds: int
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Coefficients [rows, labels] and bias [labels] of each model, centred over the labels."""
-    models = []
-    if len(np.unique(labels)) < 2:  # copies stay in one fold, and can take a label away from the others
-        return [(np.zeros((table.shape[1], kinds)), np.eye(kinds)[labels[0]])] * (2 * len(kept))
-    for rows in kept:
-        own = table[:, rows]
-        for model in (LinearSVC(tol=1e-2, random_state=0), ComplementNB()):
-            model.fit(own, labels)
-            if isinstance(model, LinearSVC):
-                weights, intercept = model.coef_, model.intercept_
-                if len(weights) == 1:  # two labels: one plane between them
-                    weights, intercept = np.vstack([-weights, weights]), np.r_[-intercept, intercept]
-            else:
-                weights, intercept = model.feature_log_prob_, np.zeros(len(model.classes_))
-            coefficients = np.zeros((table.shape[1], kinds))
-            coefficients[np.ix_(rows, model.classes_)] = weights.T
-            bias = np.full(kinds, intercept.min() - 1.0)  # a label that this fold has not seen comes last
-            bias[model.classes_] = intercept
-            models.append((coefficients - coefficients.mean(axis=1, keepdims=True), bias - bias.mean()))
-    return models
