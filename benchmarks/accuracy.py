@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import answers, ours, recurrent, rows, tfidf
 from benchmarks.rows import Row
-from model import device, vocabulary
+from model import device, vocabulary, words
 from model.refusal import Refusal
 from training import corpora
 from training.documents import Documents, check_trainable
@@ -52,7 +52,7 @@ class Method(NamedTuple):
 
     def inputs(self, split: Split) -> str:
         """Digest of all that its answers depend on."""
-        files = [vocabulary, answers, *([self.code] if self.code else [])]
+        files = [words, vocabulary, answers, *([self.code] if self.code else [])]
         sources = [Path(str(file.__file__)).read_text(encoding="utf-8") for file in files]
         return hashlib.sha256(
             "\0".join([split.train.fingerprint, split.test.fingerprint, *sources]).encode()

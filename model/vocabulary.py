@@ -1,33 +1,24 @@
-"""Text → word ids and their places; the words and the labels of a network are one object, kept beside it."""
+"""Text → word ids; the words and the labels of a network are one object, kept beside it."""
 
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from array import array
 from collections import Counter
-from functools import cache, lru_cache
-from itertools import chain
+from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
+from model.words import places, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 UNKNOWN = 0
 """The id of every word that is not in the vocabulary; the words begin at 1, the grams after them."""
 GRAM = 4
 """Characters in a gram: on Arabic, Hindi and Russian runs of 3 to 5 were no better, and cost three times as much."""
-
-# Scripts that put no space between words are read by character: Thai, Lao, Burmese, Khmer, kana, Han.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
-)
-_JOINERS = "\u00ad\u200c\u200d"  # soft hyphen, zero-width non-joiner and joiner: inside a word, never between words
-_PIECE = 1 << 16  # characters read at one go, so that a document of megabytes leaves other threads their turn
 
 
 class Encoding(NamedTuple):
@@ -70,23 +61,28 @@ class Vocabulary:
 
     def encode(self, text: str, explain: bool = False) -> Encoding:
         """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too."""
-        read = list(words(text)) or [""]
-        known = self._ids.get
-        ids = array("q", [known(word, UNKNOWN) for word in read])
+        read = words(text) or [""]
+        ids = array("q", map(self._ids.get, read, repeat(UNKNOWN)))
         unknown = ids.count(UNKNOWN)
-        if unknown and self.grams:
-            ids = array("q", chain.from_iterable(map(self._spelling, read)))
-        return Encoding(ids, len(read), unknown, explain)
+        return Encoding(self._spelt_out(ids, read) if unknown and self.grams else ids, len(read), unknown, explain)
+
+    def _spelt_out(self, ids: array[int], read: list[str]) -> array[int]:
+        """``ids`` of ``read``, each unknown one followed by the ids of its grams."""
+        whole, end = array("q"), 0
+        for _ in range(ids.count(UNKNOWN)):
+            unknown = ids.index(UNKNOWN, end)
+            whole += ids[end : unknown + 1]
+            whole.extend(self._spelling(read[unknown]))
+            end = unknown + 1
+        return whole + ids[end:]
 
     def _spelt(self, word: str) -> tuple[int, ...]:
-        """The id of a word that is known; of another 0 and the ids of its grams."""
-        if word in self._ids:
-            return (self._ids[word],)
-        return (UNKNOWN, *(self._gram_ids[gram] for gram in grams_of(word) if gram in self._gram_ids))
+        """The ids of the word's grams that are known."""
+        return tuple(self._gram_ids[gram] for gram in grams_of(word) if gram in self._gram_ids)
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where each word of ``encode(text)`` stands: its first character and the one after its last."""
-        return [match.span() for match in _pattern().finditer(text)] or [(0, len(text))]
+        return places(text) or [(0, len(text))]
 
     def to_json(self) -> str:
         """The same words and labels give the same characters."""
@@ -103,52 +99,7 @@ class Vocabulary:
             raise Refusal(f"this is no vocabulary ({error}): train again or copy the folder whole") from error
 
 
-def words(text: str) -> Iterator[str]:
-    """The words of ``text``, Unicode-normalised (NFKC) and case-folded, in order."""
-    if text.isascii():  # then lower() is both normalisation and case folding, and can be done once for all words
-        find, normal = _ASCII_WORD.findall, None
-    else:
-        find, normal = _pattern().findall, _normal
-    for piece in _pieces(text):
-        yield from find(piece.lower()) if normal is None else map(normal, find(piece))
-
-
 def grams_of(word: str) -> list[str]:
     """The runs of ``GRAM`` characters of the word between angle brackets, which mark its beginning and its end."""
     marked = f"<{word}>"
     return [marked[begin : begin + GRAM] for begin in range(len(marked) - GRAM + 1)] if len(marked) > GRAM else []
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """``text`` cut at white space into pieces of about 64 Ki characters."""
-    begin = 0
-    while len(text) - begin > _PIECE:
-        space = _SPACE.search(text, begin + _PIECE)
-        if space is None:
-            break
-        yield text[begin : space.start()]
-        begin = space.start()
-    yield text[begin:] if begin else text
-
-
-@lru_cache(maxsize=1 << 16)
-def _normal(word: str) -> str:
-    bare = word.translate(_NO_JOINERS)
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bare).casefold())
-
-
-@cache
-def _pattern() -> re.Pattern[str]:
-    r"""A character of an unspaced script, or a run of letters and digits, each with the marks that belong to it.
-
-    ``\w`` alone breaks a word at every combining mark: the vowels of Hindi, the accents of decomposed French.
-    """
-    marks = [c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.category(c)[0] == "M"]
-    mark = "".join(marks) + "\uff9e\uff9f" + _JOINERS
-    letter = rf"[^\W{_UNSPACED}]"
-    return re.compile(rf"[{_UNSPACED}][{mark}]*|{letter}+(?:[{mark}]+{letter}*)*")
-
-
-_ASCII_WORD = re.compile(r"\w+", re.ASCII)
-_SPACE = re.compile(r"\s")
-_NO_JOINERS = {ord(joiner): None for joiner in _JOINERS}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from model.vocabulary import UNKNOWN, words
+from model.vocabulary import UNKNOWN
+from model.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

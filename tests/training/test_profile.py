@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.vocabulary import words
+from model.words import words
 from tests.training import made
 from training import profile, recipe
 from training.train import Trained, train

@@ -1,0 +1,90 @@
+import random
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.vocabulary import Vocabulary
+from model.words import words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The goal, at LAST!", ["the", "goal", "at", "last"]),
+        ("co-op's 3.5%", ["co", "op", "s", "3", "5"]),
+        ("snake_case", ["snake_case"]),
+        ("STRASSE Straße", ["strasse", "strasse"]),
+        ("ＧＯＡＬ ﬁne", ["goal", "fine"]),  # noqa: RUF001  # NFKC: wide letters and a ligature
+        ("ΤΈΛΟΣ τέλος", ["τέλοσ", "τέλοσ"]),
+        ("caf\u00e9 cafe\u0301 CAFE\u0301", ["caf\u00e9"] * 3),
+        ("a\u0301b\u0327c", ["\u00e1b\u0327c"]),
+        ("हिन्दी में मैच है", ["हिन्दी", "में", "मैच", "है"]),
+        ("ex\u00adample", ["example"]),
+        ("نمی\u200cخواهم", ["نمیخواهم"]),  # noqa: RUF001  # Persian letters that look like others
+        ("क्\u200dष", ["क्ष"]),
+        ("\u200dgoal\u00ad", ["goal"]),
+        ("体育新闻", ["体", "育", "新", "闻"]),
+        ("サッカーの試合", ["サ", "ッ", "カ", "ー", "の", "試", "合"]),
+        ("か\u3099 \uff76\uff9e", ["が", "ガ"]),
+        ("iPhone15を買う", ["iphone15", "を", "買", "う"]),
+        ("ไทย", ["ไ", "ท", "ย"]),
+        ("ກີລາ", ["ກີ", "ລ", "າ"]),
+        ("축구 경기", ["축구", "경기"]),
+        ("", []),
+        (" ... \u0301 — 😀", []),
+    ],
+)
+def test_a_text_is_read_as_these_words(text, expected):
+    assert list(words(text)) == expected
+
+
+def test_the_spelling_of_a_letter_in_unicode_makes_no_other_word():
+    texts = [unicodedata.normalize(form, "Ünïcödé Việt 한국") for form in ("NFC", "NFD", "NFKC", "NFKD")]
+    assert len({tuple(words(text)) for text in texts}) == 1
+
+
+def normal(word: str) -> str:
+    """What a stretch of a text comes to as a word: written down once more, and independently."""
+    for joiner in "\u00ad\u200c\u200d":
+        word = word.replace(joiner, "")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+
+
+def assert_places_agree(text: str) -> None:
+    read = words(text)
+    vocabulary = Vocabulary.build([text], [])
+    places, ids = vocabulary.places(text), vocabulary.encode(text).ids
+    assert len(places) == len(ids) == max(len(read), 1)
+    assert places[0][0] >= 0
+    assert places[-1][1] <= len(text)
+    assert all(begin < end for begin, end in places) or not read
+    assert all(before[1] <= after[0] for before, after in pairwise(places))
+    if read:
+        assert [normal(text[begin:end]) for begin, end in places] == read
+        assert [vocabulary.words[number - 1] for number in ids] == read
+
+
+LETTERS = "aB9_ \n.,é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि한\u00ad\u200c\u200d\ufe0f😀\ud800\U000e0100"
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(st.characters()), st.text(st.characters(codec="ascii")), st.text(st.sampled_from(LETTERS))))
+def test_every_id_has_its_place_in_the_text(text):
+    assert_places_agree(text)
+
+
+@pytest.mark.parametrize("alphabet", ["ab ", "é ", "体é ", "ab", "é\u0301\u200d"])
+def test_a_text_that_is_read_in_pieces_has_the_words_of_the_whole(alphabet):
+    rng = random.Random(0)
+    for length in (1 << 16, (1 << 16) + 1, 200_000):
+        assert_places_agree("".join(rng.choices(alphabet, k=length)))
+
+
+def test_a_word_across_the_end_of_a_piece_is_not_torn():
+    for shift in range(8):
+        text = "." * ((1 << 16) - shift) + "réunion match"
+        assert words(text) == ["réunion", "match"]
+        assert words(text.replace("é", "e")) == ["reunion", "match"]
