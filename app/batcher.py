@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from app.queue import Limits, Queue, Waiting
 from app.worker import Worker
@@ -32,6 +32,21 @@ class Draining(Exception):
     """The service is on its way out and takes nothing new."""
 
 
+class Timing(NamedTuple):
+    """What an item had to do with: ``waited`` seconds in the queue, then ``seconds`` in a batch of ``items``."""
+
+    waited: float
+    items: int
+    seconds: float
+
+
+class Outcome(NamedTuple, Generic[Result]):
+    """An item's own result and its timing."""
+
+    result: Result
+    timing: Timing
+
+
 @dataclass(frozen=True)
 class BatchRecord:
     """What one batch came to; ``waited``: seconds that each item was in the queue; ``left``: items passed over before
@@ -48,7 +63,7 @@ class BatchRecord:
 
 
 class Batcher(Generic[Item, Result]):
-    """``async with Batcher(run, weigh, limits) as batcher: result = await batcher.submit(item)``.
+    """``async with Batcher(run, weigh, limits) as batcher: outcome = await batcher.submit(item)``.
 
     ``run`` returns as many results as it gets items, in their order, and is called in one thread; ``weigh`` is an
     item's share of a batch; ``record`` is called with each batch's record.
@@ -62,8 +77,8 @@ class Batcher(Generic[Item, Result]):
         record: Callable[[BatchRecord], None] = lambda record: None,
     ) -> None:
         self._run, self._deadline, self._record = run, limits.deadline, record
-        self._queue: Queue[Item, Result] = Queue(weigh, limits)
-        self._at_work: list[Waiting[Item, Result]] = []
+        self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
+        self._at_work: list[Waiting[Item, Outcome[Result]]] = []
         self._since: float | None = None  # when it was begun
         self.draining = False
 
@@ -90,13 +105,13 @@ class Batcher(Generic[Item, Result]):
         late = self._since is not None and time.perf_counter() - self._since > self._deadline
         return late or self._batches.done()
 
-    async def submit(self, item: Item) -> Result:
-        """The item's own result; raise ``QueueFull``, ``DeadlinePassed``, ``Draining`` or what ``run`` raised."""
+    async def submit(self, item: Item) -> Outcome[Result]:
+        """The item's outcome; raise ``QueueFull``, ``DeadlinePassed``, ``Draining`` or what ``run`` raised."""
         self._admit()
         return await self._in_time(self._queue.put(item))
 
-    async def submit_all(self, items: Sequence[Item]) -> list[Result]:
-        """The items' results in their order; where the queue is full, none of them is taken in."""
+    async def submit_all(self, items: Sequence[Item]) -> list[Outcome[Result]]:
+        """The items' outcomes in their order; where the queue is full, none of them is taken in."""
         self._admit()
         answers = [self._queue.put(item) for item in items]
         try:
@@ -134,7 +149,7 @@ class Batcher(Generic[Item, Result]):
             await self._answer(self._at_work)
             self._at_work = []
 
-    async def _answer(self, batch: list[Waiting[Item, Result]]) -> None:
+    async def _answer(self, batch: list[Waiting[Item, Outcome[Result]]]) -> None:
         """Give everybody their own; a batch that fails is run item by item, so that one bad item fails alone."""
         begin = self._since = time.perf_counter()
         error: Exception | None = None
@@ -144,13 +159,14 @@ class Batcher(Generic[Item, Result]):
             error = raised
             await self._share_out(raised, batch)
         else:
+            seconds = time.perf_counter() - begin
             for waiting, result in zip(batch, results, strict=True):
                 if not waiting.answer.done():
-                    waiting.answer.set_result(result)
+                    waiting.answer.set_result(Outcome(result, Timing(begin - waiting.since, len(batch), seconds)))
         self._since = None
         self._note(batch, begin, error)
 
-    async def _share_out(self, error: Exception, batch: list[Waiting[Item, Result]]) -> None:
+    async def _share_out(self, error: Exception, batch: list[Waiting[Item, Outcome[Result]]]) -> None:
         for waiting in batch:
             if waiting.answer.done():
                 self._queue.left += len(batch) > 1
@@ -165,7 +181,7 @@ class Batcher(Generic[Item, Result]):
             raise RuntimeError(f"run gave {len(results)} results for {len(items)} items")
         return results
 
-    def _note(self, batch: list[Waiting[Item, Result]], begin: float, error: Exception | None) -> None:
+    def _note(self, batch: list[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
         self._queue.went(weight, seconds)
         waited = tuple(begin - waiting.since for waiting in batch)

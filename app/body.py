@@ -1,13 +1,45 @@
-"""A body of more bytes than allowed is refused before it is held in memory."""
+"""A request's body: refused before it is held in memory where it is too large, and read as JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, TypeVar
 
-from app.errors import BodyTooLarge
+from pydantic import BaseModel, ValidationError
+
+from app.errors import BodyTooLarge, InvalidBody, NotJson
 
 if TYPE_CHECKING:
+    from fastapi import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read(request: Request, kind: type[Model]) -> Model:
+    """The body as ``kind``; raise ``NotJson``, ``InvalidBody`` or what the body's limit raises."""
+    _demand_json(request.headers.get("content-type", ""))
+    body = await request.body()
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:  # pydantic's own parser refuses the whole for half a surrogate pair in one document
+        pass
+    try:
+        return kind.model_validate(json.loads(body))
+    except ValidationError as error:
+        raise InvalidBody(error) from None
+    except json.JSONDecodeError as error:
+        raise InvalidBody(f"the body is no JSON ({error.msg} at character {error.pos}): mend it") from None
+    except (ValueError, RecursionError):
+        raise InvalidBody("the body cannot be read as JSON in UTF-8: mend it") from None
+
+
+def _demand_json(content_type: str) -> None:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise NotJson(
+            f"the body is {kind or 'of no named type'}: send JSON, with the header content-type: application/json"
+        )
 
 
 class BodyLimit:

@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
+SOON = 0.05
+"""Seconds in which most answers are there: a task that listens for each of them would cost more than it saves."""
+
+
 class Departures:
-    """ASGI middleware: once the body is read it listens, and cancels the request when its client goes away."""
+    """ASGI middleware: ``SOON`` after the body is read it listens, and cancels the request when its client has gone."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,6 +24,7 @@ class Departures:
             return await self._app(scope, receive, send)
         request = asyncio.current_task()
         assert request is not None
+        later: asyncio.TimerHandle | None = None
         listener: asyncio.Task[None] | None = None
         left = False
 
@@ -29,11 +34,15 @@ class Departures:
             left = True
             request.cancel()
 
-        async def received() -> Message:
+        def begin() -> None:
             nonlocal listener
+            listener = asyncio.create_task(listen())
+
+        async def received() -> Message:
+            nonlocal later
             message = await receive()
-            if listener is None and message["type"] == "http.request" and not message.get("more_body", False):
-                listener = asyncio.create_task(listen())
+            if later is None and message["type"] == "http.request" and not message.get("more_body", False):
+                later = asyncio.get_running_loop().call_later(SOON, begin)
             return message
 
         try:
@@ -43,5 +52,7 @@ class Departures:
                 raise
             request.uncancel()
         finally:
+            if later is not None:
+                later.cancel()
             if listener is not None:
                 listener.cancel()

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException as FrameworkException
 
 from app.batcher import DeadlinePassed, Draining
@@ -35,6 +35,22 @@ class BodyTooLarge(HTTPException):
         return str(self.detail)
 
 
+class InvalidBody(Exception):
+    """A body that is no JSON, or whose JSON is not what was asked for: a sentence, or pydantic's own account."""
+
+    def __init__(self, wrong: str | ValidationError) -> None:
+        if isinstance(wrong, str):
+            self.errors: list[dict[str, str]] | None = None
+            super().__init__(wrong)
+            return
+        self.errors = [
+            {"place": ".".join(map(str, each["loc"])), "message": each["msg"].removeprefix("Value error, ")}
+            for each in wrong.errors(include_url=False)
+        ]
+        each_one = (f"{it['place']}: {it['message']}" if it["place"] else it["message"] for it in self.errors)
+        super().__init__("; ".join(each_one))
+
+
 class NotJson(Exception):
     """A body of another content type."""
 
@@ -46,7 +62,7 @@ class NotReady(Exception):
 STATUS: dict[type[Exception], HTTPStatus] = {
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    RequestValidationError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidBody: HTTPStatus.UNPROCESSABLE_ENTITY,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     Draining: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -94,34 +110,16 @@ class Failures:
 
 async def _answer(request: Request, error: Exception) -> Response:
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
-    if isinstance(error, RequestValidationError):
-        return _invalid(status, error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
     if isinstance(error, Draining):
         headers["connection"] = "close"  # so that the next request finds a service that stays
-    return problem(status, str(error), headers)
-
-
-def _invalid(status: int, error: RequestValidationError) -> Response:
-    broken = next((each for each in error.errors() if each["type"] == "json_invalid"), None)
-    if broken:
-        return problem(
-            status, f"the body is no JSON ({broken['ctx']['error']} at character {broken['loc'][1]}): mend it"
-        )
-    errors = [
-        {"place": ".".join(map(str, each["loc"][1:])), "message": each["msg"].removeprefix("Value error, ")}
-        for each in error.errors()
-    ]
-    detail = "; ".join(f"{each['place']}: {each['message']}" if each["place"] else each["message"] for each in errors)
-    return problem(status, detail, errors=errors)
+    return problem(status, str(error), headers, getattr(error, "errors", None))
 
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrameworkException)
-    if isinstance(error.__cause__, (ValueError, RecursionError)):
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body cannot be read as JSON in UTF-8: mend it")
     known = {
         HTTPStatus.NOT_FOUND: f"there is no {request.url.path}: /docs lists what there is",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.url.path} does not take {request.method}: /docs lists what it takes",

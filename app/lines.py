@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.answers import to_json
+from app.schemas import BatchDocument
 from app.service import read_document, results
 from model.refusal import Refusal
 
@@ -36,10 +38,10 @@ def predict(classifier: Classifier, source: str, options: Options) -> Iterator[s
         documents = (_document(line, number, source) for number, line in enumerate(file, start=1) if line.strip())
         while chosen := list(islice(documents, AT_ONCE)):
             read = [read_document(document) for document in chosen]
-            texts = [document.text for document in read if hasattr(document, "text")]
+            texts = [document.text for document in read if isinstance(document, BatchDocument)]
             predictions = classifier.predict([classifier.encode(text, options.explain) for text in texts])
             for result in results(read, predictions, classifier, options):
-                yield result.model_dump_json(exclude_unset=True)
+                yield to_json(result).decode()
 
 
 def _document(line: bytes, number: int, source: str) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from pydantic import ValidationError
 
-from app.schemas import Answer, BatchAnswer, BatchDocument, BatchError, Health, Options, sentence
+from app.answers import Answer, BatchAnswer, BatchError, answer
+from app.schemas import BatchDocument, Health, Options, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from app.batcher import Batcher
+    from app.batcher import Batcher, Timing
     from app.metrics import Metrics
     from model.classifier import Classifier, Prediction
     from model.vocabulary import Encoding
@@ -33,23 +34,26 @@ class Service:
     ) -> None:
         self.classifier, self.batcher, self.metrics, self._abstain_below = classifier, batcher, metrics, abstain_below
 
-    async def answer(self, text: str, asked: Options) -> Answer:
-        """One document's answer; raises what ``Batcher.submit`` raises."""
+    async def answer(self, text: str, asked: Options) -> tuple[Answer, Timing]:
+        """One document's answer and its timing; raises what ``Batcher.submit`` raises."""
         options = asked.or_abstain_below(self._abstain_below)
         (encoding,) = await self._encode([text], options)
-        prediction = await self.batcher.submit(encoding)
+        prediction, timing = await self.batcher.submit(encoding)
         self.metrics.prediction(prediction)
-        return Answer.of(prediction, text, self.classifier, options)
+        return answer(prediction, text, self.classifier, options), timing
 
-    async def answer_all(self, documents: Sequence[Any], asked: Options) -> list[BatchAnswer | BatchError]:
-        """One result for each document, in order; an invalid one has its error for a result."""
+    async def answer_all(
+        self, documents: Sequence[Any], asked: Options
+    ) -> tuple[list[BatchAnswer | BatchError], Timing | None]:
+        """One result for each document, in order, and the longest timing; an invalid one has its error for a result."""
         options = asked.or_abstain_below(self._abstain_below)
         read = [read_document(document) for document in documents]
         encodings = await self._encode([each.text for each in read if isinstance(each, BatchDocument)], options)
-        predictions = await self.batcher.submit_all(encodings)
-        for prediction in predictions:
-            self.metrics.prediction(prediction)
-        return results(read, predictions, self.classifier, options)
+        outcomes = await self.batcher.submit_all(encodings)
+        for outcome in outcomes:
+            self.metrics.prediction(outcome.result)
+        longest = max((outcome.timing for outcome in outcomes), key=lambda it: it.waited + it.seconds, default=None)
+        return results(read, [outcome.result for outcome in outcomes], self.classifier, options), longest
 
     def health(self) -> Health:
         """How it does."""
@@ -74,10 +78,13 @@ def read_document(document: Any) -> BatchDocument | BatchError:
         return BatchDocument.model_validate(document)
     except ValidationError as error:
         own = document.get("id") if isinstance(document, dict) else None
-        return BatchError(error=sentence(error), **({"id": own} if _echoable(own) else {}))
+        wrong: BatchError = {"error": sentence(error)}
+        if _echoable(own):
+            wrong["id"] = own
+        return wrong
 
 
-def _echoable(own: Any) -> bool:
+def _echoable(own: Any) -> TypeGuard[str | int]:
     return type(own) is int or (isinstance(own, str) and own.encode(errors="replace").decode() == own)
 
 
@@ -89,9 +96,11 @@ def results(
 ) -> list[BatchAnswer | BatchError]:
     """Each document's answer or error at its place; ``predictions`` are those of the documents without error."""
     following = iter(predictions)
-    return [
-        each
-        if isinstance(each, BatchError)
-        else BatchAnswer.of(next(following), each.text, classifier, options, **each.named())
-        for each in read
-    ]
+    answered: list[BatchAnswer | BatchError] = []
+    for each in read:
+        if isinstance(each, BatchDocument):
+            own = cast("BatchAnswer", answer(next(following), each.text, classifier, options))
+            answered.append(own if each.id is None else {**own, "id": each.id})
+        else:
+            answered.append(each)
+    return answered

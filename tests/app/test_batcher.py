@@ -7,7 +7,7 @@ from functools import wraps
 
 import pytest
 
-from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining
+from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining, Outcome
 from app.queue import Limits, QueueFull
 
 PATIENCE = 30.0
@@ -68,14 +68,18 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-async def held(batcher: Batcher[str, str], network: Network) -> "asyncio.Task[str]":
+async def held(batcher: Batcher[str, str], network: Network) -> "asyncio.Task[Outcome[str]]":
     """A submit whose batch is at work until ``network.go``."""
     task = asyncio.create_task(batcher.submit("hold"))
     await asyncio.to_thread(network.begun.wait, PATIENCE)
     return task
 
 
-async def waiting(batcher: Batcher[str, str], items: Sequence[str]) -> "list[asyncio.Task[str]]":
+def own(outcomes: Sequence[Outcome[str]]) -> list[str]:
+    return [outcome.result for outcome in outcomes]
+
+
+async def waiting(batcher: Batcher[str, str], items: Sequence[str]) -> "list[asyncio.Task[Outcome[str]]]":
     """Submits that are in the queue, behind a batch at work."""
     before = batcher.waiting
     tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
@@ -83,7 +87,7 @@ async def waiting(batcher: Batcher[str, str], items: Sequence[str]) -> "list[asy
     return tasks
 
 
-async def ended(task: "asyncio.Task[str]") -> BaseException | None:
+async def ended(task: "asyncio.Task[Outcome[str]]") -> BaseException | None:
     """How it ended: a caller that is left waiting fails the test."""
     done, _ = await asyncio.wait([task], timeout=5)
     assert done, "this submit does not end"
@@ -94,14 +98,14 @@ async def ended(task: "asyncio.Task[str]") -> BaseException | None:
 async def test_everybody_gets_their_own_result() -> None:
     async with batcher_of(Network(), items=1000) as batcher:
         items = [f"item {number}" for number in range(300)]
-        assert await asyncio.gather(*map(batcher.submit, items)) == [item.upper() for item in items]
+        assert own(await asyncio.gather(*map(batcher.submit, items))) == [item.upper() for item in items]
 
 
 @asynchronous
 async def test_many_at_once_come_back_in_their_order_over_several_batches() -> None:
     network = Network()
     async with batcher_of(network, batch=7) as batcher:
-        assert await batcher.submit_all([f"{number}x" for number in range(50)]) == [f"{n}X" for n in range(50)]
+        assert own(await batcher.submit_all([f"{number}x" for number in range(50)])) == [f"{n}X" for n in range(50)]
     assert len(network.batches) == 8
 
 
@@ -119,7 +123,7 @@ async def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
         others = await waiting(batcher, ["a", "b", "c"])
         assert batcher.waiting == 3
         network.go.set()
-        assert await asyncio.gather(first, *others) == ["HOLD", "A", "B", "C"]
+        assert own(await asyncio.gather(first, *others)) == ["HOLD", "A", "B", "C"]
     assert network.batches == [["hold"], ["a", "b", "c"]]
     assert batcher.waiting == 0
 
@@ -142,7 +146,7 @@ async def test_one_bad_item_of_a_batch_fails_alone() -> None:
         first = await held(batcher, network)
         good, bad, other = await waiting(batcher, ["good", "raise", "other"])
         network.go.set()
-        assert await asyncio.gather(first, good, other) == ["HOLD", "GOOD", "OTHER"]
+        assert own(await asyncio.gather(first, good, other)) == ["HOLD", "GOOD", "OTHER"]
         assert isinstance(await ended(bad), ValueError)
 
 
@@ -154,7 +158,7 @@ async def test_an_item_whose_caller_has_left_is_not_run() -> None:
         left, stays = await waiting(batcher, ["left", "stays"])
         left.cancel()
         network.go.set()
-        assert await asyncio.gather(first, stays) == ["HOLD", "STAYS"]
+        assert own(await asyncio.gather(first, stays)) == ["HOLD", "STAYS"]
         await batcher.submit("next")
         await until(lambda: len(records) == 3)
     assert "left" not in network.ran
@@ -195,7 +199,7 @@ async def test_a_full_queue_refuses_by_items_and_says_when_to_come_back() -> Non
             await batcher.submit("c")
         network.go.set()
         await asyncio.gather(first, *others)
-        assert await batcher.submit("d") == "D"
+        assert (await batcher.submit("d")).result == "D"
     assert isinstance(refused.value.retry_after, int)
     assert refused.value.retry_after >= 1
     assert str(refused.value.retry_after) in str(refused.value)
@@ -212,7 +216,7 @@ async def test_a_full_queue_refuses_by_weight() -> None:
             await batcher.submit("c")
         network.go.set()
         await asyncio.gather(first, *others)
-        assert await batcher.submit("d") == "D"
+        assert (await batcher.submit("d")).result == "D"
     assert isinstance(refused.value.retry_after, int)
     assert refused.value.retry_after >= 1
 
@@ -256,7 +260,7 @@ async def test_an_item_that_cannot_be_weighed_fails_alone() -> None:
     async with batcher_of(Network(), weigh=int) as batcher:
         with pytest.raises(ValueError, match="invalid literal"):
             await batcher.submit("no number")
-        assert await batcher.submit("3") == "3"
+        assert (await batcher.submit("3")).result == "3"
 
 
 @asynchronous
@@ -269,7 +273,7 @@ async def test_a_batch_that_takes_longer_than_anybody_waits_is_said_to_be_stuck(
         await until(lambda: batcher.stuck)
         network.go.set()
         await until(lambda: not batcher.stuck)
-        assert await batcher.submit("next") == "NEXT"
+        assert (await batcher.submit("next")).result == "NEXT"
 
 
 @asynchronous
@@ -278,7 +282,7 @@ async def test_a_batcher_that_takes_up_nothing_again_is_said_to_be_stuck() -> No
         raise asyncio.CancelledError
 
     async with batcher_of(Network(), record=end) as batcher:
-        assert await batcher.submit("last") == "LAST"
+        assert (await batcher.submit("last")).result == "LAST"
         await until(lambda: batcher.stuck)
 
 
@@ -305,7 +309,7 @@ async def test_a_hook_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture)
         raise ZeroDivisionError
 
     async with batcher_of(Network(), record=fail) as batcher:
-        assert [await batcher.submit("a"), await batcher.submit("b")] == ["A", "B"]
+        assert [(await batcher.submit(item)).result for item in "ab"] == ["A", "B"]
         assert not batcher.stuck
     assert "a hook on the batch record failed" in caplog.text
 
@@ -320,7 +324,7 @@ async def test_while_it_drains_what_waits_is_answered_and_nothing_new_is_taken()
         with pytest.raises(Draining):
             await batcher.submit_all(["new"])
         network.go.set()
-        assert await asyncio.gather(first, other) == ["HOLD", "WAITS"]
+        assert own(await asyncio.gather(first, other)) == ["HOLD", "WAITS"]
 
 
 @asynchronous
@@ -337,15 +341,15 @@ async def test_what_is_abandoned_is_not_run() -> None:
     assert network.ran == {"hold"}
 
 
-def cancel(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+def cancel(batcher: Batcher[str, str], task: "asyncio.Task[Outcome[str]]") -> None:
     task.cancel()
 
 
-def abandon(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+def abandon(batcher: Batcher[str, str], task: "asyncio.Task[Outcome[str]]") -> None:
     batcher.abandon()
 
 
-def nothing(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
+def nothing(batcher: Batcher[str, str], task: "asyncio.Task[Outcome[str]]") -> None:
     pass
 
 
@@ -370,7 +374,7 @@ def nothing(batcher: Batcher[str, str], task: "asyncio.Task[str]") -> None:
 async def test_every_submit_ends_and_the_next_batch_is_served(
     item: str,
     behind: bool,
-    happens: Callable[[Batcher[str, str], "asyncio.Task[str]"], None] | None,
+    happens: Callable[[Batcher[str, str], "asyncio.Task[Outcome[str]]"], None] | None,
     limits: dict[str, float],
     expected: type[BaseException] | None,
 ) -> None:
@@ -390,7 +394,7 @@ async def test_every_submit_ends_and_the_next_batch_is_served(
         network.go.set()
         assert type(end) is (expected or type(None))
         if not batcher.draining:
-            assert await batcher.submit("next") == "NEXT"
+            assert (await batcher.submit("next")).result == "NEXT"
 
 
 @pytest.mark.parametrize(("item", "behind"), [("ok", True), ("hold", False)], ids=["waiting", "running"])

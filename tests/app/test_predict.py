@@ -1,4 +1,5 @@
 import math
+import re
 
 import httpx
 import pytest
@@ -176,3 +177,16 @@ def test_a_probability_out_of_range_is_refused(client, wrong):
     answer = client.post("/predict", json={"text": "a goal"} | wrong)
     assert answer.status_code == 422
     assert next(iter(wrong)) in answer.json()["detail"]
+
+
+def test_an_answer_says_where_its_time_went(client: httpx.Client) -> None:
+    shape = re.compile(r'queue;dur=(\d+\.\d\d), batch;desc="(\d+)", network;dur=(\d+\.\d\d)')
+    for answer in (
+        predict(client, text="the goal"),
+        client.post("/predict/batch", json={"documents": [{"text": "the goal"}, {"text": "a vote"}]}),
+    ):
+        told = shape.fullmatch(answer.headers["server-timing"])
+        assert told
+        assert float(told[1]) + float(told[3]) <= answer.elapsed.total_seconds() * 1e3
+    assert told[2] == "2"
+    assert "server-timing" not in client.post("/predict/batch", json={"documents": [{"text": " "}]}).headers
