@@ -53,6 +53,7 @@ format: install
 .venv-bench/%/installed: benchmarks/servers/%.txt
 	$(PYTHON) -m venv .venv-bench/$*
 	.venv-bench/$*/bin/python -m pip install --quiet --requirement $<
+	.venv-bench/$*/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 bench: .venv/bench

@@ -40,11 +40,15 @@ def check_wrk() -> None:
         raise Refusal("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
 
 
-def post(port: int, path: str, bodies: Path, connections: int, seconds: float) -> Report:
-    """Post the lines of ``bodies`` to ``path``: each connection its next as soon as it has an answer."""
-    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:g}s"]
+def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> Report:
+    """Post the lines of ``bodies`` to ``path``: each connection its next as soon as it has an answer.
+
+    Raises ``OSError`` where wrk cannot.
+    """
+    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--timeout", f"{PATIENCE}s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--"]
-    run = subprocess.run(
-        [*command, str(bodies), path], capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=True
-    )
+    command += [str(bodies), path]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=False)
+    if run.returncode:
+        raise OSError(f"wrk says: {(run.stderr or run.stdout).strip()[:200]}")
     return Report.of(run.stdout)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-READY, GRACE = 300.0, 15.0
+READY, GRACE = 180.0, 15.0
 """Seconds that a server may take until it answers, and to end."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -82,7 +82,7 @@ class Tree(NamedTuple):
 def serving(python: Path, module: str, artifact: Path, path: str, body: bytes) -> Iterator[Tree]:
     """``python -m module artifact port``, from the moment when it answers ``body`` on; raises ``NotReady``."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": folder}
+        own = {"OMP_NUM_THREADS": "1", "TMPDIR": folder}
         port, log = free_port(), Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ARTIFACT, DOCS = ROOT / "artifacts" / "20newsgroups", ROOT / "docs"
-ROUNDS, SECONDS = 5, 4.0
+ROUNDS, SECONDS = 5, 4
 WARM = 16
 """Connections of the load before the first that counts."""
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return measure(chosen, asked.artifact.resolve(), posts, asked.rounds, asked.seconds, asked.out)
 
 
-def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int, seconds: float, out: Path) -> int:
+def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int, seconds: int, out: Path) -> int:
     """Every server once a round; what is done is on the page before the next one starts."""
     again = {server.name for server in servers}
     rows = [row for row in standings.read(out / "servers.jsonl") if row.server not in again]
@@ -50,14 +50,14 @@ def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int
                 rows += visit(server, artifact, posts, number, seconds)
             except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # the others' rows are worth more
                 why = " ".join(str(error).replace("|", " ").split())
-                rows.append(Row(server.name, server.version, number, missing=why[:200] or type(error).__name__))
+                rows.append(Row(server.name, server.version, number, missing=why[:300] or type(error).__name__))
             standings.write(out, rows)
             chart.write(out, rows)
     print(standings.tables(rows))
     return int(any(row.missing for row in rows))
 
 
-def visit(server: Server, artifact: Path, posts: Posts, number: int, seconds: float) -> list[Row]:
+def visit(server: Server, artifact: Path, posts: Posts, number: int, seconds: int) -> list[Row]:
     """Start it, hold its answers against the classifier's, put the loads on it one after another, end it."""
     if not server.python.exists():
         raise process.NotReady("its environment is not installed: make bench-servers does it")
@@ -70,7 +70,7 @@ def visit(server: Server, artifact: Path, posts: Posts, number: int, seconds: fl
             if server.same:
                 posts.check(tree, server)
             accuracy = posts.accuracy if server.same else posts.accuracy_of(tree, server)
-            load.post(tree.port, path, bodies, WARM, seconds / 2)
+            load.post(tree.port, path, bodies, WARM, max(1, seconds // 2))
             rows = []
             for connections in reversed(CONNECTIONS):
                 before = tree.cpu()
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     names = [server.name for server in SERVERS]
     parser.add_argument("--only", action="append", choices=names, help="measure this one again, and keep the others")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="how often each is started")
-    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="of each load")
+    parser.add_argument("--seconds", type=int, default=SECONDS, metavar="S", help="of each load")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="where the page is")
     return parser
 
