@@ -24,7 +24,10 @@ ANSWERS = {
     },
 }
 ECHO = """
-import http.server, json, multiprocessing, sys, time
+import http.server, json, multiprocessing, os, sys, time
+def apart():
+    os.setsid()
+    time.sleep(600)
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
@@ -37,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 if __name__ == "__main__":
-    multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,)).start()
+    multiprocessing.get_context("fork").Process(target=apart).start()
     http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
 """
 AGREE = """
