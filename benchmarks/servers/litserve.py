@@ -1,6 +1,7 @@
 """LitServe.
 
-Two inference workers and two API servers; batches of at most 32, of what waits (`batch_timeout` 0); `fast_queue`.
+Two inference workers and two API servers; batches of at most 32, waited for up to 2 ms (without a wait idle workers
+poll, which took more CPU and answered less); `fast_queue`.
 """
 
 from __future__ import annotations
@@ -39,5 +40,6 @@ class Docket(litserve.LitAPI):
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Docket(max_batch_size=32), accelerator="cpu", workers_per_device=2, fast_queue=True)
+    docket = Docket(max_batch_size=32, batch_timeout=0.002)
+    server = litserve.LitServer(docket, accelerator="cpu", workers_per_device=2, fast_queue=True)
     server.run("127.0.0.1", int(sys.argv[2]), log_level="warning", generate_client_file=False, access_log=False)

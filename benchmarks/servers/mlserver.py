@@ -1,6 +1,6 @@
 """MLServer.
 
-Two parallel workers, adaptive batches of at most 32, waited for up to 5 ms; uvloop and httptools beside it, no metrics,
+Two parallel workers, adaptive batches of at most 32, waited for up to 1 ms; uvloop and httptools beside it, no metrics,
 no access log. Documents come and go in the V2 protocol, as BYTES.
 """
 
@@ -45,7 +45,7 @@ async def serve(artifact: str, port: int) -> None:
     """Start the server with the one model."""
     os.environ["ARTIFACT"] = artifact
     listen = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_endpoint": None}
-    model = ModelSettings(name="docket", implementation=Docket, max_batch_size=32, max_batch_time=0.005)
+    model = ModelSettings(name="docket", implementation=Docket, max_batch_size=32, max_batch_time=0.001)
     await MLServer(Settings(**listen, parallel_workers=2, debug=False)).start([model])
 
 

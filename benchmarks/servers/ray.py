@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 OPTIONS = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{tempfile.gettempdir()}/haproxy/haproxy.cfg",
+    "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{tempfile.gettempdir()}/haproxy/admin.sock",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": f"{tempfile.gettempdir()}/haproxy",
+    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{tempfile.gettempdir()}/haproxy/server-state",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
@@ -48,9 +52,9 @@ class Docket:
 
 
 if __name__ == "__main__":
-    ray.init(
-        num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=f"{tempfile.gettempdir()}/ray"
-    )
+    here = "127.0.0.2"  # it takes 127.0.0.1 for "the address that others see", and its processes would talk over that
+    folder = f"{tempfile.gettempdir()}/ray"
+    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address=here, _temp_dir=folder)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
     deployed = serve.deployment(Docket, num_replicas=2, ray_actor_options={"num_cpus": 1}, max_ongoing_requests=64)
     serve.run(deployed.bind(sys.argv[1]), route_prefix="/predict", blocking=True)
