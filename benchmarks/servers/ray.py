@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 OPTIONS = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-    "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{tempfile.gettempdir()}/haproxy/haproxy.cfg",
-    "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{tempfile.gettempdir()}/haproxy/admin.sock",
-    "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": f"{tempfile.gettempdir()}/haproxy",
-    "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{tempfile.gettempdir()}/haproxy/server-state",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-os.environ |= OPTIONS  # it reads them when it is imported
+FILES = ("CONFIG_FILE_LOC", "SOCKET_PATH", "METRICS_SOCKET_PATH", "SERVER_STATE_FILE", "SERVER_STATE_BASE")
+PLACES = {f"RAY_SERVE_HAPROXY_{name}": f"{tempfile.gettempdir()}/haproxy/{name.lower()}" for name in FILES}
+os.environ |= OPTIONS | PLACES  # it reads them when it is imported
 
 import ray  # noqa: E402
 from ray import serve  # noqa: E402
