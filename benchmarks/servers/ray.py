@@ -17,8 +17,9 @@ OPTIONS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-FILES = ("CONFIG_FILE_LOC", "SOCKET_PATH", "METRICS_SOCKET_PATH", "SERVER_STATE_FILE", "SERVER_STATE_BASE")
-PLACES = {f"RAY_SERVE_HAPROXY_{name}": f"{tempfile.gettempdir()}/haproxy/{name.lower()}" for name in FILES}
+FILES = {"CONFIG_FILE_LOC": "cfg", "SOCKET_PATH": "s", "METRICS_SOCKET_PATH": "m", "SERVER_STATE_FILE": "state"}
+FILES |= {"SERVER_STATE_BASE": ""}  # short: it puts a long name between, and a socket's path has 108 characters at most
+PLACES = {f"RAY_SERVE_HAPROXY_{name}": f"{tempfile.gettempdir()}/h/{file}" for name, file in FILES.items()}
 os.environ |= OPTIONS | PLACES  # it reads them when it is imported
 
 import ray  # noqa: E402
