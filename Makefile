@@ -4,9 +4,11 @@ CORPUS ?= bbc-news
 ARTIFACT ?= artifacts/demo
 TEST ?=
 SEEDS ?= 1
+SERVING ?=
 BIN := .venv/bin
+RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test lint format bench bench-accuracy lock
+.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -48,8 +50,19 @@ format: install
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,bench]'
 	touch $@
 
-bench: train .venv/bench
+.venv-bench/%/installed: benchmarks/servers/%.txt
+	$(PYTHON) -m venv .venv-bench/$*
+	.venv-bench/$*/bin/python -m pip install --quiet --requirement $<
+	.venv-bench/$*/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+bench: .venv/bench
+	-$(MAKE) --keep-going $(RIVALS)
 	$(BIN)/python -m benchmarks
+
+bench-servers: .venv/bench
+	-$(MAKE) --keep-going $(RIVALS)
+	$(BIN)/python -m benchmarks.serving $(SERVING)
 
 bench-accuracy: .venv/bench
 	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS)

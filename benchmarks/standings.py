@@ -1,0 +1,140 @@
+"""What was measured of each server, a line of JSON for each load, and the page that shows the medians."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.fleet import SERVERS, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+HEAD = """# Docket and other servers
+
+Written by `make bench-servers` on {cores} cores ({machine}), Python {python}; every measurement is a line of
+[servers.jsonl](servers.jsonl).
+
+Every server runs the same artifact through the same `Classifier`, in two workers of one torch thread. Each is started,
+checked, warmed, loaded and ended in turn, {rounds} times; shown are the medians of the rounds, and the range of
+requests/s. `wrk` posts the test part of 20 Newsgroups in a closed loop, from the same cores; its own CPU is not
+counted. *CPU* and *memory* are of a server's whole tree of processes, memory at the end of 64 connections, a shared
+page counted once. *Not answered*: requests with another status than 200, or lost.
+
+Before each load the answers to 50 documents are held against the classifier's own: label for label, scores to 0.0001.
+TF-IDF + LinearSVC answers for itself: *accuracy* says how well.
+
+![requests a second, latency and CPU](servers.svg)
+
+"""
+CONNECTIONS = (64, 16, 1)
+COLUMNS = (
+    "| server | requests/s | ours is | p50 | p99 | CPU s per 1,000 | not answered |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+class Row(NamedTuple):
+    """One load on one server, or why there is none.
+
+    ``unanswered``: requests with another status than 200, or lost. ``p50`` and ``p99``: milliseconds. ``cpu``: seconds
+    of the server's whole tree of processes during the load. ``memory``: bytes held at its end. ``accuracy``: of the
+    answers to the test part.
+    """
+
+    server: str
+    version: str
+    round: int = 0
+    connections: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    unanswered: int = 0
+    p50: float = 0.0
+    p99: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    accuracy: float = 0.0
+    missing: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Seconds of CPU for 1,000 requests."""
+        return 1000 * self.cpu / max(self.requests, 1)
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of earlier runs, if there were any."""
+    if not path.exists():
+        return []
+    return [Row(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write(out: Path, rows: Sequence[Row]) -> None:
+    """Each row as a line of JSON in servers.jsonl, and the page beside it."""
+    lines = [json.dumps(row._asdict()) + "\n" for row in rows]
+    (out / "servers.jsonl").write_text("".join(lines), encoding="utf-8")
+    facts = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    rounds = len({row.round for row in rows})
+    (out / "servers.md").write_text(HEAD.format(rounds=rounds, **facts) + tables(rows) + "\n", encoding="utf-8")
+
+
+def median(rows: Sequence[Row], value: Callable[[Row], float]) -> float:
+    """Over the rounds."""
+    return statistics.median(map(value, rows))
+
+
+def measured(rows: Sequence[Row], server: Server, connections: int) -> list[Row]:
+    """The rounds of one server under one load."""
+    return [row for row in rows if (row.server, row.connections) == (server.name, connections)]
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """A table for each load, and one of what the servers are."""
+    shown = [server for server in SERVERS if any(row.server == server.name for row in rows)]
+    parts = [_load(rows, shown, connections) for connections in CONNECTIONS]
+    return "\n\n".join([*parts, _servers(rows, shown)])
+
+
+def _load(rows: Sequence[Row], shown: Sequence[Server], connections: int) -> str:
+    name = f"## {connections} connection{'s' if connections > 1 else ''}"
+    lines = [_line(rows, server, connections) for server in shown]
+    return "\n".join([f"{name}\n", COLUMNS, *filter(None, lines)])
+
+
+def _line(rows: Sequence[Row], server: Server, connections: int) -> str:
+    own, ours = (measured(rows, each, connections) for each in (server, SERVERS[0]))
+    if not own:
+        return ""
+    rates = [row.rate for row in own]
+    cells = [
+        server.title,
+        f"{median(own, lambda row: row.rate):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
+        f"{median(ours, lambda row: row.rate) / median(own, lambda row: row.rate):.2f} times" if ours else "-",
+        f"{median(own, lambda row: row.p50):.1f} ms",
+        f"{median(own, lambda row: row.p99):.1f} ms",
+        f"{median(own, lambda row: row.cost):.2f}",
+        f"{sum(row.unanswered for row in own)}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _servers(rows: Sequence[Row], shown: Sequence[Server]) -> str:
+    lines = ["## The servers\n", "| server | memory | accuracy | versions | configuration |", "| --- " * 5 + "|"]
+    for server in shown:
+        own = measured(rows, server, CONNECTIONS[0])
+        why = next((row.missing for row in rows if row.server == server.name and row.missing), "")
+        configuration = server.configuration + (f" **Not measured to the end: {why}**" if why else "")
+        memory = f"{median(own, lambda row: row.memory) / 1e6:,.0f} MB" if own else "-"
+        accuracy = f"{100 * median(own, lambda row: row.accuracy):.1f} %" if own else "-"
+        version = next(row.version for row in rows if row.server == server.name)
+        lines.append(f"| {server.title} | {memory} | {accuracy} | {version} | {configuration} |")
+    return "\n".join(lines)

@@ -1,0 +1,215 @@
+"""The service beside other servers: what is read, compared, written and ended."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import chart, fleet, load, process, serving, standings
+from benchmarks.fleet import SERVERS, Said, Server
+from benchmarks.posts import Disagrees, Posts
+from benchmarks.process import Tree
+from benchmarks.process import serving as started
+from benchmarks.standings import Row
+
+ANSWERS = {
+    "/predict": {"label": "sports", "score": 0.5},
+    "/v2/models/docket/infer": {
+        "outputs": [{"name": "label", "data": ["sports"]}, {"name": "score", "data": [0.5]}],
+    },
+}
+ECHO = """
+import http.server, json, multiprocessing, os, sys, time
+def apart():
+    os.setsid()
+    time.sleep(600)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        text = json.loads(self.rfile.read(int(self.headers["content-length"])))["text"]
+        said = json.dumps({"label": text, "score": 1.0}).encode()
+        self.send_response(400 if text == "bad" else 200)
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+    def log_message(self, *_):
+        pass
+if __name__ == "__main__":
+    multiprocessing.get_context("fork").Process(target=apart).start()
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+"""
+AGREE = """
+import pathlib, sys, torch
+from benchmarks.onnx_network import OnnxNetwork
+from model import artifact
+from model.device import choose
+from tests import tiny
+pairs = torch.tensor([15 * 2 + 3, 15 * 3 + 4])
+folder = tiny.artifact(pathlib.Path(sys.argv[1]), grams=3, pairs=pairs OPTIONS)
+ours = artifact.read(folder, choose("cpu")).network
+theirs = OnnxNetwork(ours)
+ids = torch.randint(1, 15, (300,))
+ids[[20, 90]], ids[[21, 91]] = 0, 16
+for starts in ([0], [0, 1, 40, 41, 200]):
+    starts = torch.tensor(starts)
+    torch.testing.assert_close(ours(ids, starts), theirs(ids, starts), atol=1e-4, rtol=0)
+"""
+PLAIN = Server("echo", ())
+MOSEC, ONNX = (next(server for server in SERVERS if server.name == name) for name in ("mosec", "onnx"))
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+
+
+@pytest.fixture
+def echo(tmp_path, monkeypatch):
+    """A server of two processes that says each text as its label."""
+    (tmp_path / "echo.py").write_text(ECHO)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with started(Path(sys.executable), "echo", tmp_path, "/predict", PLAIN.dialect.body("hello")) as tree:
+        yield tree
+
+
+def rows(server: Server, rate: int = 100, rounds: int = 3) -> list[Row]:
+    return [
+        Row(server.name, "made 1.0", number, connections, rate + number, 1.0, 0, 2.0, 9.0, 0.1, 10**8, 0.875)
+        for number in range(rounds)
+        for connections in standings.CONNECTIONS
+    ]
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_every_server_names_itself_its_versions_and_how_it_is_configured(server):
+    assert server.title
+    assert "|" not in server.configuration
+    assert " workers" in server.configuration or "replicas" in server.configuration
+    assert all(package in server.version for package in server.packages)
+    source = (fleet.HERE / f"{server.name}.py").read_text()
+    assert source.count("\n") < 70
+
+
+def test_every_server_file_is_measured_and_every_lock_has_one_torch():
+    files = {path.stem for path in fleet.HERE.glob("*.py")} - {"__init__"}
+    assert files == {server.name for server in SERVERS}
+    for lock in fleet.HERE.glob("*.txt"):
+        torches = {line for line in lock.read_text().splitlines() if line.startswith("torch==")}
+        assert torches == (set() if lock.stem == "linear" else {"torch==2.13.0"}), lock
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_every_dialect_posts_the_text_in_one_line_and_reads_label_and_score(server):
+    body = server.dialect.body("two\nlines, \u00e9")
+    assert b"\n" not in body
+    assert "two\\nlines" in body.decode()
+    answer = ANSWERS[server.dialect.path]
+    assert server.dialect.said(json.dumps([answer] if server.dialect is fleet.LISTS else answer).encode()) == Said(
+        "sports", 0.5
+    )
+
+
+def test_a_report_is_the_last_line_that_wrk_prints():
+    said = 'Running 1s test\n  99%   3.22ms\n{"requests":5,"seconds":1.0,"refused":1,"lost":2,"p50":1.5,"p99":3.2}\n'
+    assert load.Report.of(said) == load.Report(5, 1.0, 1, 2, 1.5, 3.2)
+
+
+def test_without_wrk_there_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert serving.main([]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@needs_wrk
+def test_the_load_posts_the_documents_in_turn_and_counts_what_is_refused(echo, tmp_path):
+    bodies = tmp_path / "bodies"
+    bodies.write_bytes(b"\n".join(PLAIN.dialect.body(text) for text in ("good", "bad", "good \u00e9", "bad")) + b"\n")
+    report = load.post(echo.port, "/predict", bodies, 2, 1)
+    assert report.requests > 10
+    assert report.refused == pytest.approx(report.requests / 2, abs=3)
+    assert (report.lost, 0 < report.p50 <= report.p99 < 1000) == (0, True)
+
+
+def test_a_tree_is_counted_and_ended_whole(echo):
+    root, child = echo.processes()
+    assert echo.cpu() > 0
+    assert echo.memory() > 10**6
+    os.kill(child, 0)
+    assert Tree(root, echo.port).ask("/predict", PLAIN.dialect.body("goal")) == b'{"label": "goal", "score": 1.0}'
+
+
+def test_nothing_of_a_tree_is_left_when_it_has_ended(tmp_path, monkeypatch):
+    (tmp_path / "echo.py").write_text(ECHO)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with started(Path(sys.executable), "echo", tmp_path, "/predict", PLAIN.dialect.body("hello")) as tree:
+        processes = tree.processes()
+    limit = time.monotonic() + 10
+    while any(alive(each) for each in processes) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert len(processes) == 2
+    assert not any(alive(each) for each in processes)
+
+
+def alive(number: int) -> bool:
+    try:
+        return process._stat(str(number))[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_server_that_does_not_start_says_its_last_line(tmp_path, monkeypatch):
+    (tmp_path / "broken.py").write_text("import sys; sys.exit('no such port')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    starting = started(Path(sys.executable), "broken", tmp_path, "/predict", b"{}")
+    with pytest.raises(process.NotReady, match="no such port"), starting:
+        pass
+
+
+def test_answers_are_held_against_those_of_the_classifier(echo):
+    right = Posts(["goal", "vote"], ["goal", "law"], [Said("goal", 1.0), Said("vote", 1.0 - 1e-5)], 0.5)
+    right.check(echo, PLAIN)
+    assert right.accuracy_of(echo, PLAIN) == 0.5
+    for wrong in (Said("law", 1.0), Said("vote", 0.99)):
+        with pytest.raises(Disagrees, match="vote"):
+            right._replace(said=[Said("goal", 1.0), wrong]).check(echo, PLAIN)
+
+
+def test_the_table_shows_medians_and_how_many_times_ours_is_faster(tmp_path):
+    measured = [*rows(SERVERS[0], 200), *rows(MOSEC, 99), Row("ray", "ray 1", missing="no room")]
+    standings.write(tmp_path, measured)
+    chart.write(tmp_path, measured)
+    assert standings.read(tmp_path / "servers.jsonl") == measured
+    page = (tmp_path / "servers.md").read_text()
+    assert "in turn, 3 times" in page
+    for connections in standings.CONNECTIONS:
+        section = page.split(f"## {connections} connection")[1].split("##")[0]
+        assert "| mosec | 100 (99 to 101) | 2.01 times | 2.0 ms | 9.0 ms | 1.00 | 0 |" in section
+    assert "| mosec | 100 MB | 87.5 % | made 1.0 | Two workers" in page
+    assert "no dashboard, no usage statistics. **Not measured to the end: no room** |" in page
+    drawn = (tmp_path / "servers.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert "mosec" in drawn
+    chart.write(tmp_path, measured)
+    assert (tmp_path / "servers.svg").read_text() == drawn
+
+
+def test_a_server_measured_again_replaces_its_own_rows_alone(tmp_path, monkeypatch):
+    kept, again = SERVERS[0], MOSEC
+    standings.write(tmp_path, [*rows(kept), *rows(again, 50)])
+    monkeypatch.setattr(serving, "visit", lambda server, *_: rows(server, 70, rounds=1))
+    assert serving.measure([again], tmp_path, Posts([], [], [], 0.0), 1, 1, tmp_path) == 0
+    assert standings.read(tmp_path / "servers.jsonl") == [*rows(kept), *rows(again, 70, rounds=1)]
+
+
+def test_a_server_without_its_environment_has_a_row_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(fleet, "ROOT", tmp_path)
+    assert serving.measure([MOSEC], tmp_path, Posts([""], [], [], 0.0), 2, 1, tmp_path) == 1
+    assert "make bench-servers" in (tmp_path / "servers.md").read_text()
+
+
+@pytest.mark.skipif(not ONNX.python.exists(), reason="onnxruntime has an environment of its own: make bench-servers")
+@pytest.mark.parametrize("options", ["", ", both=False", ", window=0", ", pooling='mean'"])
+def test_the_network_in_onnx_runtime_says_what_ours_says(tmp_path, options):
+    code = AGREE.replace("OPTIONS", options)
+    subprocess.run([ONNX.python, "-c", code, tmp_path], cwd=process.ROOT, check=True, timeout=100)
