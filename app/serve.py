@@ -19,22 +19,25 @@ from model.refusal import Refusal
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
-    version = artifact.read(settings.artifact, device.choose(settings.device)).version
+    chosen = device.choose(settings.device)
+    version = artifact.read(settings.artifact, chosen).version
+    workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
     with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
         host, port = listener.getsockname()[:2]
         settings.model_copy(update={"host": host, "port": port}).write()
         config = uvicorn.Config(
             "app.main:from_environment",
             factory=True,
-            workers=settings.workers,
+            workers=workers,
             http=PatientProtocol,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        print(f"docket: serving {settings.artifact} ({version}) on {address}", file=sys.stderr, flush=True)  # noqa: T201  # for a person
-        if settings.workers > 1:
+        with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
+        print(f"docket: serving {settings.artifact} ({version}) on {address} {with_}", file=sys.stderr, flush=True)  # noqa: T201  # for a person
+        if workers > 1:
             share_metrics(Path(shared))
             _Workers(config, sockets=[listener]).run()
         else:

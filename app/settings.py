@@ -27,7 +27,9 @@ class Settings(BaseModel):
     artifact: Annotated[Path, Field(description="the folder that docket train wrote")] = Path("artifacts/demo")
     host: Annotated[str, Field(description="the address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="the port to listen on; 0 takes a free one")] = 8000
-    workers: Annotated[int, Field(ge=1, le=256, description="processes, each with a network of its own")] = 1
+    workers: Annotated[
+        int, Field(ge=0, le=256, description="processes, each with a network; 0: one a core, or one a GPU")
+    ] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU where there is one")] = "auto"
     max_body: Annotated[int, Field(ge=1, description="bytes of a request's body")] = 16 * 2**20
     batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384

@@ -1,10 +1,15 @@
-"""Where the network runs: the one place that chooses between CPU and GPU."""
+"""Where the network runs: the one place that chooses between CPU and GPU, and knows how many cores there are."""
+
+import os
+from pathlib import Path
 
 import torch
 
 from model.refusal import Refusal
 
 NAMES = ("auto", "cpu", "cuda")
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux says how much of the cores a container may use: microseconds, of each so many (control group v2)."""
 
 
 def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
@@ -28,3 +33,13 @@ def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
 def use_threads(threads: int) -> None:
     """How many cores a product may take, in the whole process."""
     torch.set_num_threads(threads)
+
+
+def cores(quota: Path = QUOTA) -> int:
+    """Whole cores that this process may keep busy: those it is bound to, and no more than its container's ``quota``."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(bound, int(allowed) // int(period)))
+    except (OSError, ValueError):  # no container, an older one, or one without a limit: "max 100000"
+        return bound

@@ -55,9 +55,16 @@ class Server:
 
 
 def environment(settings: dict[str, object]) -> dict[str, str]:
-    """This process's, with no ``DOCKET_…`` of its own and those of ``settings``, whose names have no prefix."""
+    """This process's, with no ``DOCKET_…`` of its own and those of ``settings``, whose names have no prefix.
+
+    One worker, unless they say otherwise.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
-    return own | {"OMP_NUM_THREADS": "1"} | {f"DOCKET_{name.upper()}": str(value) for name, value in settings.items()}
+    return (
+        own
+        | {"OMP_NUM_THREADS": "1", "DOCKET_WORKERS": "1"}
+        | {f"DOCKET_{name.upper()}": str(value) for name, value in settings.items()}
+    )
 
 
 def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -> subprocess.CompletedProcess[bytes]:

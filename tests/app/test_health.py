@@ -5,6 +5,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from model.device import cores
 from tests import tiny
 from tests.app.served import Server, samples, served
 
@@ -29,7 +30,7 @@ def test_a_service_that_is_well_says_so_and_what_it_serves(client: httpx.Client,
 
 def test_the_first_line_names_the_artifact_its_version_and_the_address(server: Server, artifact: Path) -> None:
     version = server.get("/health").json()["version"]
-    assert server.lines[0] == f"docket: serving {artifact} ({version}) on {server.url}\n"
+    assert server.lines[0] == f"docket: serving {artifact} ({version}) on {server.url} with 1 worker\n"
 
 
 def test_the_page_for_people_and_the_description_for_programs_are_there(client: httpx.Client) -> None:
@@ -202,3 +203,9 @@ def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
         assert samples(pair, "docket_confidence_count") == 40
         assert samples(pair, "docket_profile_unknown_rate") == tiny.PROFILE.unknown_rate
         assert samples(pair, "docket_profile_prediction_share") == pytest.approx(1)
+
+
+def test_there_are_as_many_workers_as_cores_where_nobody_says(artifact: Path) -> None:
+    with served(artifact, workers=0) as server:
+        assert f"with {cores()} worker" in server.lines[0]
+        assert server.get("/health").status_code == 200

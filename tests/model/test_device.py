@@ -1,0 +1,34 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from model.device import cores
+
+BOUND = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"),
+    [
+        ("max 100000\n", BOUND),
+        ("100000 100000\n", 1),
+        ("50000 100000\n", 1),
+        ("190000 100000\n", 1),
+        ("9900000 100000", BOUND),
+    ],
+)
+def test_a_container_keeps_no_more_cores_busy_than_it_may(tmp_path: Path, quota: str, most: int) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    assert cores(tmp_path / "cpu.max") == most
+
+
+def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_path: Path) -> None:
+    assert cores(tmp_path / "none") == BOUND
+    one = min(os.sched_getaffinity(0))
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {one})
+    try:
+        assert cores(tmp_path / "none") == 1
+    finally:
+        os.sched_setaffinity(0, before)
