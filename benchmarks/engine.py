@@ -14,6 +14,7 @@ from model import torchscript
 from model.network import TanhRNN
 
 WORDS, LABELS, DOCUMENTS, ROUNDS = 40_000, 20, 512, 5
+GEMM = 1024
 Documents = list[Tensor]
 
 
@@ -58,7 +59,26 @@ def table() -> str:
     for name, run in engines.items():
         speeds = [f"{_speed(run, texts, size):,.0f}" for size in (1, 8, 32)]
         rows.append(f"| {name} | {' | '.join(speeds)} |")
+    rate = gemm_rate()
+    for hidden in (64, 128):
+        most = rate / (_tokens(texts) / DOCUMENTS * 2 * 2 * hidden * hidden)  # two directions, a product and a sum each
+        rows.append(f"| the recurrent products alone at {rate / 1e9:.0f} GFLOP/s, hidden {hidden} | | | {most:,.0f} |")
     return "\n".join(rows)
+
+
+def gemm_rate() -> float:
+    """Operations a second of one large product in float32, the median of several."""
+    left, right = torch.randn(2, GEMM, GEMM)
+    seconds = []
+    for _ in range(4 * ROUNDS):
+        begin = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - begin)
+    return 2 * GEMM**3 / statistics.median(seconds)
+
+
+def _tokens(texts: Documents) -> int:
+    return sum(len(own) for own in texts)
 
 
 def _speed(run: Callable[[Documents], object], texts: Documents, size: int) -> float:
