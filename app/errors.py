@@ -6,7 +6,6 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException as FrameworkException
@@ -18,21 +17,17 @@ from app.schemas import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("docket")
 
 
-class BodyTooLarge(HTTPException):
-    """More bytes than ``DOCKET_MAX_BODY``; an ``HTTPException``: FastAPI makes any other into 400 while it reads."""
+class BodyTooLarge(Exception):
+    """More bytes than ``DOCKET_MAX_BODY``."""
 
     def __init__(self, most: int) -> None:
-        detail = f"the body is larger than {most} bytes: send less at once, or raise DOCKET_MAX_BODY"
-        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-
-    def __str__(self) -> str:
-        return str(self.detail)
+        super().__init__(f"the body is larger than {most} bytes: send less at once, or raise DOCKET_MAX_BODY")
 
 
 class InvalidBody(Exception):
@@ -73,9 +68,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
 
 def install(app: FastAPI) -> None:
     """Answer every failure by the table, and what the framework itself refuses (404, 405) in the same form."""
-    for kind in STATUS:
-        app.add_exception_handler(kind, _answer)
     app.add_exception_handler(FrameworkException, _framework)
+    app.add_middleware(Failures)
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Any = None) -> Response:
@@ -85,7 +79,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 
 class Failures:
-    """ASGI middleware: a failure that no other entry of the table names is logged and answered, and goes no further."""
+    """ASGI middleware: a failure is answered by the table, and goes no further."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -100,17 +94,16 @@ class Failures:
 
         try:
             await self._app(scope, receive, noted)
-        except Exception as error:  # the last row of the table: all that no other names
+        except Exception as error:  # the last row of the table is for all that no other names
             if started or scope["type"] != "http":
                 raise
-            log.exception("a request failed")
-            response = await _answer(Request(scope), error)
-            await response(scope, receive, send)
+            await _answer(error)(scope, receive, send)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+def _answer(error: Exception) -> Response:
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("a request failed", exc_info=error)
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
     if isinstance(error, Draining):

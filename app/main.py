@@ -12,6 +12,7 @@ from app import errors
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
+from app.direct import Direct
 from app.drain import draining_on_sigterm
 from app.metrics import Metrics, RequestMetrics
 from app.queue import Limits
@@ -39,8 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
+    app.add_middleware(Direct, routes=router.routes)
     errors.install(app)
-    app.add_middleware(errors.Failures)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)
