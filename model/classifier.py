@@ -76,10 +76,13 @@ class Classifier:
         return classifier
 
     def warm_up(self) -> None:
-        """Let TorchScript see each method often enough to have compiled it: it does so in the second and third call."""
+        """Let TorchScript see each method often enough to have compiled it: it does so in the second and third call.
+
+        Words of other scripts build the pattern that finds them.
+        """
         for _ in range(3):
             for explain in (False, True):
-                self.predict([self.encode("warm", explain), self.encode("warm " * 100, explain)])
+                self.predict([self.encode("warm", explain), self.encode("wärm " * 100, explain)])
 
     @torch.inference_mode()
     def predict(self, encodings: Sequence[Encoding]) -> list[Prediction]:

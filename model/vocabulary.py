@@ -78,7 +78,7 @@ class Vocabulary:
 
     def _spelt(self, word: str) -> tuple[int, ...]:
         """The ids of the word's grams that are known."""
-        return tuple(self._gram_ids[gram] for gram in grams_of(word) if gram in self._gram_ids)
+        return tuple(filter(None, map(self._gram_ids.get, grams_of(word))))
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where each word of ``encode(text)`` stands: its first character and the one after its last."""
