@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> int:
-    """Write docs/benchmarks.md, docs/servers.md and docs/rivals.md; 0: all of it could be measured."""
-    page = f"""# Benchmarks
+    """Write docs/performance.md, docs/servers.md and docs/rivals.md; 0: all of it could be measured."""
+    page = f"""# Performance
 
 Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch
 {torch.__version__}. On a shared machine compare rows of one table, not tables of two days.
@@ -30,7 +30,7 @@ Documents a second on one thread: {engine.DOCUMENTS} of 216 tokens on average, b
 
 The service beside others is in [servers.md](servers.md).
 """
-    (ROOT / "docs" / "benchmarks.md").write_text(page, encoding="utf-8")
+    (ROOT / "docs" / "performance.md").write_text(page, encoding="utf-8")
     print(page)
     return max(serving.main([]), accuracy.main([corpora.DEFAULT]))
 
