@@ -30,6 +30,7 @@ def serve(settings: Settings) -> None:
             factory=True,
             workers=workers,
             http=PatientProtocol,
+            proxy_headers=False,  # nothing here asks who the client is
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
