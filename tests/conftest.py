@@ -1,3 +1,4 @@
+import hypothesis  # noqa: F401  # its plugin would import it after the last test, where Python 3.11 can fail (CPython 106905)
 import pytest
 
 from model import device
