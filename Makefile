@@ -56,7 +56,7 @@ format: install
 	.venv-bench/$*/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-bench: .venv/bench
+bench: train .venv/bench
 	-$(MAKE) --keep-going $(RIVALS)
 	$(BIN)/python -m benchmarks
 

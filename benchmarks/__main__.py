@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import accuracy, engine, serving
+from benchmarks import accuracy, endurance, engine, serving
 from training import corpora
 
 ROOT = Path(__file__).parent.parent
+ARTIFACT = ROOT / "artifacts" / "demo"
 
 
 def main() -> int:
@@ -27,6 +28,10 @@ Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python
 Documents a second on one thread: {engine.DOCUMENTS} of 216 tokens on average, both directions, the median run.
 
 {engine.table()}
+
+## The service
+
+{endurance.tables(ARTIFACT)}
 
 The service beside others is in [servers.md](servers.md).
 """

@@ -109,7 +109,7 @@ def _until_ready(process: subprocess.Popen[bytes], tree: Tree, path: str, body: 
             tree.ask(path, body)
         except (OSError, NotReady) as error:
             last = str(error)
-            time.sleep(0.2)
+            time.sleep(0.02)
         else:
             return
     written = log.read_text(errors="replace").strip().splitlines()
