@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         classifier = Classifier.load(settings.artifact, settings.device, threads=1)
+        gc.freeze()  # what is loaded stays: a collection that looks at all of it would stop every request
         metrics.reference.show(classifier)
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
         async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
