@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NotRequired
 
-from pydantic_core import to_json
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
 if TYPE_CHECKING:
     from app.schemas import Options
     from model import classifier as model
     from model.classifier import Classifier, Prediction
-
-__all__ = ["Answer", "Answers", "BatchAnswer", "BatchError", "answer", "to_json"]
 
 
 class Score(TypedDict):

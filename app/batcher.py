@@ -11,10 +11,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
+from app.outcome import BatchRecord, Outcome, Timing
 from app.queue import Limits, Queue, Waiting
 from app.worker import Worker
 
@@ -30,36 +30,6 @@ class DeadlinePassed(Exception):
 
 class Draining(Exception):
     """The service is on its way out and takes nothing new."""
-
-
-class Timing(NamedTuple):
-    """What an item had to do with: ``waited`` seconds in the queue, then ``seconds`` in a batch of ``items``."""
-
-    waited: float
-    items: int
-    seconds: float
-
-
-class Outcome(NamedTuple, Generic[Result]):
-    """An item's own result and its timing."""
-
-    result: Result
-    timing: Timing
-
-
-@dataclass(frozen=True)
-class BatchRecord:
-    """What one batch came to; ``waited``: seconds that each item was in the queue; ``left``: items passed over before
-    it because nobody waited for them any more; ``waiting``: items in the queue when it was done.
-    """
-
-    items: int
-    weight: int
-    waited: tuple[float, ...]
-    seconds: float
-    left: int
-    waiting: int
-    error: Exception | None
 
 
 class Batcher(Generic[Item, Result]):
@@ -155,7 +125,7 @@ class Batcher(Generic[Item, Result]):
         error: Exception | None = None
         try:
             results = await self._worker.call(lambda: self._run_checked([waiting.item for waiting in batch]))
-        except Exception as raised:  # whatever run raises belongs to those who wait for it
+        except Exception as raised:  # whatever run raises goes to those who wait for it, who would wait for ever else
             error = raised
             await self._share_out(raised, batch)
         else:

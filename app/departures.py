@@ -19,7 +19,8 @@ class Departures:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or end without one once the client has gone."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request = asyncio.current_task()

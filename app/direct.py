@@ -26,7 +26,8 @@ class Direct:
             route.path: route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, by the endpoint itself where it is one of the routes."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if route is None:
             return await self._app(scope, receive, send)

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -31,7 +31,7 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 @contextmanager
-def draining_on_sigterm(batcher: Batcher, grace: float) -> Iterator[None]:  # type: ignore[type-arg]  # of anything
+def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[None]:
     """Put the drain before whatever the server does on SIGTERM and SIGINT; a second signal goes to the server at once.
 
     What still waits a second before the end of ``grace`` is answered with 503 while there is time to send it.

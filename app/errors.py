@@ -84,7 +84,8 @@ class Failures:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or say what failed."""
         started = False
 
         async def noted(message: Message) -> None:
@@ -94,7 +95,7 @@ class Failures:
 
         try:
             await self._app(scope, receive, noted)
-        except Exception as error:  # the last row of the table is for all that no other names
+        except Exception as error:  # whatever it is, its client is told: the table has a row for every exception
             if started or scope["type"] != "http":
                 raise
             await _answer(error)(scope, receive, send)

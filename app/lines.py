@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.answers import to_json
+from pydantic_core import to_json
+
 from app.schemas import BatchDocument
 from app.service import read_document, results
 from model.refusal import Refusal
@@ -28,13 +29,13 @@ def predict(classifier: Classifier, source: str, options: Options) -> Iterator[s
 
     A blank text has an ``error`` for its answer; a line that is no document raises ``Refusal`` where it stands.
     """
-    try:
-        opened = nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb")  # noqa: SIM115  # below
-    except OSError as error:
-        raise Refusal(
-            f"{source} cannot be read ({error.strerror}): name a file of JSON lines, or - for stdin"
-        ) from error
-    with opened as file:
+    with ExitStack() as stack:
+        try:
+            file = sys.stdin.buffer if source == "-" else stack.enter_context(Path(source).open("rb"))
+        except OSError as error:
+            raise Refusal(
+                f"{source} cannot be read ({error.strerror}): name a file of JSON lines, or - for stdin"
+            ) from error
         documents = (_document(line, number, source) for number, line in enumerate(file, start=1) if line.strip())
         while chosen := list(islice(documents, AT_ONCE)):
             read = [read_document(document) for document in chosen]

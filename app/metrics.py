@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from app.batcher import BatchRecord
+    from app.outcome import BatchRecord
     from model.classifier import Prediction
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -33,7 +33,7 @@ class Metrics:
         self._read = self._own
         if shared is not None:
             self._read = CollectorRegistry()
-            MultiProcessCollector(self._read, str(shared))  # type: ignore[no-untyped-call]  # it has no types
+            MultiProcessCollector(self._read, str(shared))
         own = self._own
         self.requests = Counter("docket_requests_total", "Requests", ["path", "status"], registry=own)
         self.request_seconds = Histogram(
@@ -89,7 +89,8 @@ class RequestMetrics:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and count it under its status, or as left."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         began, status = time.perf_counter(), LEFT

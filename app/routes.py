@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic_core import to_json
 
-from app.answers import Answer, Answers, to_json
+from app.answers import Answer, Answers
 from app.body import read
 from app.errors import NotReady
 from app.schemas import Batch, Document, Health, Problem
@@ -16,7 +17,7 @@ from app.schemas import Batch, Document, Health, Problem
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from app.batcher import Timing
+    from app.outcome import Timing
     from app.service import Service
 
 
@@ -36,7 +37,7 @@ router = APIRouter()
 
 
 def _takes(body: type[BaseModel]) -> dict[str, Any]:
-    """A body as it is documented: the endpoint reads it itself, FastAPI would take longer than the network."""
+    """A body as it is documented; the endpoint reads it itself."""
     schema = body.model_json_schema()
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 

@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
-        print(f"docket: serving {settings.artifact} ({version}) on {address} {with_}", file=sys.stderr, flush=True)  # noqa: T201  # for a person
+        sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
         if workers > 1:
             share_metrics(Path(shared))
             _Workers(config, sockets=[listener]).run()

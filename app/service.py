@@ -13,8 +13,9 @@ from app.schemas import BatchDocument, Health, Options, sentence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from app.batcher import Batcher, Timing
+    from app.batcher import Batcher
     from app.metrics import Metrics
+    from app.outcome import Timing
     from model.classifier import Classifier, Prediction
     from model.vocabulary import Encoding
 

@@ -44,7 +44,7 @@ class Worker(Generic[Result]):
             self._busy = True
             try:
                 future.set_result(function())
-            except Exception as error:  # it is the caller's
+            except Exception as error:  # whatever the function raises goes to its caller, and the thread lives on
                 future.set_exception(error)
             except BaseException as error:  # SystemExit in a thread would end nothing but this thread
                 future.set_exception(RuntimeError(repr(error)))

@@ -28,7 +28,7 @@ START = 0.1
 class Affine(nn.Linear):
     """``nn.Linear`` without constants: TorchScript writes those in the order of a set, another in each process."""
 
-    __constants__: list[str] = []  # noqa: RUF012  # as nn.Linear declares it
+    __constants__: list[str] = []  # noqa: RUF012  # nn.Linear declares a list, and mypy wants its own type of what overrides it
 
 
 class TanhRNN(nn.Module):

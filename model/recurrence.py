@@ -37,7 +37,7 @@ class TrainableRecurrence(nn.Module):
 
     def forward(self, inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
         """See ``recur``; ``inputs`` is consumed."""
-        result: Tensor = _Recur.apply(inputs, recurrent, active)  # type: ignore[no-untyped-call]  # torch has no types
+        result: Tensor = _Recur.apply(inputs, recurrent, active)  # type: ignore[no-untyped-call]  # torch gives Function.apply no types
         return result
 
 

@@ -22,8 +22,8 @@ FILES |= {"SERVER_STATE_BASE": ""}  # short: it puts a long name between, and a 
 PLACES = {f"RAY_SERVE_HAPROXY_{name}": f"{tempfile.gettempdir()}/h/{file}" for name, file in FILES.items()}
 os.environ |= OPTIONS | PLACES  # it reads them when it is imported
 
-import ray  # noqa: E402
-from ray import serve  # noqa: E402
+import ray  # noqa: E402  # after its options are set
+from ray import serve  # noqa: E402  # likewise
 
 if TYPE_CHECKING:
     from starlette.requests import Request

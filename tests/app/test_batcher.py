@@ -7,7 +7,8 @@ from functools import wraps
 
 import pytest
 
-from app.batcher import Batcher, BatchRecord, DeadlinePassed, Draining, Outcome
+from app.batcher import Batcher, DeadlinePassed, Draining
+from app.outcome import BatchRecord, Outcome
 from app.queue import Limits, QueueFull
 
 PATIENCE = 30.0
@@ -64,7 +65,7 @@ def batcher_of(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the others run until it is so; the test's own time limit ends it where it never is."""
-    while not condition():  # noqa: ASYNC110  # what is waited for sets no event
+    while not condition():  # noqa: ASYNC110  # it reads the queue, which sets no event for tests
         await asyncio.sleep(0.001)
 
 
