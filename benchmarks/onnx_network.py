@@ -10,9 +10,10 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, embedding_bag
 
 from model.layout import cut, lengths_of
+from model.pooling import weights_of
 from model.reading import read
 from model.refusal import Refusal
 
@@ -23,14 +24,15 @@ SIDES = ("forward", "reverse")
 
 
 class OnnxNetwork:
-    """Logits [documents, labels] of ``ids`` and ``starts``, as ``model.network.TanhRNN`` has them.
+    """Logits [documents, labels] of ``ids`` and ``starts``, as ``model.folded.FoldedRNN`` has them.
 
     Words are looked up, windows cut and states pooled in torch; an ``RNN`` node for each direction runs the windows, of
-    the lengths that ``sequence_lens`` says. Its W_xh is the identity: what it would be is folded into the table.
+    the lengths that ``sequence_lens`` says. Its W_xh is the identity: what it would be is folded into the table. Its
+    states are the logistic ones, which begin at a half.
     """
 
     def __init__(self, network: Network, threads: int = 1) -> None:
-        if network.recurrent.shape[0] != 1:
+        if len(network.recurrent) != 1:
             raise Refusal("this network has several layers, and ONNX Runtime is measured with one: train another")
         self.output, self.explain = network.output, network.explain
         self._network, self._directions = network, network.recurrent.shape[1]
@@ -44,19 +46,22 @@ class OnnxNetwork:
     def __call__(self, ids: Tensor, starts: Tensor) -> Tensor:
         """See ``TanhRNN.forward``."""
         network = self._network
-        tokens, starts, more = read(ids, starts, network.words, network.grams, network.pairs)
+        tokens, starts, spelt = read(ids, starts, network.words, network.grams)
+        looked_up = network.looked_up(tokens, starts)
         begins, document = cut(starts, tokens.numel(), network.window)
         lengths = lengths_of(begins, tokens.numel())
         window = torch.repeat_interleave(lengths)
         step = torch.arange(tokens.numel()) - begins[window]
-        given = {"lengths": lengths.int().numpy()}
+        first = np.full((1, lengths.numel(), network.recurrent.shape[-1]), 0.5, dtype=np.float32)
+        given = {"lengths": lengths.int().numpy(), "first": first}
         for side, table in zip(SIDES, self._table, strict=False):
-            rows = embedding(tokens, table).index_add_(0, more.at, embedding(more.row, table))
+            rows = embedding_bag(looked_up, table, mode="sum").index_add_(0, spelt.at, embedding(spelt.row, table))
             padded = rows.new_zeros(int(lengths.max()), lengths.numel(), rows.shape[1])
             padded[step, window] = rows
             given[side] = padded.numpy()
-        weights = network.weights(tokens, starts).unsqueeze(1)
-        states = [torch.from_numpy(found)[step, 0, window] * weights for found in self._session.run(None, given)]
+        weights = weights_of(tokens, starts, network.importance, network.pooling).unsqueeze(1)
+        found = [torch.from_numpy(states)[step, 0, window] for states in self._session.run(None, given)]
+        states = [(own - 0.5) * weights for own in found]
         pooled = torch.zeros(starts.numel(), self.output.in_features).index_add_(
             0, document[window], torch.cat(states, 1)
         )
@@ -65,15 +70,17 @@ class OnnxNetwork:
 
 
 def recurrence(recurrent: Tensor) -> onnx.ModelProto:
-    """h_t = tanh(W_hh h_{t-1} + x_t) for each direction; ``recurrent``: [directions, hidden, hidden], transposed."""
+    """s_t = s(4 W_hh s_{t-1} + u_t) for each direction; ``recurrent``: [directions, hidden, hidden], transposed."""
     hidden = recurrent.shape[-1]
     sides = SIDES[: len(recurrent)]
     constants = [numpy_helper.from_array(np.eye(hidden, dtype=np.float32)[None], "identity")]
-    nodes, inputs, outputs = [], [helper.make_tensor_value_info("lengths", TensorProto.INT32, ["windows"])], []
+    inputs = [helper.make_tensor_value_info("lengths", TensorProto.INT32, ["windows"])]
+    inputs.append(helper.make_tensor_value_info("first", TensorProto.FLOAT, [1, "windows", hidden]))
+    nodes, outputs = [], []
     for side, matrix in zip(sides, recurrent, strict=True):
         constants.append(numpy_helper.from_array(matrix.T.contiguous().numpy()[None], f"recurrent_{side}"))
-        given, found = [side, "identity", f"recurrent_{side}", "", "lengths"], [f"states_{side}"]
-        nodes.append(helper.make_node("RNN", given, found, direction=side, hidden_size=hidden, activations=["Tanh"]))
+        given, found = [side, "identity", f"recurrent_{side}", "", "lengths", "first"], [f"states_{side}"]
+        nodes.append(helper.make_node("RNN", given, found, direction=side, hidden_size=hidden, activations=["Sigmoid"]))
         inputs.append(helper.make_tensor_value_info(side, TensorProto.FLOAT, ["steps", "windows", hidden]))
         outputs.append(helper.make_tensor_value_info(*found, TensorProto.FLOAT, ["steps", 1, "windows", hidden]))
     graph = helper.make_graph(nodes, "recurrence", inputs, outputs, constants)

@@ -26,15 +26,16 @@ def lay_out(lengths: Tensor, directions: int) -> Layout:
     active = lengths.numel() - counts.cumsum(0)[:-1]  # windows longer than 0, than 1, …
     first_row = active.cumsum(0) - active
     window = torch.repeat_interleave(lengths)
-    step = torch.arange(window.numel(), device=lengths.device) - (lengths.cumsum(0) - lengths)[window]
-    place = (first_row[step] + rank[window]).unsqueeze(0)
+    token = torch.arange(window.numel(), device=lengths.device)
+    own_rank = rank.index_select(0, window)
+    step = token - (lengths.cumsum(0) - lengths).index_select(0, window)
+    place = (first_row.index_select(0, step) + own_rank).unsqueeze(0)
     if directions == 2:
-        from_end = lengths[window] - 1 - step
-        place = torch.cat([place, (first_row[from_end] + rank[window]).unsqueeze(0)])
-    token = torch.empty_like(place)
-    token.scatter_(1, place, torch.arange(window.numel(), device=lengths.device).expand_as(place))
+        from_end = (lengths - 1).index_select(0, window) - step
+        place = torch.cat([place, (first_row.index_select(0, from_end) + own_rank).unsqueeze(0)])
+    inverse = torch.empty_like(place).scatter_(1, place, token.expand_as(place))
     steps: list[int] = active.tolist()
-    return Layout(place, token, steps)
+    return Layout(place, inverse, steps)
 
 
 def lengths_of(begins: Tensor, tokens: int) -> Tensor:
@@ -49,8 +50,9 @@ def cut(starts: Tensor, tokens: int, window: int) -> tuple[Tensor, Tensor]:
         return starts, documents
     windows = torch.div(lengths_of(starts, tokens) + window - 1, window, rounding_mode="floor")
     document = torch.repeat_interleave(windows)
-    nth = torch.arange(document.numel(), device=starts.device) - (windows.cumsum(0) - windows)[document]
-    return starts[document] + nth * window, document
+    first = starts - (windows.cumsum(0) - windows) * window
+    nth = torch.arange(document.numel(), device=starts.device)
+    return first.index_select(0, document) + nth * window, document
 
 
 def chunks(begins: Tensor, size: int) -> list[int]:

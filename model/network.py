@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, embedding_bag
 
 from model.layout import Layout, chunks, cut, lay_out, lengths_of, span
-from model.reading import Rows, read, within
-from model.recurrence import TrainableRecurrence
+from model.pooling import weights_of
+from model.reading import Rows, paired, read, within
+from model.recurrence import recur
 
 CHUNK = 8192
 """Tokens whose states are held at once, rounded to whole windows: a book needs no more memory than a batch."""
-STRANGE = 3.0
-"""What an unknown word counts for in a document's length |w|: it says little, and leaves the known ones less sure."""
 START = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
 
@@ -37,11 +36,7 @@ class TanhRNN(nn.Module):
     ``words``: rows of the table that are words', the first the unknown word's; ``grams``: rows after them.
     ``pairs``: int64, rising: the known pairs, each as ``before * words + word``; theirs are the last rows.
     ``window``: tokens in a window; 0 reads a document from end to end in one.
-    ``pooling``: the w_t. ``last``: all on the last state, g = 1. ``mean``: all alike, g = 1. ``weighted``: the word's
-    ``importance`` times (1 + ln n) / n where the document has it n times: said ten times it counts 3.3 times, not ten
-    (sublinear term frequency: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, 6.4.1); and
-    g = 1 / |w|, the length of the vector of each distinct word's weight, so that a document of many is surer of itself,
-    and one of many unknown words less: those are as long there as a word of some rarity.
+    ``pooling``: the g w_t, see ``model.pooling``.
     """
 
     pairs: Tensor
@@ -63,7 +58,7 @@ class TanhRNN(nn.Module):
         super().__init__()
         assert pooling in ("last", "mean", "weighted")
         self.words, self.grams, self.window, self.pooling = words, grams, window, pooling
-        self.chunk, self.strange = CHUNK, STRANGE
+        self.chunk = CHUNK
         self.directions = 2 if both else 1
         width = self.directions * hidden
         known = torch.empty(0, dtype=torch.int64) if pairs is None else pairs
@@ -71,10 +66,8 @@ class TanhRNN(nn.Module):
         self.rows = words + grams + known.numel()
         self.table = nn.Parameter(torch.empty(self.directions * self.rows, hidden))  # W_xh, a direction after the other
         self.bias = nn.Parameter(torch.zeros(self.directions, 1, hidden))  # b_h
-        self.folded = False  # whether the words' rows bring b_h along
         self.register_buffer("importance", torch.ones(words))
         self.recurrent = nn.Parameter(torch.empty(layers, self.directions, hidden, hidden))  # W_hh, transposed
-        self.recurrence: nn.Module = TrainableRecurrence()
         self.deeper = nn.ModuleList(Affine(width, width) for _ in range(layers - 1))  # W_xh, b_h of layers 2, 3, …
         self.output = Affine(width, labels)  # W_hy, b_y
         self.start()
@@ -103,7 +96,9 @@ class TanhRNN(nn.Module):
 
         ``common``: read only words of smaller ids, and the others as the unknown word, so that training meets it.
         """
-        tokens, starts, more = read(ids, starts, self.words, self.grams, self.pairs)
+        tokens, starts, spelt = read(ids, starts, self.words, self.grams)
+        known = paired(tokens, starts, self.words, self.grams, self.pairs)
+        more = Rows(torch.cat([known.at, spelt.at]), torch.cat([known.row, spelt.row]))
         weights = self.weights(tokens, starts)
         if common is not None:
             tokens = torch.where(tokens < common, tokens, torch.zeros_like(tokens))
@@ -122,59 +117,25 @@ class TanhRNN(nn.Module):
         pooled = torch.zeros(starts.numel(), windows.shape[1], device=windows.device, dtype=windows.dtype)
         return pooled.index_add(0, document, windows)
 
-    def explain(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and each word's share of its document's highest logit, [words].
-
-        A share is ``g w_t`` times the label's row of W_hy times h_t: a document's shares and b_y sum to the logit.
-        """
-        logits = self.forward(ids, starts)
-        tokens, starts, more = read(ids, starts, self.words, self.grams, self.pairs)
-        document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
-        toward = self.output.weight[logits.argmax(1)[document]]
-        begins, _ = cut(starts, tokens.numel(), self.window)
-        shares: list[Tensor] = []
-        first = 0
-        for count in chunks(begins, self.chunk):
-            begin, end, own = span(begins, first, count, tokens.numel())
-            states, layout = self.states(tokens[begin:end], within(more, begin, end), own)
-            shares.append((in_document_order(states, layout) * toward[begin:end]).sum(1))
-            first += count
-        return logits, torch.cat(shares) * self.weights(tokens, starts)
-
     def states(self, tokens: Tensor, more: Rows, begins: Tensor) -> tuple[Tensor, Layout]:
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
         layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
         direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
-        inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training)
-        if not self.folded:
-            inputs = inputs + self.bias
+        inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training) + self.bias
         if more.at.numel() > 0:
             at = (layout.place[:, more.at] + direction * tokens.numel()).flatten()
             rows = embedding((more.row + direction * self.rows).flatten(), self.table, sparse=self.training)
             inputs.view(-1, inputs.shape[2]).index_add_(0, at, rows)
-        states: Tensor = self.recurrence(inputs, self.recurrent[0], layout.active)
+        states: Tensor = recur(inputs, self.recurrent[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             inputs = deeper(in_document_order(states, layout)).unflatten(1, (self.directions, -1))
             inputs = torch.stack([inputs[layout.token[d], d] for d in range(self.directions)])
-            states = self.recurrence(inputs, self.recurrent[below + 1], layout.active)
+            states = recur(inputs, self.recurrent[below + 1], layout.active)
         return states, layout
 
     def weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The ``g w_t``, [tokens]."""
-        lengths = lengths_of(starts, tokens.numel())
-        if self.pooling == "last":
-            last = torch.zeros(tokens.numel(), device=tokens.device)
-            return last.index_fill(0, starts + lengths - 1, 1.0)
-        document = torch.repeat_interleave(lengths)
-        if self.pooling == "mean":
-            return 1.0 / lengths[document]
-        _, kind, counts = torch.unique(document * self.words + tokens, return_inverse=True, return_counts=True)
-        times = torch.where(tokens == 0, 1, counts[kind])  # two unknown words are not one word said twice
-        raw: Tensor = self.importance[tokens] * (1.0 + times.log()) / times
-        # w_t = raw_t / sum raw, and g = 1 / |w|: the sum cancels. n tokens of a word share its weight, hence n raw^2.
-        size = torch.where(tokens == 0, self.strange, raw)
-        squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
-        return raw * squares.index_add(0, document, size * size * times).rsqrt()[document]
+        return weights_of(tokens, starts, self.importance, self.pooling)
 
 
 def in_document_order(states: Tensor, layout: Layout) -> Tensor:

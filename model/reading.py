@@ -16,35 +16,38 @@ class Rows(NamedTuple):
     row: Tensor
 
 
-def read(ids: Tensor, starts: Tensor, words: int, grams: int, pairs: Tensor) -> tuple[Tensor, Tensor, Rows]:
-    """The words [words], where each document begins among them, and the rows of their pairs and grams.
+def read(ids: Tensor, starts: Tensor, words: int, grams: int) -> tuple[Tensor, Tensor, Rows]:
+    """The words [words], where each document begins among them, and the rows of their grams.
 
     ``ids``: the words of all documents end to end, grams after the word that they spell. ``starts``: where in ``ids``
-    each document begins. ``words`` and ``grams``: how many rows are theirs. ``pairs``: see ``paired``.
+    each document begins. ``words`` and ``grams``: how many rows are theirs.
     """
     if grams == 0:
-        return ids, starts, paired(ids, starts, words, grams, pairs)
+        return ids, starts, Rows(ids[:0], ids[:0])
     word = ids < words
     place = word.cumsum(0) - 1
     gram = word.logical_not().nonzero().squeeze(1)
-    tokens, starts = ids[word], place[starts]
-    known = paired(tokens, starts, words, grams, pairs)
-    return tokens, starts, Rows(torch.cat([known.at, place[gram]]), torch.cat([known.row, ids[gram]]))
+    found = Rows(place.index_select(0, gram), ids.index_select(0, gram))
+    return ids.masked_select(word), place.index_select(0, starts), found
+
+
+def pairs_of(tokens: Tensor, starts: Tensor, words: int) -> Tensor:
+    """The pair that each word makes with the one before it, ``before * words + word``; -2 where a document begins."""
+    pairs = torch.cat([tokens[:1], tokens[:-1]]) * words + tokens
+    return pairs.index_fill_(0, starts, -2)
 
 
 def paired(tokens: Tensor, starts: Tensor, words: int, grams: int, pairs: Tensor) -> Rows:
-    """The row of each known pair, at its second word; ``pairs``: rising, each as ``before * words + word``."""
+    """The row of each known pair, at its second word; ``pairs``: int64, rising: those that are known."""
     if pairs.numel() == 0:
         return Rows(tokens[:0], tokens[:0])
-    pair = torch.cat([tokens[:1], tokens[:-1]]) * words + tokens
-    place = torch.searchsorted(pairs, pair).clamp(max=pairs.numel() - 1)
-    known = pairs[place] == pair
-    known[starts] = False
-    at = known.nonzero().squeeze(1)
+    own = pairs_of(tokens, starts, words)
+    place = torch.searchsorted(pairs, own).clamp(max=pairs.numel() - 1)
+    at = (pairs[place] == own).nonzero().squeeze(1)
     return Rows(at, place[at] + words + grams)
 
 
 def within(rows: Rows, begin: int, end: int) -> Rows:
     """The rows of the words from ``begin`` to ``end``, counted from there."""
     inside = ((rows.at >= begin) & (rows.at < end)).nonzero().squeeze(1)
-    return Rows(rows.at[inside] - begin, rows.row[inside])
+    return Rows(rows.at.index_select(0, inside) - begin, rows.row.index_select(0, inside))

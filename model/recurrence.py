@@ -5,52 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
-def recur(states: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
+def recur(inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
     """Turn inputs into states, in place: one product and one tanh a step.
 
-    ``states``: [directions, tokens, hidden], the inputs W_xh x_t + b_h in the time order of ``layout``.
-    ``recurrent``: [directions, hidden, hidden], W_hh transposed. ``active``: windows that have a t-th token.
+    ``inputs``: [directions, tokens, hidden], W_xh x_t + b_h in the time order of ``layout``. ``recurrent``:
+    [directions, hidden, hidden], W_hh transposed. ``active``: windows that have a t-th token.
     """
-    previous, begin = 0, 0
-    for count in active:
-        now = states[:, begin : begin + count]
-        if begin > 0:
-            now.baddbmm_(states[:, previous : previous + count], recurrent)
-        now.tanh_()
-        previous, begin = begin, begin + count
+    states: Tensor = _Recur.apply(inputs, recurrent, active)  # type: ignore[no-untyped-call]  # torch gives Function.apply no types
     return states
 
 
-class Recurrence(nn.Module):
-    """``recur`` as a layer without weights of its own."""
-
-    def forward(self, inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
-        """See ``recur``; ``inputs`` is consumed."""
-        return recur(inputs, recurrent, active)
-
-
-class TrainableRecurrence(nn.Module):
-    """The same with a derivative: back through time by hand, 2 products a step and no graph of single steps."""
-
-    def forward(self, inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
-        """See ``recur``; ``inputs`` is consumed."""
-        result: Tensor = _Recur.apply(inputs, recurrent, active)  # type: ignore[no-untyped-call]  # torch gives Function.apply no types
-        return result
-
-
 class _Recur(torch.autograd.Function):
-    """Back-propagation through time (Werbos, 1990): d_t = (g_t + d_{t+1} W_hh) (1 - h_t^2)."""
+    """Back-propagation through time (Werbos, 1990), 2 products a step and no graph of single steps.
+
+    d_t = (g_t + d_{t+1} W_hh) (1 - h_t^2)
+    """
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
-        states = recur(inputs, recurrent, active)
+        previous, begin = 0, 0
+        for count in active:
+            now = inputs[:, begin : begin + count]
+            if begin > 0:
+                now.baddbmm_(inputs[:, previous : previous + count], recurrent)
+            now.tanh_()
+            previous, begin = begin, begin + count
         ctx.mark_dirty(inputs)
-        ctx.save_for_backward(states, recurrent)
+        ctx.save_for_backward(inputs, recurrent)
         ctx.active = active
-        return states
+        return inputs
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:

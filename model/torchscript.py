@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.recurrence import Recurrence
+from model.folded import FoldedRNN
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -21,20 +21,15 @@ if TYPE_CHECKING:
 
 
 Network = torch.jit.ScriptModule
-"""A network as it is loaded: called like ``TanhRNN``, with its method ``explain``."""
+"""A ``FoldedRNN`` as it is loaded."""
 
 
 def to_bytes(network: TanhRNN) -> bytes:
-    """The network with its input folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
-    folded = copy.deepcopy(network).cpu().eval().requires_grad_(False)
-    table = folded.table.unflatten(0, (folded.directions, folded.rows))
-    table[:, : folded.words] += folded.bias  # each token is one word: its row brings b_h along
-    folded.bias.zero_()
-    folded.folded = True
-    folded.recurrence = Recurrence()
+    """The network folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
+    folded = FoldedRNN(copy.deepcopy(network).cpu()).eval().requires_grad_(False)
     buffer = io.BytesIO()
     with _no_deprecation():
-        torch.jit.export(type(folded).explain)
+        torch.jit.export(FoldedRNN.explain)
         torch.jit.save(torch.jit.script(folded), buffer)
     return _bare(buffer.getvalue())
 

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import torchscript
-from model.network import STRANGE, TanhRNN
+from model.folded import FoldedRNN
+from model.network import TanhRNN
+from model.pooling import STRANGE
 from tests import tiny
 
 WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
@@ -20,6 +22,8 @@ KINDS = {
     "classic": {"layers": 2, "both": False, "window": 0, "pooling": "last"},
 }
 LENGTHS = [1, 5, 32, 33, 100]
+MANY = [*LENGTHS, *[3, 64] * 40]
+"""Enough windows for the folded network to take its directions apart."""
 
 
 def make(kind: str) -> TanhRNN:
@@ -123,10 +127,11 @@ def test_the_network_computes_the_two_formulas(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_torchscript_computes_the_two_formulas(kind):
-    network, texts = make(kind), documents(kind, *LENGTHS)
+    network = make(kind)
     read = torchscript.from_bytes(torchscript.to_bytes(network), torch.device("cpu"))
-    expected = np.stack([logits_by_hand(network, ids) for ids in texts])
-    for _ in range(3):  # it is compiled anew in the second call
+    for lengths in (LENGTHS, MANY, LENGTHS):  # it is compiled anew in the second call
+        texts = documents(kind, *lengths)
+        expected = np.stack([logits_by_hand(network, ids) for ids in texts])
         np.testing.assert_allclose(run(read, texts), expected, atol=1e-5)
 
 
@@ -141,7 +146,7 @@ def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
     ("kind", "longest"), [("default", 50_000), ("mean", 50_000), ("classic", 3_000)], ids=lambda value: str(value)
 )
 def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
-    network, texts = make(kind), documents(kind, 1, longest, 40, 1, 33)
+    network, texts = FoldedRNN(make(kind)), documents(kind, 1, longest, 40, 1, 33)
     alone = np.concatenate([run(network, [ids]) for ids in texts])
     np.testing.assert_allclose(run(network, texts), alone, atol=1e-5)
     np.testing.assert_allclose(run(network, texts[::-1])[::-1], alone, atol=1e-5)
@@ -151,18 +156,20 @@ def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
     network, texts = make(kind), documents(kind, *LENGTHS, 64, 32, 2)
-    whole, (_, shares) = run(network, texts), network.explain(*end_to_end(texts))
-    network.chunk = chunk
+    folded = FoldedRNN(network).eval()
+    whole, (_, shares) = run(network, texts), folded.explain(*end_to_end(texts))
+    network.chunk = folded.chunk = chunk
     np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
-    torch.testing.assert_close(network.explain(*end_to_end(texts))[1], shares, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(run(folded, texts), whole, atol=1e-5)
+    torch.testing.assert_close(folded.explain(*end_to_end(texts))[1], shares, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_words_share_is_its_part_of_the_highest_logit(kind):
     network, texts = make(kind), documents(kind, *LENGTHS)
     with torch.inference_mode():
-        logits, shares = network.explain(*end_to_end(texts))
-    np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-6)
+        logits, shares = FoldedRNN(network).explain(*end_to_end(texts))
+    np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-5)
     for ids, logit, share in zip(texts, logits, shares.split([len(grams_by_word(ids)) for ids in texts]), strict=True):
         label = int(logit.argmax())
         y = states_by_hand(network, ids) @ network.output.weight[label].detach().numpy()

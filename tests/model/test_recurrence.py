@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from model.recurrence import Recurrence, TrainableRecurrence
+from model import folded
+from model.recurrence import recur
 
 ACTIVE = [[4], [3, 3, 2, 2, 1], [2, 2, 2], [1, 1, 1, 1]]
 
@@ -15,26 +16,30 @@ def inputs(active: list[int], directions: int = 2, hidden: int = 3) -> tuple[tor
 @pytest.mark.parametrize("active", ACTIVE)
 @pytest.mark.parametrize("directions", [1, 2])
 def test_the_derivative_written_by_hand_is_that_of_the_states(active, directions):
-    layer = TrainableRecurrence()
     assert torch.autograd.gradcheck(
-        lambda states, recurrent: layer(states.clone(), recurrent, active), inputs(active, directions)
+        lambda states, recurrent: recur(states.clone(), recurrent, active), inputs(active, directions)
     )
 
 
+@pytest.mark.parametrize("few", [0, 3, 99])
 @pytest.mark.parametrize("active", ACTIVE)
-def test_the_recurrence_that_learns_has_the_states_of_the_one_that_serves(active):
-    states, recurrent = inputs(active)
-    with torch.no_grad():
-        served = Recurrence()(states.clone(), recurrent, active)
-    learned = TrainableRecurrence()(states.clone(), recurrent, active)
-    assert torch.equal(learned, served)
+@pytest.mark.parametrize("directions", [1, 2])
+@torch.no_grad()
+def test_the_logistic_recurrence_has_half_the_states_of_the_tanh_one(active, directions, few):
+    states, recurrent = inputs(active, directions)
+    shift = 2 * recurrent.sum(1)
+    served = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
+    blocks = torch.block_diag(*(4 * recurrent))
+    half = folded.recur(served, 4 * recurrent, blocks, shift.flatten(), active, few)
+    side_by_side = recur(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
+    torch.testing.assert_close(2 * half, side_by_side)
 
 
+@torch.no_grad()
 def test_each_window_goes_its_own_way():
     states, recurrent = inputs([2, 1], directions=1)
-    (first, second, later), matrix = states[0].detach(), recurrent[0].detach()
-    with torch.no_grad():
-        (one, two, three) = Recurrence()(states.clone(), recurrent, [2, 1])[0]
+    (first, second, later), matrix = states[0], recurrent[0]
+    (one, two, three) = recur(states.clone(), recurrent, [2, 1])[0]
     torch.testing.assert_close(one, first.tanh())
     torch.testing.assert_close(two, second.tanh())
     torch.testing.assert_close(three, (later + first.tanh() @ matrix).tanh())

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from model import pairs
+from model.pairs import nests_of, numbers_of
+
+NONE = 99_999
+
+
+def known(count: int) -> torch.Tensor:
+    """So many pairs, each once, rising."""
+    drawn = torch.randint(50_000**2, [2 * count], generator=torch.Generator().manual_seed(count))
+    return drawn.unique()[:count]
+
+
+@pytest.mark.parametrize("count", [1, 40, 5_000, 50_000])
+def test_every_known_pair_has_its_number_and_every_other_has_none(count):
+    own = known(count)
+    nests = nests_of(own)
+    assert torch.equal(numbers_of(own, nests, NONE), torch.arange(count))
+    others = torch.tensor([pair for pair in (own + 1).tolist() if pair not in set(own.tolist())])
+    assert set(numbers_of(others, nests, NONE).tolist()) == {NONE}
+
+
+def test_what_is_no_pair_is_not_known():
+    assert numbers_of(torch.tensor([-2]), nests_of(known(9)), NONE).tolist() == [NONE]
+
+
+def test_pairs_that_do_not_fit_get_a_larger_table(monkeypatch):
+    monkeypatch.setattr(pairs, "PATIENCE", 2)
+    own = known(5_000)
+    assert torch.equal(numbers_of(own, nests_of(own), NONE), torch.arange(5_000))
+
+
+def test_of_no_pairs_none_is_known():
+    nests = nests_of(torch.empty(0, dtype=torch.int64))
+    assert numbers_of(torch.tensor([0, 7]), nests, NONE).tolist() == [NONE, NONE]
