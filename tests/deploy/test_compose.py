@@ -1,0 +1,75 @@
+"""What the compose file says of its services."""
+
+import re
+
+import pytest
+
+from app.drain import LINGER
+from app.settings import Settings
+from tests.deploy.read import ROOT, read, seconds
+
+SERVICES = read("docker-compose.yml")["services"]
+STAYING = {name: service for name, service in SERVICES.items() if service["restart"] != "no"}
+OTHERS = {name: service for name, service in SERVICES.items() if "image" in service}
+
+
+def test_only_training_and_the_service_start_unasked():
+    assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"train", "service"}
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_every_service_has_limits(service):
+    assert {"mem_limit", "cpus", "pids_limit"} <= service.keys()
+
+
+@pytest.mark.parametrize("service", STAYING.values(), ids=STAYING)
+def test_what_stays_writes_nowhere_but_where_it_is_told_and_has_no_rights(service):
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("service", OTHERS.values(), ids=OTHERS)
+def test_an_image_of_others_has_an_exact_version_and_is_heard_on_this_machine_alone(service):
+    assert re.fullmatch(r"\w+/\w+:v?\d+\.\d+\.\d+", service["image"])
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_the_service_is_not_killed_while_it_drains():
+    grace = Settings.model_fields["grace"].default
+    for name in ("service", "gpu"):
+        assert "DOCKET_GRACE" not in SERVICES[name].get("environment", {})
+        assert grace + LINGER < seconds(SERVICES[name]["stop_grace_period"])
+
+
+def test_every_folder_that_is_mounted_from_here_is_there_and_read_only():
+    mounted = [
+        volume.split(":")
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if volume.startswith(".")
+    ]
+    assert mounted
+    for source, _, mode in mounted:
+        assert (ROOT / source).is_dir()
+        assert mode == "ro"
+
+
+def test_grafana_finds_the_dashboard_where_it_is_mounted():
+    (provider,) = read("deploy/grafana/provisioning/dashboards/docket.yml")["providers"]
+    places = {source: target for source, target, *_ in (it.split(":") for it in SERVICES["grafana"]["volumes"])}
+    assert places["./deploy/grafana/dashboards"] == provider["options"]["path"]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{provider['options']['path']}/docket.json"
+
+
+def test_grafana_asks_the_prometheus_that_stands_beside_it():
+    (source,) = read("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    host, port = source["url"].removeprefix("http://").split(":")
+    assert any(it.endswith(f":{port}") for it in SERVICES[host]["ports"])
+
+
+def test_nobody_logs_in_to_grafana_with_a_password_that_all_know():
+    environment = SERVICES["grafana"]["environment"]
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
