@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NotRequired
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
 if TYPE_CHECKING:
+    from app.outcome import Timing
     from app.schemas import Options
     from model import classifier as model
     from model.classifier import Classifier, Prediction
@@ -94,6 +95,12 @@ def answer(prediction: Prediction, text: str, classifier: Classifier, options: O
     if options.explain and prediction.explanation:
         given["explanation"] = _in_words(prediction.explanation, text, classifier.places(text))
     return given
+
+
+def server_timing(timing: Timing) -> str:
+    """Where the time of an answer went (W3C Server Timing): a browser's tools draw it, a client's log keeps it."""
+    queue, network = timing.waited * 1e3, timing.seconds * 1e3
+    return f'queue;dur={queue:.2f}, batch;desc="{timing.items}", network;dur={network:.2f}'
 
 
 def _in_words(explained: model.Explanation, text: str, places: list[tuple[int, int]]) -> Explanation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -20,7 +20,6 @@ from app.worker import Worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Value = TypeVar("Value")
 log = logging.getLogger("docket")
 
 
@@ -75,17 +74,30 @@ class Batcher(Generic[Item, Result]):
         late = self._since is not None and time.perf_counter() - self._since > self._deadline
         return late or self._batches.done()
 
-    async def submit(self, item: Item) -> Outcome[Result]:
-        """The item's outcome; raise ``QueueFull``, ``DeadlinePassed``, ``Draining`` or what ``run`` raised."""
+    def put(self, item: Item) -> asyncio.Future[Outcome[Result]]:
+        """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
+
+        Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
+        """
         self._admit()
-        return await self._in_time(self._queue.put(item))
+        answer = self._queue.put(item)
+        late = asyncio.get_running_loop().call_later(self._deadline, self._pass_deadline, answer)
+        answer.add_done_callback(lambda answer: late.cancel())
+        return answer
+
+    async def submit(self, item: Item) -> Outcome[Result]:
+        """The item's outcome; raise what ``put`` raises and what its future ends with."""
+        return await self.put(item)
 
     async def submit_all(self, items: Sequence[Item]) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
         self._admit()
         answers = [self._queue.put(item) for item in items]
         try:
-            return await self._in_time(asyncio.gather(*answers))
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.gather(*answers)
+        except TimeoutError:
+            raise self._late() from None
         finally:
             for answer in answers:
                 answer.cancel()  # where one has failed nobody waits for the others
@@ -106,12 +118,12 @@ class Batcher(Generic[Item, Result]):
             raise Draining("the service is stopping: ask again in a moment")
         self._queue.check()
 
-    async def _in_time(self, answer: Awaitable[Value]) -> Value:
-        try:
-            async with asyncio.timeout(self._deadline):
-                return await answer
-        except TimeoutError:
-            raise DeadlinePassed(f"no answer within {self._deadline:g} s: send less at once") from None
+    def _pass_deadline(self, answer: asyncio.Future[Outcome[Result]]) -> None:
+        if not answer.done():
+            answer.set_exception(self._late())
+
+    def _late(self) -> DeadlinePassed:
+        return DeadlinePassed(f"no answer within {self._deadline:g} s: send less at once")
 
     async def _answer_batches(self) -> None:
         while True:

@@ -1,36 +1,142 @@
-"""The busy routes, called without the framework's router: it would take longer than reading words."""
+"""The busy request past the framework: from a connection's bytes to its answer without a task or a router."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from app.answers import server_timing
+from app.drain import PatientProtocol
+from app.errors import answer_to
+from app.metrics import LEFT
+from app.schemas import Document
+from app.service import INLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import asyncio
 
-    from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from app.main import State
+    from app.outcome import Outcome
+    from model.classifier import Prediction
+
+PATH = "/predict"
+JSON = (b"content-type", b"application/json")
 
 
-class Direct:
-    """ASGI middleware: a POST to one of ``routes`` goes straight to its endpoint, all else to the application.
+class DirectProtocol(PatientProtocol):
+    """uvicorn's connection, which answers a plain ``POST /predict`` itself and leaves all else to the application.
 
-    The framework documents these routes, and names what they do not take.
+    Plain is what is whole, small, valid and let in. What turns out not to be goes to the application from the start:
+    nothing has been taken from it yet, and the application knows each refusal and its words.
     """
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
-        self._app = app
-        self._routes = {
-            route.path: route for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())
-        }
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._coming: RequestResponseCycle | None = None  # the request whose body is not whole yet
+        self._answer: asyncio.Future[Outcome[Prediction]] | None = None  # the one that is waited for
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, by the endpoint itself where it is one of the routes."""
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if route is None:
-            return await self._app(scope, receive, send)
-        scope["route"] = route
-        response: Response = await route.endpoint(Request(scope, receive))
-        return await response(scope, receive, send)
+    @property
+    def _state(self) -> State:
+        state: State = self.app_state  # type: ignore[assignment]  # uvicorn knows it as a dict of anything
+        return state
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not _is_plain(cycle):
+            super()._start_asgi_task(cycle, app)
+            return
+        self._coming, self._began = cycle, time.perf_counter()
+        self._most = min(INLINE, self._state["max_body"])
+        self._go_on(cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Give up on a body that is not small."""
+        super().on_body(body)
+        if self._coming is self.cycle:
+            self._go_on(self.cycle)
+
+    def on_message_complete(self) -> None:
+        """Read a body that is whole."""
+        super().on_message_complete()
+        if self._coming is self.cycle:
+            self._go_on(self.cycle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the answer that nobody waits for."""
+        super().connection_lost(exc)
+        self._coming = None
+        if self._answer is not None:
+            self._answer.cancel()
+
+    def _go_on(self, cycle: RequestResponseCycle) -> None:
+        """Answer the request if its body is whole, hand it over if it is too large, else wait for more."""
+        if len(cycle.body) > self._most or self.flow.write_paused:
+            self._hand_over(cycle)
+        elif not cycle.more_body:
+            try:
+                document = Document.model_validate_json(bytes(cycle.body))
+                self._answer = self._state["service"].put(document.text, document)
+            except Exception:  # whatever is wrong with it, the application finds it again and says so
+                self._hand_over(cycle)
+            else:
+                self._coming = None
+                self._answer.add_done_callback(partial(self._reply, cycle, document, self._began))
+
+    def _hand_over(self, cycle: RequestResponseCycle) -> None:
+        self._coming = None
+        super()._start_asgi_task(cycle, self.app)
+
+    def _reply(
+        self,
+        cycle: RequestResponseCycle,
+        document: Document,
+        began: float,
+        answer: asyncio.Future[Outcome[Prediction]],
+    ) -> None:
+        """Write the answer, or what became of the request while it waited."""
+        self._answer = None
+        service = self._state["service"]
+        if answer.cancelled():
+            service.metrics.request(PATH, LEFT, time.perf_counter() - began)
+            return
+        failed = answer.exception()
+        if isinstance(failed, Exception):
+            response = answer_to(failed)
+            status, headers, body = response.status_code, response.raw_headers, bytes(response.body)
+        else:
+            outcome = answer.result()
+            body = to_json(service.said(outcome, document.text, document))
+            timing = (b"server-timing", server_timing(outcome.timing).encode())
+            status, headers = 200, [(b"content-length", b"%d" % len(body)), JSON, timing]
+        service.metrics.request(PATH, str(status), time.perf_counter() - began)
+        self._write(cycle, status, headers, body)
+
+    def _write(self, cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send the response as uvicorn would, and go on to the connection's next request."""
+        if (b"connection", b"close") in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            headers = [*headers, (b"connection", b"close")]
+        lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
+
+def _is_plain(cycle: RequestResponseCycle) -> bool:
+    """Whether a request's head asks for what is answered here."""
+    scope = cycle.scope
+    return (
+        scope["path"] == PATH
+        and scope["method"] == "POST"
+        and scope["http_version"] == "1.1"
+        and JSON in scope["headers"]
+        and not cycle.waiting_for_100_continue
+    )

@@ -98,10 +98,11 @@ class Failures:
         except Exception as error:  # whatever it is, its client is told: the table has a row for every exception
             if started or scope["type"] != "http":
                 raise
-            await _answer(error)(scope, receive, send)
+            await answer_to(error)(scope, receive, send)
 
 
-def _answer(error: Exception) -> Response:
+def answer_to(error: Exception) -> Response:
+    """A failure as the table has it; what has no row of its own is logged."""
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed", exc_info=error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
 
@@ -13,7 +13,6 @@ from app import errors
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
-from app.direct import Direct
 from app.drain import draining_on_sigterm
 from app.metrics import Metrics, RequestMetrics
 from app.queue import Limits
@@ -26,23 +25,30 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+class State(TypedDict):
+    """What a request finds: the service, and the bytes that its body may have."""
+
+    service: Service
+    max_body: int
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
     metrics = Metrics(settings.shared_metrics)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         classifier = Classifier.load(settings.artifact, settings.device, threads=1)
         gc.freeze()  # what is loaded stays: a collection that looks at all of it would stop every request
         metrics.reference.show(classifier)
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
         async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
             with draining_on_sigterm(batcher, settings.grace):
-                yield {"service": Service(classifier, batcher, metrics, settings.abstain_below)}
+                service = Service(classifier, batcher, metrics, settings.abstain_below)
+                yield {"service": service, "max_body": settings.max_body}
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
-    app.add_middleware(Direct, routes=router.routes)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -58,6 +59,14 @@ class Metrics:
             "docket_confidence", "Score of the first label, given or abstained from", registry=own, buckets=CONFIDENCES
         )
         self.reference = Reference(own)
+        self._of = lru_cache(maxsize=None)(
+            lambda metric, *labels: metric.labels(*labels)
+        )  # which looks longer than counts
+
+    def request(self, path: str, status: str, seconds: float) -> None:
+        """Count a request by the path of its route."""
+        self._of(self.requests, path, status).inc()
+        self._of(self.request_seconds, path).observe(seconds)
 
     def batch(self, record: BatchRecord) -> None:
         """Count a batch."""
@@ -72,7 +81,7 @@ class Metrics:
 
     def prediction(self, prediction: Prediction) -> None:
         """Count an answer as the profile counted those in training: whether or not it is abstained from."""
-        self.labels.labels(prediction.label).inc()
+        self._of(self.labels, prediction.label).inc()
         self.length.observe(prediction.tokens)
         self.confidence.observe(prediction.score)
         self.tokens.inc(prediction.tokens)
@@ -105,5 +114,4 @@ class RequestMetrics:
             await self._app(scope, receive, noted)
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(path, status).inc()
-            self._metrics.request_seconds.labels(path).observe(time.perf_counter() - began)
+            self._metrics.request(path, status, time.perf_counter() - began)

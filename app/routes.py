@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
 
-from app.answers import Answer, Answers
+from app.answers import Answer, Answers, server_timing
 from app.body import read
 from app.errors import NotReady
 from app.schemas import Batch, Document, Health, Problem
@@ -89,10 +89,5 @@ def _service(request: Request) -> Service:
 
 
 def _json(answer: Answer | Answers, timing: Timing | None) -> Response:
-    """The answer, and where its time went (W3C Server Timing): a browser's tools draw it, a client's log keeps it."""
-    headers = {}
-    if timing is not None:
-        headers["server-timing"] = (
-            f'queue;dur={timing.waited * 1e3:.2f}, batch;desc="{timing.items}", network;dur={timing.seconds * 1e3:.2f}'
-        )
+    headers = {} if timing is None else {"server-timing": server_timing(timing)}
     return Response(to_json(answer), headers=headers, media_type="application/json")

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.drain import PatientProtocol
+from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model import artifact, device
 from model.refusal import Refusal
@@ -29,7 +29,7 @@ def serve(settings: Settings) -> None:
             "app.main:from_environment",
             factory=True,
             workers=workers,
-            http=PatientProtocol,
+            http=DirectProtocol,
             proxy_headers=False,  # nothing here asks who the client is
             log_level="warning",
             access_log=False,

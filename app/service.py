@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.batcher import Batcher
     from app.metrics import Metrics
-    from app.outcome import Timing
+    from app.outcome import Outcome, Timing
     from model.classifier import Classifier, Prediction
     from model.vocabulary import Encoding
 
@@ -35,13 +35,20 @@ class Service:
     ) -> None:
         self.classifier, self.batcher, self.metrics, self._abstain_below = classifier, batcher, metrics, abstain_below
 
+    def put(self, text: str, asked: Options) -> asyncio.Future[Outcome[Prediction]]:
+        """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
+        return self.batcher.put(self.classifier.encode(text, asked.explain))
+
+    def said(self, outcome: Outcome[Prediction], text: str, asked: Options) -> Answer:
+        """What came of a text as it is answered, and counted."""
+        self.metrics.prediction(outcome.result)
+        return answer(outcome.result, text, self.classifier, asked.or_abstain_below(self._abstain_below))
+
     async def answer(self, text: str, asked: Options) -> tuple[Answer, Timing]:
         """One document's answer and its timing; raises what ``Batcher.submit`` raises."""
-        options = asked.or_abstain_below(self._abstain_below)
-        (encoding,) = await self._encode([text], options)
-        prediction, timing = await self.batcher.submit(encoding)
-        self.metrics.prediction(prediction)
-        return answer(prediction, text, self.classifier, options), timing
+        (encoding,) = await self._encode([text], asked)
+        outcome = await self.batcher.submit(encoding)
+        return self.said(outcome, text, asked), outcome.timing
 
     async def answer_all(
         self, documents: Sequence[Any], asked: Options
