@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from app.outcome import Outcome
     from model.classifier import Prediction
 
-PATH = "/predict"
-JSON = (b"content-type", b"application/json")
+PATH, JSON = "/predict", b"application/json"
 
 
 class DirectProtocol(PatientProtocol):
@@ -47,12 +46,12 @@ class DirectProtocol(PatientProtocol):
         return state
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not _is_plain(cycle):
-            super()._start_asgi_task(cycle, app)
-            return
-        self._coming, self._began = cycle, time.perf_counter()
         self._most = min(INLINE, self._state["max_body"])
-        self._go_on(cycle)
+        if _is_plain(cycle, self._most):
+            self._coming, self._began = cycle, time.perf_counter()
+            self._go_on(cycle)
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Give up on a body that is not small."""
@@ -112,7 +111,7 @@ class DirectProtocol(PatientProtocol):
             outcome = answer.result()
             body = to_json(service.said(outcome, document.text, document))
             timing = (b"server-timing", server_timing(outcome.timing).encode())
-            status, headers = 200, [(b"content-length", b"%d" % len(body)), JSON, timing]
+            status, headers = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing]
         service.metrics.request(PATH, str(status), time.perf_counter() - began)
         self._write(cycle, status, headers, body)
 
@@ -130,13 +129,14 @@ class DirectProtocol(PatientProtocol):
         cycle.on_response()
 
 
-def _is_plain(cycle: RequestResponseCycle) -> bool:
-    """Whether a request's head asks for what is answered here."""
+def _is_plain(cycle: RequestResponseCycle, most: int) -> bool:
+    """Whether a request's head asks for what is answered here, in ``most`` bytes as far as it says how many."""
     scope = cycle.scope
+    if scope["path"] != PATH or scope["method"] != "POST" or scope["http_version"] != "1.1":
+        return False
+    headers = dict(scope["headers"])
     return (
-        scope["path"] == PATH
-        and scope["method"] == "POST"
-        and scope["http_version"] == "1.1"
-        and JSON in scope["headers"]
+        headers.get(b"content-type") == JSON
+        and int(headers.get(b"content-length", 0)) <= most
         and not cycle.waiting_for_100_continue
     )

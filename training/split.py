@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,22 +19,45 @@ UNSEEN = 10
 
 
 def folds(documents: Documents, count: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each document, int64 [documents]: of each label alike, near copies together.
+    """The fold of each document, int64 [documents]: drawn, of each label alike, near copies together.
 
     A group of near copies counts under the label of its first document. The first fold holds none of a label with less
     than half as many documents as there are folds: whoever sets it apart leaves something of each label.
     """
-    group = groups(documents.texts)
-    first, size = np.unique(group, return_index=True, return_counts=True)[1:]
-    owner = np.asarray(documents.labels)[first]
+    group, first, size = _near_copies(documents)
     draw = np.random.default_rng(seed).permutation(len(first))
-    fold = np.zeros(len(first), dtype=np.int64)
+    draw = draw[np.argsort(size[draw], kind="stable")]  # a large group comes late, and leaves the first fold its size
+    return _dealt(draw, size, np.asarray(documents.labels)[first], count)[group]
+
+
+def stretches(documents: Documents, count: int) -> NDArray[np.int64]:
+    """As ``folds``, not drawn: each is a stretch of every label in the order of ``documents``, the last one first.
+
+    Documents that stand near each other are often of one time, one thread or one author, and those to come are not:
+    whoever holds out a document and learns from its neighbours finds it too easy (Roberts and others, Cross-validation
+    strategies for data with temporal, spatial, hierarchical, or phylogenetic structure, 2017). In a file without an
+    order it is a draw like another.
+    """
+    group, first, size = _near_copies(documents)
+    label, total = np.unique(documents.labels, return_inverse=True, return_counts=True)[1:]
+    large = size * count > total[label[first]]  # comes late, as above: it would be a fold by itself
+    return _dealt(np.lexsort((-first, large)), size, label[first], count)[group]
+
+
+def _near_copies(documents: Documents) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The group of each document [documents], and the first document and the size of each group [groups]."""
+    group = groups(documents.texts)
+    return group, *np.unique(group, return_index=True, return_counts=True)[1:]
+
+
+def _dealt(order: NDArray[np.int64], size: NDArray[np.int64], owner: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The fold of each group, int64 [groups]: the first of each ``owner`` in ``order`` come into the first fold."""
+    fold = np.zeros(len(order), dtype=np.int64)
     for label in np.unique(owner):
-        own = draw[owner[draw] == label]
-        own = own[np.argsort(size[own], kind="stable")]  # a large group comes late, and leaves the first fold its size
+        own = order[owner[order] == label]
         middle = size[own].cumsum() - size[own] / 2
         fold[own] = middle / size[own].sum() * count
-    return fold[group]
+    return fold
 
 
 def apart(documents: Documents, count: int, seed: int) -> tuple[list[int], list[int]]:

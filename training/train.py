@@ -16,7 +16,7 @@ from training.descent import descend, logits_of, planned_epochs
 from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
-from training.split import folds
+from training.split import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from training.progress import Epoch
     from training.recipe import Recipe
 
-ENOUGH = 1000
+ENOUGH = 2000
 """Documents held out, of one fold or of several in turn, to fit shares and a temperature on."""
 
 
@@ -52,7 +52,7 @@ class Trained(NamedTuple):
 def train(
     documents: Documents, recipe: Recipe, seed: int, device: torch.device, checkpoints: Checkpoints | None = None
 ) -> Trained:
-    """Learn from all ``documents``; what must be chosen is chosen on folds of them held out in turn.
+    """Learn from all ``documents``; what must be chosen is chosen on stretches held out in turn.
 
     The same seed on the same machine gives the same weights, also where it goes on from ``checkpoints``: a descent that
     had ended restores its end, and the random numbers that the next one draws. Linear models are fitted again.
@@ -60,7 +60,7 @@ def train(
     torch.manual_seed(seed)
     vocabulary, encoded = _encoded(documents, recipe, device)
     fresh = _networks(encoded, vocabulary, recipe)
-    fold = torch.from_numpy(folds(documents, 5 if len(documents) < 20_000 else 3, seed)).to(device)
+    fold = torch.from_numpy(stretches(documents, 5 if len(documents) < 20_000 else 3)).to(device)
     epochs = planned_epochs(encoded, recipe)
 
     network, history, held_out = _held_out(fresh, encoded, fold, recipe, epochs, checkpoints)

@@ -102,6 +102,14 @@ def test_20_newsgroups_has_a_train_and_a_test_part_by_date():
     assert test == Documents(["\n\nMars."], ["sci.space"])
 
 
+def test_posts_to_learn_from_are_in_the_order_of_their_numbers(scikit_learn_data):
+    mixed = part([f"post {number}" for number in (10, 9, 101, 100)], [0, 0, 1, 1])
+    mixed.filenames = np.array([f"20news/{text.split()[1]}" for text in mixed.data])
+    packed = codecs.encode(pickle.dumps({"train": mixed, "test": part(["Mars."], [1])}), "zlib_codec")
+    (scikit_learn_data / "20news-bydate_py3.pkz").write_bytes(packed)
+    assert corpora.load("20newsgroups").train.texts == ["post 9", "post 10", "post 100", "post 101"]
+
+
 @pytest.mark.usefixtures("newsgroups")
 def test_the_body_of_20_newsgroups_has_no_headers_footers_and_quotes():
     name, train, test = corpora.load("20newsgroups-body")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.documents import Documents
-from training.split import apart, folds, parts
+from training.split import apart, folds, parts, stretches
 
 
 def documents(**counts: int) -> Documents:
@@ -76,3 +76,31 @@ def test_a_text_that_is_repeated_many_times_keeps_no_other_from_being_set_apart(
 def test_of_a_corpus_too_small_for_a_tenth_a_third_is_set_apart():
     stay, apart = parts(Documents([f"goal {n}" for n in range(6)], ["x", "y"] * 3), seed=0)
     assert (len(stay), len(apart)) == (4, 2)
+
+
+def test_a_stretch_is_what_stands_together_of_each_label_and_the_last_comes_first():
+    some = documents(x=50, y=20).take(place for pair in range(70) for place in [(pair * 37) % 70])
+    fold, label = stretches(some, 5), np.asarray(some.labels)
+    assert fold[label == "x"].tolist() == [number for number in (4, 3, 2, 1, 0) for _ in range(10)]
+    assert fold[label == "y"].tolist() == [number for number in (4, 3, 2, 1, 0) for _ in range(4)]
+
+
+def test_near_copies_stand_where_the_first_of_them_does():
+    once = documents(x=50)
+    some = Documents([*once.texts, once.texts[0].upper()], [*once.labels, "x"])
+    fold = stretches(some, 5)
+    assert fold[50] == fold[0] == 4
+
+
+def test_a_text_that_is_repeated_many_times_keeps_no_other_out_of_the_last_stretch():
+    once = documents(x=100)
+    some = Documents(once.texts + ["the same words each time"] * 50, ["x"] * 150)
+    fold = stretches(some, 5)
+    assert (fold[:100] == 0).sum() == 30
+    assert set(fold[100:]) == {4}
+
+
+@pytest.mark.parametrize("few", [1, 2])
+def test_a_label_of_too_few_documents_is_not_in_the_last_stretch(few):
+    some = documents(x=few, y=100)
+    assert "x" not in some.take(np.flatnonzero(stretches(some, 5) == 0)).labels

@@ -32,6 +32,11 @@ def test_the_classic_recipe_is_two_stacked_layers_read_once_and_judged_by_the_la
     assert len(trained.epochs) == 3
 
 
+def test_the_latest_documents_are_those_that_are_held_out():
+    trained = train(made.documents(90), QUICK_CLASSIC, 0, CPU)
+    assert sorted(trained.held_out.places.tolist()) == list(range(72, 90))
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
     documents = made.documents(90)
     once, again, other = (torchscript.to_bytes(train(documents, QUICK, seed, CPU).network) for seed in (1, 1, 2))
