@@ -5,6 +5,7 @@ ARTIFACT ?= artifacts/demo
 TEST ?=
 SEEDS ?= 1
 SERVING ?=
+METHODS ?=
 BIN := .venv/bin
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
@@ -65,7 +66,7 @@ bench-servers: .venv/bench
 	$(BIN)/python -m benchmarks.serving $(SERVING)
 
 bench-accuracy: .venv/bench
-	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS)
+	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock

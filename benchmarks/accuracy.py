@@ -1,4 +1,4 @@
-"""Docket beside its rivals on any corpus: ``python -m benchmarks.accuracy CORPUS [--test CORPUS] [--seeds N]``."""
+"""Docket beside its rivals: ``python -m benchmarks.accuracy CORPUS [--test CORPUS] [--seeds N] [--only METHOD]``."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(f"accuracy: {refusal}", file=sys.stderr)
         return 2
-    return measure(split, asked.seeds, asked.out)
+    return measure(split, asked.seeds, asked.out, asked.only)
 
 
 def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Split:
@@ -92,13 +92,16 @@ def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Sp
     return Split(name, *parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
 
 
-def measure(split: Split, seeds: int, out: Path) -> int:
-    """Every method on ``split``; what is done is on the page before the next one starts."""
+def measure(split: Split, seeds: int, out: Path, only: Sequence[str] | None = None) -> int:
+    """Every method on ``split``, or ``only`` some; what is done is on the page before the next one starts."""
     before = rows.read(out / STORE)
     others = [row for row in before if row.corpus != split.name]
     earlier = [row for row in before if row.corpus == split.name]
     own: list[Row] = []
     for name, method in METHODS.items():
+        if only and name not in only:
+            own += [row for row in earlier if row.method == name]
+            continue
         inputs = method.inputs(split)
         for seed in range(seeds) if method.seeded else [None]:
             kept = [row for row in earlier if (row.method, row.seed) == (name, seed)]
@@ -149,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("corpus", nargs="?", default=corpora.DEFAULT, metavar="CORPUS", help="as for docket train")
     parser.add_argument("--test", metavar="CORPUS", help="the test part, of a corpus that comes as two files")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how often to train what has a seed")
+    parser.add_argument("--only", action="append", choices=METHODS, help="measure this one, and keep the others' rows")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="where the page is")
     parser.add_argument("--text-field", default="text", metavar="NAME")
     parser.add_argument("--label-field", default="label", metavar="NAME")

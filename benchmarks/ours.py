@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.answers import Answers
 from model import artifact, device
 from model.classifier import Classifier
+from training.evaluate import ASKED
 from training.train import train as train_network
 
 if TYPE_CHECKING:
@@ -29,5 +30,7 @@ def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> li
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
         classifier = Classifier.load(folder, "cpu")
         predictions = classifier.predict([classifier.encode(text) for text in texts])
-    sure = np.asarray([prediction.score for prediction in predictions])
-    return [Answers("words, pairs, letters", [prediction.label for prediction in predictions], sure, seconds, size)]
+    said, sure = [each.label for each in predictions], np.asarray([each.score for each in predictions])
+    least = classifier.threshold(ASKED)
+    sets = [{label for label, score in each.scores if score >= least} for each in predictions]
+    return [Answers("words, pairs, letters", said, sure, seconds, size, sets=sets)]

@@ -49,7 +49,7 @@ def test_the_table_has_a_row_of_every_method_and_of_both_features_of_the_linear_
     first = [line.split(" | ")[0].removeprefix("| ").removesuffix(", 2 seeds") for line in table]
     assert list(dict.fromkeys(first)) == list(METHODS)
     assert all(first.count(name) == (2 if name in LINEAR else 1) for name in METHODS)
-    assert all(len(line.strip("|").split("|")) == 8 for line in table)
+    assert all(len(line.strip("|").split("|")) == 9 for line in table)
     assert str(tmp_path) not in page + (tmp_path / "rivals.jsonl").read_text()
     for name in LINEAR:
         assert sum("**" in line for line in table if name in line) == 1, "one of both features is chosen"
@@ -129,7 +129,9 @@ def test_a_run_that_is_cut_short_keeps_the_rows_that_it_had_not_come_to(tmp_path
 def test_what_has_a_seed_shows_mean_and_spread():
     row = rows.Row("made", (9, 3, 2), "ours", "", features="words", seconds=1.0)
     page = rows.page([row._replace(seed=0, accuracy=0.8, ece=0.1), row._replace(seed=1, accuracy=0.9, ece=0.1)])
-    assert "| ours, 2 seeds | words | - | **0.850 ± 0.071** | 0.000 ± 0.000 | 0.100 ± 0.000 | 1.0 s | 0.0 MB |" in page
+    assert (
+        "| ours, 2 seeds | words | - | **0.850 ± 0.071** | 0.000 ± 0.000 | 0.100 ± 0.000 | - | 1.0 s | 0.0 MB |" in page
+    )
 
 
 def test_published_numbers_stand_under_the_corpus_of_that_name_and_size_alone():
@@ -147,6 +149,16 @@ def test_scores_are_those_of_docket_evaluate():
     assert scores.macro_f1 == pytest.approx(2 / 3)
     assert scores.ece == pytest.approx((0.1 + 0.6 + 0.3) / 3)
     assert given._replace(sure=None).scores(["a", "b", "b"]).ece is None
+    sets = given._replace(sets=[{"a"}, {"a", "b"}, set()]).scores(["a", "b", "b"])
+    assert (sets.coverage, sets.set_size) == (pytest.approx(2 / 3), 1.0)
+
+
+def test_of_one_method_alone_the_others_rows_stay(tmp_path, linear_alone, monkeypatch):
+    assert measure(SPLIT, 1, tmp_path) == 0
+    before = rows.read(tmp_path / "rivals.jsonl")
+    monkeypatch.setitem(accuracy.METHODS, LINEAR[1], Method(lambda train, texts: []))
+    assert measure(SPLIT, 1, tmp_path, only=[LINEAR[1]]) == 0
+    assert rows.read(tmp_path / "rivals.jsonl") == [row for row in before if row.method != LINEAR[1]]
 
 
 def test_a_corpus_that_cannot_be_used_is_refused_in_one_sentence(tmp_path):
