@@ -1,8 +1,9 @@
 """Many ``submit(item)`` become few ``run(items)``; it knows no text, no HTTP and no torch.
 
 There is no timer. While one batch runs, what arrives waits, and the next batch is what waits then, up to a budget of
-weight: an idle service answers at once, a busy one batches by itself. Whatever fails, leaves or comes late, every
-``submit`` ends, with its own result or with an exception.
+weight: an idle service answers at once, a busy one batches by itself. An item that outweighs a batch goes to a second
+thread, so that it holds up its like alone. Whatever fails, leaves or comes late, every ``submit`` ends, with its own
+result or with an exception.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from app.outcome import BatchRecord, Outcome, Timing
+from app.lane import Lane
+from app.outcome import BatchRecord, Outcome
 from app.queue import Limits, Queue, Waiting
-from app.worker import Worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,7 +36,7 @@ class Draining(Exception):
 class Batcher(Generic[Item, Result]):
     """``async with Batcher(run, weigh, limits) as batcher: outcome = await batcher.submit(item)``.
 
-    ``run`` returns as many results as it gets items, in their order, and is called in one thread; ``weigh`` is an
+    ``run`` returns as many results as it gets items, in their order, and is called in two threads; ``weigh`` is an
     item's share of a batch; ``record`` is called with each batch's record.
     """
 
@@ -47,21 +49,19 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._run, self._deadline, self._record = run, limits.deadline, record
         self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
-        self._at_work: list[Waiting[Item, Outcome[Result]]] = []
-        self._since: float | None = None  # when it was begun
+        self._lanes: list[Lane[Item, Result]] = []
         self.draining = False
 
     async def __aenter__(self) -> Batcher[Item, Result]:
-        self._worker: Worker[Sequence[Result]] = Worker("batcher")
-        self._batches = asyncio.create_task(self._answer_batches())
+        self._lanes = [Lane(self._queue, self._run, self._note, heavy=heavy) for heavy in (False, True)]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abandon()
-        self._batches.cancel()
-        self._worker.stop()
+        for lane in self._lanes:
+            lane.stop()
 
     @property
     def waiting(self) -> int:
@@ -70,9 +70,8 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def stuck(self) -> bool:
-        """Whether the batch at work has taken longer than anybody waits, or none will be taken up again."""
-        late = self._since is not None and time.perf_counter() - self._since > self._deadline
-        return late or self._batches.done()
+        """Whether a batch at work has taken longer than anybody waits, or none will be taken up again."""
+        return any(lane.stuck(self._deadline) for lane in self._lanes)
 
     def put(self, item: Item) -> asyncio.Future[Outcome[Result]]:
         """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
@@ -109,7 +108,7 @@ class Batcher(Generic[Item, Result]):
     def abandon(self) -> None:
         """Take nothing new, and answer what waits or is at work with ``Draining``."""
         self.drain()
-        for waiting in (*self._at_work, *self._queue):
+        for waiting in chain(*self._lanes, self._queue):
             if not waiting.answer.done():
                 waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
 
@@ -125,45 +124,7 @@ class Batcher(Generic[Item, Result]):
     def _late(self) -> DeadlinePassed:
         return DeadlinePassed(f"no answer within {self._deadline:g} s: send less at once")
 
-    async def _answer_batches(self) -> None:
-        while True:
-            self._at_work = await self._queue.take()
-            await self._answer(self._at_work)
-            self._at_work = []
-
-    async def _answer(self, batch: list[Waiting[Item, Outcome[Result]]]) -> None:
-        """Give everybody their own; a batch that fails is run item by item, so that one bad item fails alone."""
-        begin = self._since = time.perf_counter()
-        error: Exception | None = None
-        try:
-            results = await self._worker.call(lambda: self._run_checked([waiting.item for waiting in batch]))
-        except Exception as raised:  # whatever run raises goes to those who wait for it, who would wait for ever else
-            error = raised
-            await self._share_out(raised, batch)
-        else:
-            seconds = time.perf_counter() - begin
-            for waiting, result in zip(batch, results, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(Outcome(result, Timing(begin - waiting.since, len(batch), seconds)))
-        self._since = None
-        self._note(batch, begin, error)
-
-    async def _share_out(self, error: Exception, batch: list[Waiting[Item, Outcome[Result]]]) -> None:
-        for waiting in batch:
-            if waiting.answer.done():
-                self._queue.left += len(batch) > 1
-            elif len(batch) > 1:
-                await self._answer([waiting])
-            else:
-                waiting.answer.set_exception(error)
-
-    def _run_checked(self, items: list[Item]) -> Sequence[Result]:
-        results = self._run(items)
-        if len(results) != len(items):
-            raise RuntimeError(f"run gave {len(results)} results for {len(items)} items")
-        return results
-
-    def _note(self, batch: list[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
+    def _note(self, batch: Sequence[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
         self._queue.went(weight, seconds)
         waited = tuple(begin - waiting.since for waiting in batch)

@@ -9,12 +9,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-SOON = 0.05
-"""Seconds in which most answers are there: a task that listens for each of them would cost more than it saves."""
-
-
 class Departures:
-    """ASGI middleware: ``SOON`` after the body is read it listens, and cancels the request when its client has gone."""
+    """ASGI middleware: once the body is read it listens, and cancels the request when its client has gone."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,7 +21,6 @@ class Departures:
             return await self._app(scope, receive, send)
         request = asyncio.current_task()
         assert request is not None
-        later: asyncio.TimerHandle | None = None
         listener: asyncio.Task[None] | None = None
         left = False
 
@@ -35,15 +30,11 @@ class Departures:
             left = True
             request.cancel()
 
-        def begin() -> None:
-            nonlocal listener
-            listener = asyncio.create_task(listen())
-
         async def received() -> Message:
-            nonlocal later
+            nonlocal listener
             message = await receive()
-            if later is None and message["type"] == "http.request" and not message.get("more_body", False):
-                later = asyncio.get_running_loop().call_later(SOON, begin)
+            if listener is None and message["type"] == "http.request" and not message.get("more_body", False):
+                listener = asyncio.create_task(listen())
             return message
 
         try:
@@ -53,7 +44,5 @@ class Departures:
                 raise
             request.uncancel()
         finally:
-            if later is not None:
-                later.cancel()
             if listener is not None:
                 listener.cancel()

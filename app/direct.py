@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.answers import server_timing
@@ -18,6 +19,7 @@ from app.service import INLINE
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sized
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -26,6 +28,22 @@ if TYPE_CHECKING:
     from model.classifier import Prediction
 
 PATH, JSON = "/predict", b"application/json"
+
+
+class InTurn(FlowControl):
+    """uvicorn's flow control, which reads no further while requests that were read wait for their turn.
+
+    Else a client that sends without reading its answers could fill the memory with them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, unless requests wait."""
+        if not self._waiting:
+            super().resume_reading()
 
 
 class DirectProtocol(PatientProtocol):
@@ -39,6 +57,11 @@ class DirectProtocol(PatientProtocol):
         super().__init__(*arguments, **options)
         self._coming: RequestResponseCycle | None = None  # the request whose body is not whole yet
         self._answer: asyncio.Future[Outcome[Prediction]] | None = None  # the one that is waited for
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Take the connection."""
+        super().connection_made(transport)
+        self.flow = InTurn(transport, self.pipeline)
 
     @property
     def _state(self) -> State:
@@ -85,6 +108,8 @@ class DirectProtocol(PatientProtocol):
             else:
                 self._coming = None
                 self._answer.add_done_callback(partial(self._reply, cycle, document, self._began))
+        else:
+            self.flow.resume_reading()
 
     def _hand_over(self, cycle: RequestResponseCycle) -> None:
         self._coming = None

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
@@ -43,54 +44,69 @@ class Waiting(NamedTuple, Generic[Item, Result]):
     since: float
 
 
+class Line(Generic[Item, Result]):
+    """Items one behind the other, and whether there are some."""
+
+    def __init__(self) -> None:
+        self.items: deque[Waiting[Item, Result]] = deque()
+        self.some = asyncio.Event()
+
+
 class Queue(Generic[Item, Result]):
-    """The items that wait, within their limits, and the pace at which they go."""
+    """The items that wait, within their limits, and the pace at which they go.
+
+    Those that outweigh a batch have a line of their own: others need not wait until such a one is done.
+    """
 
     def __init__(self, weigh: Callable[[Item], int], limits: Limits) -> None:
         self._weigh, self._limits = weigh, limits
-        self._waiting: deque[Waiting[Item, Result]] = deque()
+        self._light, self._heavy = Line[Item, Result](), Line[Item, Result]()
         self._weight = 0
         self._pace = math.inf  # weight a second
-        self._some = asyncio.Event()
         self.left = 0
         """Items passed over since the last note because nobody waited for them any more."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._light.items) + len(self._heavy.items)
 
     def __iter__(self) -> Iterator[Waiting[Item, Result]]:
-        return iter(self._waiting)
+        return chain(self._light.items, self._heavy.items)
 
     def check(self) -> None:
         """Raise ``QueueFull`` if nothing more may wait."""
-        if len(self._waiting) >= self._limits.items or self._weight >= self._limits.weight:
+        if len(self) >= self._limits.items or self._weight >= self._limits.weight:
             raise QueueFull(retry_after=max(1, math.ceil(self._weight / self._pace)))
 
     def put(self, item: Item) -> asyncio.Future[Result]:
         """Let the item wait; the future is its answer's."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting = Waiting(item, self._weigh(item), answer, time.perf_counter())
-        self._waiting.append(waiting)
+        line = self._light if waiting.weight <= self._limits.batch else self._heavy
+        line.items.append(waiting)
+        line.some.set()
         self._weight += waiting.weight
-        self._some.set()
         return answer
 
-    async def take(self) -> list[Waiting[Item, Result]]:
-        """Once somebody waits: who waits longest, as many as a batch may weigh, and nobody who has left or is late."""
+    async def take(self, *, heavy: bool) -> list[Waiting[Item, Result]]:
+        """Once somebody waits: who waits longest, as many as a batch may weigh, and nobody who has left or is late.
+
+        ``heavy``: one of those that outweigh a batch, instead.
+        """
+        line = self._heavy if heavy else self._light
         batch: list[Waiting[Item, Result]] = []
         while not batch:
-            await self._some.wait()
+            await line.some.wait()
             budget = self._limits.batch
-            while self._waiting and (not batch or self._waiting[0].weight <= budget):
-                waiting = self._waiting.popleft()
+            while line.items and (not batch or line.items[0].weight <= budget):
+                waiting = line.items.popleft()
                 self._weight -= waiting.weight
                 if waiting.answer.done():
                     self.left += 1
                 else:
                     batch.append(waiting)
                     budget -= waiting.weight
-            if not self._waiting:
-                self._some.clear()
+            if not line.items:
+                line.some.clear()
         return batch
 
     def went(self, weight: int, seconds: float) -> None:

@@ -130,14 +130,40 @@ async def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
 
 
 @asynchronous
-async def test_a_batch_keeps_to_its_budget_and_only_a_single_item_may_exceed_it() -> None:
+async def test_a_batch_keeps_to_its_budget_and_an_item_that_exceeds_it_is_a_batch_of_its_own() -> None:
     network = Network()
     async with batcher_of(network, weigh=len, batch=10) as batcher:
         first = await held(batcher, network)
-        others = await waiting(batcher, ["a" * 4, "b" * 5, "c" * 3, "d" * 20, "e", "f" * 9])
+        others = await waiting(batcher, ["a" * 4, "b" * 5, "c" * 3, "e", "f" * 9])
+        heavy = [asyncio.create_task(batcher.submit(item)) for item in ("g" * 20, "h" * 30)]
+        await asyncio.gather(*heavy)
         network.go.set()
         await asyncio.gather(first, *others)
-    assert [[len(item) for item in batch] for batch in network.batches] == [[4], [4, 5], [3], [20], [1, 9]]
+    assert [[len(item) for item in batch] for batch in network.batches] == [[4], [20], [30], [4, 5], [3, 1], [9]]
+
+
+@asynchronous
+async def test_an_item_that_exceeds_the_budget_holds_up_its_like_alone() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, batch=3) as batcher:
+        first = await held(batcher, network)
+        (like,) = await waiting(batcher, ["long"])
+        assert [(await batcher.submit(item)).result for item in ("a", "b", "c")] == ["A", "B", "C"]
+        assert not first.done()
+        assert not like.done()
+        network.go.set()
+        assert own(await asyncio.gather(first, like)) == ["HOLD", "LONG"]
+
+
+@asynchronous
+async def test_a_heavy_item_that_takes_longer_than_anybody_waits_is_said_to_be_stuck() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, batch=3, deadline=0.3) as batcher:
+        first = await held(batcher, network)
+        assert isinstance(await ended(first), DeadlinePassed)
+        await until(lambda: batcher.stuck)
+        network.go.set()
+        await until(lambda: not batcher.stuck)
 
 
 @asynchronous
@@ -231,7 +257,7 @@ async def test_the_time_to_come_back_is_the_weight_that_waits_at_the_pace_of_the
             time.sleep(0.05)  # weight 4 in at least 0.05 s: at most 80 a second
         return network(items)
 
-    async with batcher_of(slow_once, weigh=len, weight=400) as batcher:
+    async with batcher_of(slow_once, weigh=len, batch=1000, weight=400) as batcher:
         await batcher.submit("slow")
         first = await held(batcher, network)
         others = await waiting(batcher, ["a" * 800])

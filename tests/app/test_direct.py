@@ -1,0 +1,155 @@
+"""A plain POST /predict is answered past the framework: as the framework would, and whatever else comes goes to it."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.service import INLINE
+from tests.app.served import PATIENCE, Server, served, until
+
+PLAIN, LONG_WAY = "application/json", "application/json; charset=utf-8"
+TEXT = "The late goal won the cup for the home side."
+
+
+def request(document: object, kind: str = PLAIN, *more: str, version: str = "1.1") -> bytes:
+    body = json.dumps(document).encode()
+    head = [f"POST /predict HTTP/{version}", "host: x", f"content-type: {kind}", f"content-length: {len(body)}", *more]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+        yield connection
+
+
+def answers(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
+    """So many answers in the order in which they came: head and body."""
+    read, found = b"", []
+    while len(found) < count:
+        received = connection.recv(1 << 16)
+        assert received, f"the connection ended after {len(found)} answers, with {read!r}"
+        read += received
+        while b"\r\n\r\n" in read:
+            head, _, rest = read.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            if len(rest) < length:
+                break
+            found.append((head, json.loads(rest[:length])))
+            read = rest[length:]
+    return found
+
+
+def both_ways(client: httpx.Client, document: object) -> list[httpx.Response]:
+    body = json.dumps(document).encode()
+    return [client.post("/predict", content=body, headers={"content-type": kind}) for kind in (PLAIN, LONG_WAY)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"text": TEXT},
+        {"text": TEXT, "top_k": 1, "explain": True, "coverage": 0.9, "abstain_below": 0.99},
+        {"text": "\u00e9t\u00e9 \U0001f600 \u0645\u0628\u0627\u0631\u0627\u0629"},
+        {"text": " "},
+        {"text": TEXT, "top_k": 0},
+        {"text": "\ud800"},
+        [TEXT],
+        {"text": "goal " * INLINE},
+    ],
+    ids=lambda document: str(document)[:40].encode(errors="replace").decode(),
+)
+def test_an_answer_is_the_same_past_the_framework_and_through_it(client: httpx.Client, document: object) -> None:
+    direct, long_way = both_ways(client, document)
+    assert direct.status_code == long_way.status_code
+    assert direct.json() == long_way.json()
+    assert {*direct.headers} == {*long_way.headers}
+    assert direct.headers["content-type"] == long_way.headers["content-type"]
+
+
+def test_requests_sent_without_waiting_are_answered_in_their_order(server: Server) -> None:
+    kinds = [PLAIN, LONG_WAY, PLAIN, PLAIN, LONG_WAY, PLAIN]
+    with connected(server) as connection:
+        connection.sendall(b"".join(request({"text": "goal " * n}, kind) for n, kind in enumerate(kinds, 1)))
+        assert [answer["tokens"] for _, answer in answers(connection, len(kinds))] == [1, 2, 3, 4, 5, 6]
+
+
+def test_one_that_is_refused_among_them_has_its_own_answer(server: Server) -> None:
+    documents = [{"text": TEXT}, {"text": ""}, {"text": TEXT}]
+    with connected(server) as connection:
+        connection.sendall(b"".join(map(request, documents)))
+        assert [head.split()[1] for head, _ in answers(connection, 3)] == [b"200", b"422", b"200"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_a_body_that_comes_in_pieces_is_read_whole(server: Server, size: int) -> None:
+    sent = request({"text": TEXT * 3})
+    with connected(server) as connection:
+        for begin in range(0, len(sent), size):
+            connection.sendall(sent[begin : begin + size])
+        assert answers(connection, 1)[0][1]["tokens"] == 30
+
+
+def test_a_body_of_no_declared_length_is_read_whole_however_large(server: Server) -> None:
+    for words in (3, INLINE):
+        body = json.dumps({"text": "goal " * words}).encode()
+        head = (
+            b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        pieces = [body[begin : begin + 9_000] for begin in range(0, len(body), 9_000)]
+        with connected(server) as connection:
+            connection.sendall(head + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n")
+            assert answers(connection, 1)[0][1]["tokens"] == words
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request({"text": TEXT}, PLAIN, "connection: close"),
+        request({"text": TEXT}, LONG_WAY, "connection: close"),
+        request({"text": TEXT}, version="1.0"),
+    ],
+    ids=["direct", "through the framework", "HTTP/1.0"],
+)
+def test_a_connection_that_is_not_to_stay_ends_with_its_answer(server: Server, sent: bytes) -> None:
+    with connected(server) as connection:
+        connection.sendall(sent)
+        ((head, answer),) = answers(connection, 1)
+        assert answer["tokens"] == 10
+        assert b"connection: close" in head.lower()
+        assert connection.recv(1) == b""
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(server: Server) -> None:
+    head, _, body = request({"text": TEXT}, PLAIN, "expect: 100-continue").partition(b"\r\n\r\n")
+    with connected(server) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        assert connection.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert answers(connection, 1)[0][1]["tokens"] == 10
+
+
+def test_a_client_that_sends_and_never_reads_is_read_no_further_and_the_service_goes_on(artifact: Path) -> None:
+    many = request({"text": "goal " * 200, "explain": True}) * 64
+    with served(artifact) as server:
+        with connected(server) as connection:
+            connection.settimeout(0.5)
+            assert sent_until_it_stops(connection, many, 64 << 20) < 64 << 20
+            assert server.post("/predict", {"text": TEXT}).status_code == 200
+        until(lambda: server.get("/health").json()["waiting"] == 0)
+
+
+def sent_until_it_stops(connection: socket.socket, sent: bytes, most: int) -> int:
+    """How many bytes it takes before it takes no more."""
+    taken = 0
+    try:
+        while taken < most:
+            taken += connection.send(sent)
+    except TimeoutError:
+        pass
+    return taken
