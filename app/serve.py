@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
@@ -39,24 +38,14 @@ def serve(settings: Settings) -> None:
         with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
         sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
         if workers > 1:
+            from app.processes import Processes  # which Unix alone has what it needs for
+
             share_metrics(Path(shared))
-            _Workers(config, sockets=[listener]).run()
+            Processes(config, listener).run()
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
-
-
-class _Workers(Multiprocess):
-    """uvicorn's worker processes, whose parent lets go of the socket when they are told to stop.
-
-    Else the kernel goes on taking connections for a socket that nobody reads.
-    """
-
-    def terminate_all(self) -> None:
-        for listener in self.sockets:
-            listener.close()
-        super().terminate_all()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,5 +65,4 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Refusal(
             f"cannot listen on {host} port {port} ({error.strerror}): name another with --host or --port"
         ) from error
-    listener.set_inheritable(True)
     return listener

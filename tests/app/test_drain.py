@@ -14,12 +14,13 @@ from app.drain import draining_on_sigterm
 from app.queue import Limits
 from tests.app.served import PATIENCE, Server, problem, served, until
 
+CLIENTS = 16
 LONG = {"text": "the late goal won " * 30_000}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, workers: int) -> None:
-    told = asyncio.Event()
+    told, connected = asyncio.Event(), set[int]()
 
     async def client(server: Server, number: int) -> list[httpx.Response]:
         """Ask until told to go elsewhere."""
@@ -28,12 +29,13 @@ def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, wo
             while not answers or answers[-1].status_code == 200:
                 text = f"the late goal won {number} " * 50
                 answers.append(await connection.post(server.url + "/predict", json={"text": text}))
-                if len(answers) == 10:
+                connected.add(number)
+                if len(answers) >= 10 and len(connected) == CLIENTS:
                     told.set()
         return answers
 
     async def crowd(server: Server) -> list[list[httpx.Response]]:
-        clients = [asyncio.create_task(client(server, number)) for number in range(16)]
+        clients = [asyncio.create_task(client(server, number)) for number in range(CLIENTS)]
         await told.wait()
         server.terminate()
         return await asyncio.wait_for(asyncio.gather(*clients), PATIENCE)
@@ -89,19 +91,18 @@ def has_gone(server: Server) -> bool:
 
 
 def test_what_cannot_be_answered_within_the_grace_time_is_503_and_the_exit_is_clean(slow: Path) -> None:
-    async def rule(server: Server) -> list[httpx.Response]:
+    async def rule(server: Server) -> httpx.Response:
         async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as client:
-            path = server.url + "/predict"
-            asked = [asyncio.create_task(client.post(path, json={"text": LONG["text"] * 14})) for _ in range(2)]
+            documents = [{"text": LONG["text"] * 14}] * 2
+            asked = asyncio.create_task(client.post(server.url + "/predict/batch", json={"documents": documents}))
             await asyncio.to_thread(until, lambda: server.get("/health").json()["waiting"] == 1)
             server.terminate()
-            return await asyncio.gather(*asked)
+            return await asked
 
     with served(slow, batch_tokens=1, grace=1) as server:
-        responses = asyncio.run(rule(server))
+        response = asyncio.run(rule(server))
         assert server.ended() == 0
-    for response in responses:
-        problem(response, 503)
+    problem(response, 503)
     assert len(server.lines) == 1
 
 

@@ -1,0 +1,76 @@
+"""A process that gets its connections through a channel, from the one that accepts them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AT_ONCE = 64
+"""Connections taken in before those are looked after that are there."""
+PATIENCE = 1.0
+"""Seconds that a process which is to end waits for word that no connections are on their way to it."""
+
+
+def receive(config: uvicorn.Config, channel: socket.socket) -> None:
+    """Serve, in a process of its own, the connections that come through ``channel``, until SIGTERM."""
+    config.configure_logging()
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches every process of a terminal
+        Receiver(config).run([channel])
+
+
+class Receiver(uvicorn.Server):
+    """uvicorn's server, without a socket to listen on."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the application, then take connections in."""
+        assert sockets is not None
+        await super().startup(sockets=[])
+        (self._channel,) = sockets
+        self._channel.setblocking(False)
+        self._coming: set[asyncio.Task[object]] = set()
+        self._no_more = asyncio.Event()
+        self._protocol: Callable[[], asyncio.Protocol] = partial(
+            cast("Any", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        asyncio.get_running_loop().add_reader(self._channel, self._take_in)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take in what is on its way, then end as uvicorn does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._no_more.wait()
+        asyncio.get_running_loop().remove_reader(self._channel)
+        if self._coming:
+            await asyncio.wait(self._coming)
+        await super().shutdown([self._channel])
+
+    def _take_in(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(AT_ONCE):
+                byte, numbers, _, _ = socket.recv_fds(self._channel, 1, 1)
+                if not byte:  # where nobody said to end, who accepted connections has died, and none will come again
+                    asyncio.get_running_loop().remove_reader(self._channel)
+                    self._no_more.set()
+                    self.should_exit = True
+                    return
+                for number in numbers:
+                    task = asyncio.get_running_loop().create_task(self._connect(socket.socket(fileno=number)))
+                    self._coming.add(task)
+                    task.add_done_callback(self._coming.discard)
+
+    async def _connect(self, own: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it has gone already
+            own.setblocking(False)
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, own)

@@ -1,0 +1,99 @@
+"""Several processes behind one socket."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.served import PATIENCE, Server, docket, served, until
+from tests.app.test_drain import children
+
+
+@pytest.fixture
+def pair(artifact: Path) -> Iterator[Server]:
+    with served(artifact, "--workers", "2") as running:
+        yield running
+
+
+def connections(pid: int, port: int) -> int:
+    """Open connections of a process to the port that it serves."""
+    inodes = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return sum(f"socket:[{row[9]}]" in inodes for row in established)
+
+
+def workers(server: Server) -> list[int]:
+    """Its processes that serve: the third helps ``multiprocessing`` to clean up."""
+    return [pid for pid in children(server) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_connections_are_dealt_out_evenly(pair: Server) -> None:
+    opened = [socket.create_connection((pair.host, pair.port), timeout=PATIENCE) for _ in range(20)]
+    try:
+        until(lambda: [connections(pid, pair.port) for pid in workers(pair)] == [10, 10])
+    finally:
+        for each in opened:
+            each.close()
+
+
+def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile(pair: Server) -> None:
+    first, second = workers(pair)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: len(workers(pair)) == 2 and first not in workers(pair))
+    for _ in range(8):
+        assert pair.post("/predict", {"text": "the late goal"}).status_code == 200
+    assert second in workers(pair)
+    assert any(f"process {first} ended with -9, another takes its place" in line for line in pair.lines)
+
+
+def test_a_process_that_takes_no_connections_in_gets_no_more(pair: Server) -> None:
+    stopped, _ = workers(pair)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        answered = [asked(pair) for _ in range(6)]
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    assert answered.count(True) >= 5, "one is given to it before it is known that it takes none"
+
+
+def asked(server: Server) -> bool:
+    """Whether a connection of its own gets an answer."""
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+        connection.settimeout(3)
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        try:
+            return connection.recv(12) == b"HTTP/1.1 200"
+        except TimeoutError:
+            return False
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(pair: Server) -> None:
+    started = workers(pair)
+    pair.process.kill()
+    until(lambda: not any(alive(pid) for pid in started))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_where_a_process_cannot_start_the_service_ends_and_says_so(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifact goes between the parent's look at it and the processes'."""
+    gone = tmp_path / "sitecustomize.py"
+    gone.write_text(
+        "import sys\nif 'spawn_main' in ' '.join(sys.argv + sys.orig_argv):\n"
+        "    import os\n    os.environ['DOCKET_ARTIFACT'] = '/nowhere'\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ended = docket("serve", artifact, "--port", "0", "--workers", "2")
+    assert ended.returncode == 3
+    assert b"/nowhere" in ended.stderr
