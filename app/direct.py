@@ -128,15 +128,14 @@ class DirectProtocol(PatientProtocol):
         if answer.cancelled():
             service.metrics.request(PATH, LEFT, time.perf_counter() - began)
             return
-        failed = answer.exception()
-        if isinstance(failed, Exception):
-            response = answer_to(failed)
-            status, headers, body = response.status_code, response.raw_headers, bytes(response.body)
-        else:
+        try:
             outcome = answer.result()
             body = to_json(service.said(outcome, document.text, document))
             timing = (b"server-timing", server_timing(outcome.timing).encode())
             status, headers = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing]
+        except Exception as error:  # whatever it is, its client is told, as by the application
+            response = answer_to(error)
+            status, headers, body = response.status_code, response.raw_headers, bytes(response.body)
         service.metrics.request(PATH, str(status), time.perf_counter() - began)
         self._write(cycle, status, headers, body)
 
