@@ -14,7 +14,7 @@ import threading
 import time
 from array import array
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, get_context
+from multiprocessing import connection, forkserver, get_context
 from typing import TYPE_CHECKING
 
 from uvicorn.config import STARTUP_FAILURE
@@ -32,13 +32,19 @@ PULSE = 0.1
 """Seconds between two looks at whether to go on."""
 
 
+def prepare() -> None:
+    """Begin to import what they need, in one process of which each will be a copy; the environment is read now."""
+    get_context("forkserver").set_forkserver_preload(["app.main"])
+    forkserver.ensure_running()
+
+
 class Process:
     """One of them, and this end of the channel through which it gets its connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
-        self._process = get_context("spawn").Process(target=receive, args=(config, theirs))
+        self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
         theirs.close()
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid

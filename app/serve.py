@@ -6,24 +6,32 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
 
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
-from model import artifact, device
 from model.refusal import Refusal
 
 
 def serve(settings: Settings) -> None:
-    """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
-    chosen = device.choose(settings.device)
-    version = artifact.read(settings.artifact, chosen).version
-    workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
-    with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
+    """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
+    settings.write()
+    with ExitStack() as stack:
+        if settings.workers != 1:
+            from app.processes import Processes, prepare  # Unix alone has what they need
+
+            share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
+            prepare()
+        from model import artifact, device  # torch takes a second: it is imported while the other prepares
+
+        chosen = device.choose(settings.device)
+        version = artifact.read(settings.artifact, chosen).version
+        workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
+        listener = stack.enter_context(_listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
-        settings.model_copy(update={"host": host, "port": port}).write()
         config = uvicorn.Config(
             "app.main:from_environment",
             factory=True,
@@ -38,9 +46,6 @@ def serve(settings: Settings) -> None:
         with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
         sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
         if workers > 1:
-            from app.processes import Processes  # which Unix alone has what it needs for
-
-            share_metrics(Path(shared))
             Processes(config, listener).run()
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0

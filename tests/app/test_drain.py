@@ -41,7 +41,8 @@ def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, wo
         return await asyncio.wait_for(asyncio.gather(*clients), PATIENCE)
 
     with served(artifact, "--workers", str(workers), grace=20) as server:
-        started = children(server)
+        started = children(server.process.pid)
+        started |= {pid for own in started for pid in children(own)}
         everybody = asyncio.run(crowd(server))
         assert server.ended() == 0
     for *answered, last in everybody:
@@ -74,9 +75,8 @@ def test_what_is_at_work_and_what_waits_at_sigterm_is_answered(slow: Path, worke
     assert [result["tokens"] for result in response.json()["results"]] == [120_000] * 3
 
 
-def children(server: Server) -> set[int]:
+def children(pid: int) -> set[int]:
     """The processes that it has started."""
-    pid = server.process.pid
     if not Path("/proc/self").exists():
         pytest.skip("looks for processes in /proc")
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,24 +21,38 @@ def pair(artifact: Path) -> Iterator[Server]:
 
 def connections(pid: int, port: int) -> int:
     """Open connections of a process to the port that it serves."""
-    inodes = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            inodes.add(str(link.readlink()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
     return sum(f"socket:[{row[9]}]" in inodes for row in established)
 
 
 def workers(server: Server) -> list[int]:
-    """Its processes that serve: the third helps ``multiprocessing`` to clean up."""
-    return [pid for pid in children(server) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    """Its processes that serve: copies of the one that has imported all they need."""
+    return [pid for own in children(server.process.pid) if b"forkserver" in command(own) for pid in children(own)]
+
+
+def command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_connections_are_dealt_out_evenly(pair: Server) -> None:
-    opened = [socket.create_connection((pair.host, pair.port), timeout=PATIENCE) for _ in range(20)]
-    try:
-        until(lambda: [connections(pid, pair.port) for pid in workers(pair)] == [10, 10])
-    finally:
-        for each in opened:
-            each.close()
+    """Once both are there: while one starts, the other gets all."""
+
+    def dealt() -> list[int]:
+        opened = [socket.create_connection((pair.host, pair.port), timeout=PATIENCE) for _ in range(20)]
+        try:
+            until(lambda: sum(connections(pid, pair.port) for pid in workers(pair)) == 20)
+            return [connections(pid, pair.port) for pid in workers(pair)]
+        finally:
+            for each in opened:
+                each.close()
+            until(lambda: sum(connections(pid, pair.port) for pid in workers(pair)) == 0)
+
+    until(lambda: dealt() == [10, 10])
 
 
 def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile(pair: Server) -> None:
@@ -90,7 +105,7 @@ def test_where_a_process_cannot_start_the_service_ends_and_says_so(
     """The artifact goes between the parent's look at it and the processes'."""
     gone = tmp_path / "sitecustomize.py"
     gone.write_text(
-        "import sys\nif 'spawn_main' in ' '.join(sys.argv + sys.orig_argv):\n"
+        "import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
         "    import os\n    os.environ['DOCKET_ARTIFACT'] = '/nowhere'\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
