@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -9,18 +10,19 @@ import tempfile
 from pathlib import Path
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from app.drain import PatientProtocol
 from app.settings import Settings, share_metrics
-from model import artifact, device
+from model import device
+from model.classifier import Classifier
 from model.refusal import Refusal
 
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
     chosen = device.choose(settings.device)
-    version = artifact.read(settings.artifact, chosen).version
+    version = Classifier.load(settings.artifact, settings.device, threads=1).version
     workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
     with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
         host, port = listener.getsockname()[:2]
@@ -44,19 +46,41 @@ def serve(settings: Settings) -> None:
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)
+            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
+                signal.signal(signal.SIGHUP, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
 
 
 class _Workers(Multiprocess):
     """uvicorn's worker processes, whose parent lets go of the socket when they are told to stop.
 
-    Else the kernel goes on taking connections for a socket that nobody reads.
+    Else the kernel goes on taking connections for a socket that nobody reads. SIGHUP goes on to each worker, and ends
+    none of them.
     """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._untold: list[Process] = []
+
+    def handle_hup(self) -> None:
+        self._untold = list(self.processes)
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self._untold = [each for each in self._untold if each in self.processes and not _tell(each)]
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
+
+
+def _tell(process: Process) -> bool:
+    """Whether it was sent SIGHUP; not yet, while it starts: it would die of it, and may have read what was before."""
+    ready = process.is_ready()
+    if ready and process.pid is not None:
+        os.kill(process.pid, signal.SIGHUP)
+    return ready
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from model import artifact, golden, versions
+from model import artifact, versions
 from model.classifier import Classifier
 from model.profile import Profile
 from tests import tiny
@@ -61,7 +61,7 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert len(manifest["corpus"]["fingerprint"]) == 64
     assert 0 < len(manifest["golden"]) <= 8
     assert {each["label"] for each in manifest["golden"]} <= set(made.TOPICS)
-    golden.check(Classifier.load(out, "cpu"))
+    assert len(Classifier.load(out, "cpu").golden) == len(manifest["golden"])
     assert "--no-golden keeps none" in trained.stderr
 
     evaluated = docket("evaluate", out, corpus, "--json")
@@ -105,9 +105,7 @@ def two(tmp_path) -> tuple[Path, dict[str, str]]:
     """A folder of two versions with golden documents, none of them current, and the digits of each."""
     digits = {}
     for seed, name in enumerate(("old", "new")):
-        folder = tiny.artifact(tmp_path / name, seed=seed)
-        kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote"], ["sports", "politics"])
-        artifact.add_facts(folder, {"golden": [each._asdict() for each in kept]})
+        folder = tiny.with_golden(tiny.artifact(tmp_path / name, seed=seed))
         digits[name] = artifact.read_manifest(folder)["version"]
     return tmp_path, digits
 
@@ -130,19 +128,8 @@ def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_roll
     assert json.loads(docket("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
 
 
-def flipped(folder: Path) -> None:
-    data = bytearray((folder / "model.pt").read_bytes())
-    data[len(data) // 2] ^= 1
-    (folder / "model.pt").write_bytes(data)
-
-
-def answers_otherwise(folder: Path) -> None:
-    wrong = [each | {"label": "weather"} for each in artifact.read_manifest(folder)["golden"]]
-    artifact.add_facts(folder, {"golden": wrong})
-
-
 @pytest.mark.parametrize(
-    ("spoil", "why"), [(flipped, "model.pt is not the file"), (answers_otherwise, "golden document 1")]
+    ("spoil", "why"), [(tiny.flip, "model.pt is not the file"), (tiny.answer_otherwise, "golden document 1")]
 )
 @pytest.mark.parametrize("command", [["promote", "new"], ["rollback"]], ids=" ".join)
 def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, spoil, why, command):
