@@ -192,6 +192,20 @@ def test_sighup_has_every_worker_take_the_artifact_that_replaced_its_own_and_end
         assert children(server, workers) == before
 
 
+def test_sighup_ends_no_worker_that_is_still_starting(folder: Path) -> None:
+    with served(folder / "old", "--workers", "2") as server:
+        until(lambda: len(children(server, 2)) == 2)
+        before = children(server, 2)
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: len(children(server, 2) - before) == 1)
+        started = children(server, 2)
+        with artifacts.replacing(folder / "old") as beside:
+            shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: {version(server) for _ in range(10)} == {digits(folder / "new")})
+        assert children(server, 2) == started
+
+
 def children(server: Server, workers: int) -> set[int]:
     """The processes that answer."""
     if workers == 1:
