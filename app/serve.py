@@ -12,14 +12,15 @@ import uvicorn
 
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
-from model import artifact, device
+from model import device
+from model.classifier import Classifier
 from model.refusal import Refusal
 
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is started."""
     chosen = device.choose(settings.device)
-    version = artifact.read(settings.artifact, chosen).version
+    version = Classifier.load(settings.artifact, settings.device, threads=1).version
     workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
     with _listen(settings.host, settings.port) as listener, tempfile.TemporaryDirectory(prefix="docket-") as shared:
         host, port = listener.getsockname()[:2]
@@ -45,6 +46,8 @@ def serve(settings: Settings) -> None:
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)
+            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
+                signal.signal(signal.SIGHUP, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
 
 
