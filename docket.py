@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, serve."""
+"""The command line: train, evaluate, predict, serve, models."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=0, metavar="N")
     train.add_argument("--epochs", type=_positive, metavar="N", help="how often to read the documents")
     train.add_argument("--resume", action="store_true", help="go on where the same training was stopped")
+    train.add_argument("--no-golden", action="store_true", help="keep no text of test documents in the manifest")
     _device(train)
     train.set_defaults(run=_train)
 
@@ -75,7 +76,23 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, metavar="P")
     serve.add_argument("--workers", type=_positive, metavar="N")
     serve.set_defaults(run=_serve)
+
+    models = commands.add_parser("models", help="versions side by side: which there are, and which is served")
+    _models(models.add_subparsers(required=True, metavar="COMMAND"))
     return parser
+
+
+def _models(commands: argparse._SubParsersAction[_Parser]) -> None:
+    for name, run, what in (
+        ("list", _list, "each version as a line of JSON"),
+        ("promote", _promote, "try a version on its golden documents, and have it served"),
+        ("rollback", _rollback, "the same for the version that was served before"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("folder", type=Path, metavar="DIR", help="a folder of artifacts")
+        if name == "promote":
+            command.add_argument("version", metavar="VERSION", help="its digits, the first few, or its folder's name")
+        command.set_defaults(run=run)
 
 
 def _corpus(parser: argparse.ArgumentParser, text: str) -> None:
@@ -103,8 +120,10 @@ def _train(asked: argparse.Namespace) -> None:
         chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half-written is left
     asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
-    scores = job.run(job.Job(*asked_for, asked.resume))
+    scores = job.run(job.Job(*asked_for, asked.resume, golden=not asked.no_golden))
     if scores:
+        if not asked.no_golden:
+            job.tell("the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none")
         job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
         job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
 
@@ -144,6 +163,40 @@ def _serve(asked: argparse.Namespace) -> None:
     from app.settings import Settings
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
+
+
+def _list(asked: argparse.Namespace) -> None:
+    from model import versions
+
+    for row in versions.rows(asked.folder):
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def _promote(asked: argparse.Namespace) -> None:
+    from model import versions
+
+    _have_served(asked.folder, versions.find(asked.folder, asked.version))
+
+
+def _rollback(asked: argparse.Namespace) -> None:
+    from model import versions
+
+    versions.pointer(asked.folder)  # says what is wrong where there is none
+    before = versions.before(asked.folder)
+    if before is None:
+        raise Refusal(
+            f"{asked.folder} has no version before the current one: say docket models promote {asked.folder} VERSION"
+        )
+    _have_served(asked.folder, before)
+
+
+def _have_served(folder: Path, artifact: Path) -> None:
+    """Only what can be loaded here and gives its golden answers; the service tries it again where it runs."""
+    from model import versions
+    from model.classifier import Classifier
+
+    version = Classifier.load(artifact, "cpu", threads=1).version
+    print(json.dumps({"version": version, **versions.point(folder, artifact.name)._asdict()}))
 
 
 if __name__ == "__main__":

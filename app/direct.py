@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from app.main import State
     from app.outcome import Outcome
-    from model.classifier import Prediction
+    from app.versions import Read
 
 PATH, JSON = "/predict", b"application/json"
 
@@ -56,7 +56,7 @@ class DirectProtocol(PatientProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._coming: RequestResponseCycle | None = None  # the request whose body is not whole yet
-        self._answer: asyncio.Future[Outcome[Prediction]] | None = None  # the one that is waited for
+        self._answer: asyncio.Future[Outcome[Read]] | None = None  # the one that is waited for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection."""
@@ -120,7 +120,7 @@ class DirectProtocol(PatientProtocol):
         cycle: RequestResponseCycle,
         document: Document,
         began: float,
-        answer: asyncio.Future[Outcome[Prediction]],
+        answer: asyncio.Future[Outcome[Read]],
     ) -> None:
         """Write the answer, or what became of the request while it waited."""
         self._answer = None

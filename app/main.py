@@ -19,7 +19,7 @@ from app.queue import Limits
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
-from model.classifier import Classifier
+from app.versions import Versions, looking_on_sighup, predict, weigh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,13 +38,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        classifier = Classifier.load(settings.artifact, settings.device, threads=1)
-        gc.freeze()  # what is loaded stays: a collection that looks at all of it would stop every request
-        metrics.reference.show(classifier)
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
-        async with Batcher(classifier.predict, lambda encoding: len(encoding.ids), limits, metrics.batch) as batcher:
-            with draining_on_sigterm(batcher, settings.grace):
-                service = Service(classifier, batcher, metrics, settings.abstain_below)
+        async with (
+            Versions(settings.artifact, settings.device, metrics) as versions,
+            Batcher(predict, weigh, limits, metrics.batch) as batcher,
+        ):
+            # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
+            # all the same when another takes its place, since no cycle of references holds one.
+            gc.freeze()
+            with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
+                service = Service(versions, batcher, metrics, settings.abstain_below)
                 yield {"service": service, "max_body": settings.max_body}
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)

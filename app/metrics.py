@@ -58,7 +58,11 @@ class Metrics:
         self.confidence = Histogram(
             "docket_confidence", "Score of the first label, given or abstained from", registry=own, buckets=CONFIDENCES
         )
-        self.reference = Reference(own)
+        self.reloads = Counter("docket_reloads_total", "Versions tried in another's place", ["outcome"], registry=own)
+        for outcome in ("taken", "refused"):
+            self.reloads.labels(outcome)  # there from the start, so that the first is seen to be one more
+        self.reference = Reference()
+        self._read.register(self.reference)
         self._of = lru_cache(maxsize=None)(
             lambda metric, *labels: metric.labels(*labels)
         )  # which looks longer than counts

@@ -6,6 +6,7 @@ Left to accept for themselves, processes take what they wake up for: of 64 conne
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import socket
 import sys
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING
 from uvicorn.config import STARTUP_FAILURE
 
 from app.drain import LINGER
-from app.receiver import receive
+from app.receiver import READY, receive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     import uvicorn
@@ -47,12 +48,20 @@ class Process:
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
         theirs.close()
+        self._ready = False
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
 
     @property
     def code(self) -> int | None:
         """What it has ended with."""
         return self._process.exitcode
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has started."""
+        with suppress(OSError):  # it has not said so yet, or has ended
+            self._ready = self._ready or self._channel.recv(len(READY)) == READY
+        return self._ready
 
     @property
     def behind(self) -> int:
@@ -63,6 +72,13 @@ class Process:
         except OSError:  # it has ended
             return sys.maxsize
         return unread[0]
+
+    def look(self) -> bool:
+        """Have it look for another version; not yet where it has not started, since it may have read the one before."""
+        ready = self.ready
+        if ready and self.pid is not None and self.code is None:
+            os.kill(self.pid, signal.SIGHUP)
+        return ready
 
     def give(self, own: socket.socket) -> bool:
         """Hand a connection over; False where it has ended, or there is no room for more."""
@@ -83,23 +99,30 @@ class Process:
 
 
 class Processes:
-    """``run`` serves with as many as ``config`` says until SIGTERM or SIGINT; a second signal is handed on."""
+    """``run`` serves with as many as ``config`` says until SIGTERM or SIGINT; a second signal is handed on.
+
+    SIGHUP has each of them look for another version, and ends none.
+    """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
         self._config, self._listener = config, listener
         self._all: list[Process] = []
         self._over = threading.Event()
+        self._look = False  # whether SIGHUP has come
+        self._untold: list[Process] = []  # who has not been told so yet
 
     def run(self) -> None:
         """Raise ``SystemExit`` where one could not start."""
         code = 0
-        with _on_signals(self._end):
+        end, look = self._end, self._note_look
+        with _on_signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: look}):
             self._all = [Process(self._config) for _ in range(self._config.workers)]
             dealer = threading.Thread(target=self._deal, name="dealer")
             dealer.start()
             while not code and not self._over.is_set():
                 connection.wait([process.sentinel for process in self._all], timeout=PULSE)
                 code = self._replace_ended()
+                self._tell_to_look()
             self._over.set()
             self._terminate()
             dealer.join()
@@ -112,6 +135,15 @@ class Processes:
         if self._over.is_set():
             self._terminate()
         self._over.set()
+
+    def _note_look(self, number: int, frame: FrameType | None) -> None:
+        self._look = True
+
+    def _tell_to_look(self) -> None:
+        """Tell all that run when SIGHUP has come, each once it is ready; one that is started later reads it anyway."""
+        if self._look:
+            self._look, self._untold = False, list(self._all)
+        self._untold = [process for process in self._untold if process in self._all and not process.look()]
 
     def _terminate(self) -> None:
         for process in self._all:
@@ -156,8 +188,8 @@ class Processes:
 
 
 @contextmanager
-def _on_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+def _on_signals(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -93,20 +93,24 @@ class Queue(Generic[Item, Result]):
         ``heavy``: one of those that outweigh a batch, instead.
         """
         line = self._heavy if heavy else self._light
-        batch: list[Waiting[Item, Result]] = []
-        while not batch:
+        while True:
             await line.some.wait()
-            budget = self._limits.batch
-            while line.items and (not batch or line.items[0].weight <= budget):
-                waiting = line.items.popleft()
-                self._weight -= waiting.weight
-                if waiting.answer.done():
-                    self.left += 1
-                else:
-                    batch.append(waiting)
-                    budget -= waiting.weight
-            if not line.items:
-                line.some.clear()
+            if batch := self._take_from(line):  # who waits here holds nothing of those that were passed over
+                return batch
+
+    def _take_from(self, line: Line[Item, Result]) -> list[Waiting[Item, Result]]:
+        batch: list[Waiting[Item, Result]] = []
+        budget = self._limits.batch
+        while line.items and (not batch or line.items[0].weight <= budget):
+            waiting = line.items.popleft()
+            self._weight -= waiting.weight
+            if waiting.answer.done():
+                self.left += 1
+            else:
+                batch.append(waiting)
+                budget -= waiting.weight
+        if not line.items:
+            line.some.clear()
         return batch
 
     def went(self, weight: int, seconds: float) -> None:

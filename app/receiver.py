@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,8 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+READY = b"!"
+"""What says through the channel that it has started, and SIGHUP has it look for another version."""
 AT_ONCE = 64
 """Connections taken in before those are looked after that are there."""
 PATIENCE = 1.0
@@ -21,6 +24,7 @@ PATIENCE = 1.0
 
 def receive(config: uvicorn.Config, channel: socket.socket) -> None:
     """Serve, in a process of its own, the connections that come through ``channel``, until SIGTERM."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means nothing yet, and must not end what is starting
     config.configure_logging()
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches every process of a terminal
         Receiver(config).run([channel])
@@ -30,7 +34,7 @@ class Receiver(uvicorn.Server):
     """uvicorn's server, without a socket to listen on."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Load the application, then take connections in."""
+        """Load the application, then take connections in and say so."""
         assert sockets is not None
         await super().startup(sockets=[])
         (self._channel,) = sockets
@@ -44,6 +48,9 @@ class Receiver(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         asyncio.get_running_loop().add_reader(self._channel, self._take_in)
+        if not self.should_exit:
+            with contextlib.suppress(OSError):  # nobody is there any more, which the reader finds too
+                self._channel.send(READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in what is on its way, then end as uvicorn does."""
@@ -56,18 +63,22 @@ class Receiver(uvicorn.Server):
         await super().shutdown([self._channel])
 
     def _take_in(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(AT_ONCE):
+        for _ in range(AT_ONCE):
+            try:
                 byte, numbers, _, _ = socket.recv_fds(self._channel, 1, 1)
-                if not byte:  # where nobody said to end, who accepted connections has died, and none will come again
-                    asyncio.get_running_loop().remove_reader(self._channel)
-                    self._no_more.set()
-                    self.should_exit = True
-                    return
-                for number in numbers:
-                    task = asyncio.get_running_loop().create_task(self._connect(socket.socket(fileno=number)))
-                    self._coming.add(task)
-                    task.add_done_callback(self._coming.discard)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:  # who accepted connections has died, and had not read that this is ready
+                byte, numbers = b"", []
+            if not byte:  # where nobody said to end, the same: none will come again
+                asyncio.get_running_loop().remove_reader(self._channel)
+                self._no_more.set()
+                self.should_exit = True
+                return
+            for number in numbers:
+                task = asyncio.get_running_loop().create_task(self._connect(socket.socket(fileno=number)))
+                self._coming.add(task)
+                task.add_done_callback(self._coming.discard)
 
     async def _connect(self, own: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it has gone already

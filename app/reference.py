@@ -5,52 +5,54 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from model.profile import shares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from model.classifier import Classifier
+    from model.profile import Profile
 
 
-class Reference:
-    """Gauges that do not change while an artifact is served, and are the same in each worker that serves it.
+class Reference(Collector):
+    """Gauges that change when another version takes its place, and those of the old one are gone then.
 
     Each has the artifact's version. A sample's ``le`` and ``label`` are those of the live metric that it belongs to.
+    They are the same in each worker, so the one that is asked tells its own: gauges that several workers share in files
+    can take no sample back.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, what: str, *labels: str) -> Gauge:
-            return Gauge(name, what, ["version", *labels], registry=registry, multiprocess_mode="max")
+    def __init__(self) -> None:
+        self._shown: list[Metric] = []
 
-        self._info = gauge("docket_artifact_info", "1, with what is loaded", "device")
-        self._quantile = gauge("docket_profile_document_tokens", "Words of a training document", "quantile")
-        self._lengths = gauge("docket_profile_document_tokens_share", "Training documents of up to so many words", "le")
-        self._unknown = gauge("docket_profile_unknown_rate", "Words of held-out documents that were unknown")
-        self._labels = gauge("docket_profile_prediction_share", "Held-out documents answered with the label", "label")
-        self._confidence = gauge(
-            "docket_profile_confidence_share", "Held-out documents answered with up to that score", "le"
-        )
-        self._mean = gauge("docket_profile_confidence_mean", "Mean score of held-out documents")
+    def collect(self) -> Iterable[Metric]:
+        """What Prometheus reads."""
+        return self._shown
 
     def show(self, classifier: Classifier) -> None:
         """What is loaded; an artifact of before there were profiles has no sample of one."""
         version, profile = classifier.version, classifier.profile
-        self._info.labels(version, classifier.device).set(1)
-        if profile is None:
-            return
-        self._unknown.labels(version).set(profile.unknown_rate)
-        self._mean.labels(version).set(profile.mean_confidence)
-        for gauge, values in (
-            (self._quantile, profile.quantiles),
-            (self._lengths, _cumulated(profile.lengths)),
-            (self._labels, shares(profile.predicted)),
-            (self._confidence, _cumulated(profile.confidence)),
-        ):
-            for name, value in values.items():
-                gauge.labels(version, name).set(value)
+        info = GaugeMetricFamily("docket_artifact_info", "1, with what is loaded", labels=["version", "device"])
+        info.add_metric([version, classifier.device], 1)
+        self._shown = [info] if profile is None else [info, *_profiled(version, profile)]
+
+
+def _profiled(version: str, profile: Profile) -> Iterator[Metric]:
+    for name, what, label, values in (
+        ("document_tokens", "Words of a training document", "quantile", profile.quantiles),
+        ("document_tokens_share", "Training documents of up to so many words", "le", _cumulated(profile.lengths)),
+        ("unknown_rate", "Words of held-out documents that were unknown", None, {"": profile.unknown_rate}),
+        ("prediction_share", "Held-out documents answered with the label", "label", shares(profile.predicted)),
+        ("confidence_share", "Held-out documents answered with up to that score", "le", _cumulated(profile.confidence)),
+        ("confidence_mean", "Mean score of held-out documents", None, {"": profile.mean_confidence}),
+    ):
+        family = GaugeMetricFamily(f"docket_profile_{name}", what, labels=["version", label] if label else ["version"])
+        for of, value in values.items():
+            family.add_metric([version, of] if label else [version], value)
+        yield family
 
 
 def _cumulated(counts: Mapping[str, int]) -> dict[str, float]:

@@ -53,9 +53,7 @@ async def predict(request: Request) -> Response:
 async def predict_batch(request: Request) -> Response:
     """What each of many documents is about; a bad one has an ``error`` in its place, and the others their answers."""
     batch = await read(request, Batch)
-    service = _service(request)
-    results, timing = await service.answer_all(batch.documents, batch)
-    return _json({"results": results, "version": service.classifier.version}, timing)
+    return _json(*await _service(request).answer_all(batch.documents, batch))
 
 
 @router.get("/health", responses={503: _FAILURES[503]})

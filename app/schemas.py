@@ -66,13 +66,14 @@ class Batch(Options):
 
 
 class Health(BaseModel):
-    """What is loaded and how it does."""
+    """What is loaded and how it does; ``reload``: ok, loading, or refused with the reason that the version stays."""
 
     status: str
     version: str
     device: str
     labels: int
     waiting: int
+    reload: str
 
 
 class Problem(BaseModel):

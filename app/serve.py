@@ -25,10 +25,11 @@ def serve(settings: Settings) -> None:
 
             share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
             prepare()
-        from model import artifact, device  # torch takes a second: it is imported while the other prepares
+        from model import device  # torch takes a second: it is imported while the other prepares
+        from model.classifier import Classifier
 
         chosen = device.choose(settings.device)
-        version = artifact.read(settings.artifact, chosen).version
+        version = Classifier.load(settings.artifact, settings.device, threads=1).version
         workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
         listener = stack.enter_context(_listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
@@ -50,6 +51,8 @@ def serve(settings: Settings) -> None:
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)
+            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
+                signal.signal(signal.SIGHUP, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from pydantic import ValidationError
 
-from app.answers import Answer, BatchAnswer, BatchError, answer
+from app.answers import Answer, Answers, BatchAnswer, BatchError, answer
 from app.schemas import BatchDocument, Health, Options, sentence
+from app.versions import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,68 +17,72 @@ if TYPE_CHECKING:
     from app.batcher import Batcher
     from app.metrics import Metrics
     from app.outcome import Outcome, Timing
+    from app.versions import Read, Versions
     from model.classifier import Classifier, Prediction
-    from model.vocabulary import Encoding
 
 INLINE = 1 << 16
 """Characters whose words are split on the event loop (about 4 ms); more go to a thread, so that others are heard."""
 
 
 class Service:
-    """A classifier behind a batcher."""
+    """The classifier that is current, behind a batcher; a request keeps to the one that it began with."""
 
     def __init__(
         self,
-        classifier: Classifier,
-        batcher: Batcher[Encoding, Prediction],
+        versions: Versions,
+        batcher: Batcher[Bound, Read],
         metrics: Metrics,
         abstain_below: float = 0.0,
     ) -> None:
-        self.classifier, self.batcher, self.metrics, self._abstain_below = classifier, batcher, metrics, abstain_below
+        self.versions, self.batcher, self.metrics, self._abstain_below = versions, batcher, metrics, abstain_below
 
-    def put(self, text: str, asked: Options) -> asyncio.Future[Outcome[Prediction]]:
+    def put(self, text: str, asked: Options) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
-        return self.batcher.put(self.classifier.encode(text, asked.explain))
+        classifier = self.versions.current
+        return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)))
 
-    def said(self, outcome: Outcome[Prediction], text: str, asked: Options) -> Answer:
-        """What came of a text as it is answered, and counted."""
-        self.metrics.prediction(outcome.result)
-        return answer(outcome.result, text, self.classifier, asked.or_abstain_below(self._abstain_below))
+    def said(self, outcome: Outcome[Read], text: str, asked: Options) -> Answer:
+        """What came of a text as it is answered, and counted; by the classifier that read it, current or not."""
+        classifier, prediction = outcome.result
+        self.metrics.prediction(prediction)
+        return answer(prediction, text, classifier, asked.or_abstain_below(self._abstain_below))
 
     async def answer(self, text: str, asked: Options) -> tuple[Answer, Timing]:
         """One document's answer and its timing; raises what ``Batcher.submit`` raises."""
-        (encoding,) = await self._encode([text], asked)
-        outcome = await self.batcher.submit(encoding)
+        (item,) = await _encode(self.versions.current, [text], asked)
+        outcome = await self.batcher.submit(item)
         return self.said(outcome, text, asked), outcome.timing
 
-    async def answer_all(
-        self, documents: Sequence[Any], asked: Options
-    ) -> tuple[list[BatchAnswer | BatchError], Timing | None]:
+    async def answer_all(self, documents: Sequence[Any], asked: Options) -> tuple[Answers, Timing | None]:
         """One result for each document, in order, and the longest timing; an invalid one has its error for a result."""
-        options = asked.or_abstain_below(self._abstain_below)
+        options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
         read = [read_document(document) for document in documents]
-        encodings = await self._encode([each.text for each in read if isinstance(each, BatchDocument)], options)
-        outcomes = await self.batcher.submit_all(encodings)
+        items = await _encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
+        outcomes = await self.batcher.submit_all(items)
         for outcome in outcomes:
-            self.metrics.prediction(outcome.result)
+            self.metrics.prediction(outcome.result.prediction)
         longest = max((outcome.timing for outcome in outcomes), key=lambda it: it.waited + it.seconds, default=None)
-        return results(read, [outcome.result for outcome in outcomes], self.classifier, options), longest
+        answered = results(read, [outcome.result.prediction for outcome in outcomes], classifier, options)
+        return {"results": answered, "version": classifier.version}, longest
 
     def health(self) -> Health:
         """How it does."""
+        classifier = self.versions.current
         return Health(
             status="stuck" if self.batcher.stuck else "draining" if self.batcher.draining else "ok",
-            version=self.classifier.version,
-            device=self.classifier.device,
-            labels=len(self.classifier.labels),
+            version=classifier.version,
+            device=classifier.device,
+            labels=len(classifier.labels),
             waiting=self.batcher.waiting,
+            reload=self.versions.reload,
         )
 
-    async def _encode(self, texts: list[str], options: Options) -> list[Encoding]:
-        def encode() -> list[Encoding]:
-            return [self.classifier.encode(text, options.explain) for text in texts]
 
-        return encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
+async def _encode(classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
+    def encode() -> list[Bound]:
+        return [Bound(classifier, classifier.encode(text, options.explain)) for text in texts]
+
+    return encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
 
 
 def read_document(document: Any) -> BatchDocument | BatchError:

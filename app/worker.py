@@ -49,3 +49,4 @@ class Worker(Generic[Result]):
             except BaseException as error:  # SystemExit in a thread would end nothing but this thread
                 future.set_exception(RuntimeError(repr(error)))
             self._busy = False
+            del call, function, future  # while it waits for the next call it holds nothing of this one

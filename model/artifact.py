@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from model import torchscript
 from model.calibration import Calibration
+from model.golden import Golden
 from model.profile import Profile
 from model.refusal import Refusal
 from model.vocabulary import Vocabulary
@@ -32,7 +33,8 @@ NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
 class Artifact:
     """What a folder holds, read and verified; ``manifest`` is all that it says of itself.
 
-    ``profile``: of its training documents; None in a folder of before there were profiles.
+    ``profile``: of its training documents; None in a folder of before there were profiles. ``golden``: documents with
+    the answers that it must give.
     """
 
     network: torchscript.Network
@@ -40,6 +42,7 @@ class Artifact:
     calibration: Calibration
     manifest: dict[str, Any]
     profile: Profile | None
+    golden: tuple[Golden, ...] = ()
 
     @property
     def version(self) -> str:
@@ -61,7 +64,7 @@ def write(
 
 
 def add_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Add to the manifest what was found out after the network was saved: its scores."""
+    """Add to the manifest what was found out after the network was saved: its scores, its golden documents."""
     _write_manifest(folder, read_manifest(folder) | facts)
 
 
@@ -72,7 +75,7 @@ def read(folder: Path, device: torch.device) -> Artifact:
     network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
     fitted = manifest["calibration"]
     calibration = Calibration(fitted["temperature"], fitted["power"], fitted["usual"], tuple(fitted["right"]))
-    return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest))
+    return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest), _golden(folder, manifest))
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -162,6 +165,16 @@ def _profile(folder: Path, manifest: dict[str, Any]) -> Profile | None:
     except TypeError as error:
         raise Refusal(
             f"{folder / MANIFEST} has a profile that is not whole ({error}): copy the folder whole, or train again"
+        ) from error
+
+
+def _golden(folder: Path, manifest: dict[str, Any]) -> tuple[Golden, ...]:
+    try:
+        kept = manifest.get("golden", ())
+        return tuple(Golden(str(each["text"]), str(each["label"]), float(each["score"])) for each in kept)
+    except (TypeError, KeyError, ValueError) as error:
+        raise Refusal(
+            f"{folder / MANIFEST} has golden documents that are not whole ({error}): copy it again, or train again"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from model import artifact
+from model import artifact, golden, versions
 from model.device import choose, use_threads
 
 if TYPE_CHECKING:
@@ -61,18 +61,22 @@ class Classifier:
         self.labels, self.version, self.device = artifact.vocabulary.labels, artifact.version, device.type
         self.encode, self.places = artifact.vocabulary.encode, artifact.vocabulary.places
         self.threshold, self.profile = artifact.calibration.threshold, artifact.profile
+        self.golden = artifact.golden
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", threads: int | None = None) -> Classifier:
-        """Read, verify and warm up; raise ``Refusal`` for an artifact or a device that cannot be used.
+        """Read, verify, warm up and try on its golden documents an artifact; of a folder of versions the current one.
+
+        Raise ``Refusal`` for an artifact or a device that cannot be used.
 
         ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out.
         """
         chosen = choose(device)
         if threads:
             use_threads(threads)
-        classifier = cls(artifact.read(Path(folder), chosen), chosen)
+        classifier = cls(artifact.read(versions.served(Path(folder)), chosen), chosen)
         classifier.warm_up()
+        golden.check(classifier)
         return classifier
 
     def warm_up(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ from model.refusal import Refusal
 from model.words import places, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 UNKNOWN = 0
 """The id of every word that is not in the vocabulary; the words begin at 1, the grams after them."""
@@ -51,7 +51,8 @@ class Vocabulary:
         self.words, self.labels, self.grams = list(words), list(labels), list(grams)
         self._ids = {word: number for number, word in enumerate(self.words, start=1)}
         self._gram_ids = {gram: number for number, gram in enumerate(self.grams, start=len(self))}
-        self._spelling = lru_cache(maxsize=1 << 16)(self._spelt)
+        # A function that held this object would keep it, with all its words, until the next collection of garbage.
+        self._spelling = lru_cache(maxsize=1 << 16)(partial(_spelt, self._gram_ids))
 
     def __len__(self) -> int:
         """Rows that a table needs: one for each word and one for the unknown."""
@@ -84,10 +85,6 @@ class Vocabulary:
             end = place + 1
         return whole + ids[end:]
 
-    def _spelt(self, word: str) -> tuple[int, ...]:
-        """The ids of the word's grams that are known."""
-        return tuple(filter(None, map(self._gram_ids.get, grams_of(word))))
-
     def places(self, text: str) -> list[tuple[int, int]]:
         """Where each word of ``encode(text)`` stands: its first character and the one after its last."""
         return places(text) or [(0, len(text))]
@@ -105,6 +102,11 @@ class Vocabulary:
             return cls(kept["words"], kept["labels"], kept["grams"])
         except (ValueError, KeyError, TypeError) as error:
             raise Refusal(f"this is no vocabulary ({error}): train again or copy the folder whole") from error
+
+
+def _spelt(ids: Mapping[str, int], word: str) -> tuple[int, ...]:
+    """The ids of the word's grams that are known."""
+    return tuple(filter(None, map(ids.get, grams_of(word))))
 
 
 def grams_of(word: str) -> list[str]:

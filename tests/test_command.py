@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from model import artifact, versions
 from model.classifier import Classifier
 from model.profile import Profile
 from tests import tiny
@@ -58,6 +59,10 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert manifest["recipe"]["name"] == "default"
     assert manifest["scores"]["documents"] > 0
     assert len(manifest["corpus"]["fingerprint"]) == 64
+    assert 0 < len(manifest["golden"]) <= 8
+    assert {each["label"] for each in manifest["golden"]} <= set(made.TOPICS)
+    assert len(Classifier.load(out, "cpu").golden) == len(manifest["golden"])
+    assert "--no-golden keeps none" in trained.stderr
 
     evaluated = docket("evaluate", out, corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
@@ -85,6 +90,79 @@ def test_empty_texts_are_told_left_out_of_training_and_counted_in_evaluation(tmp
     evaluated = docket("evaluate", tmp_path / "out", corpus)
     assert json.loads(evaluated.stdout)["documents"] == 62
     assert "62 documents" in evaluated.stderr
+
+
+def test_no_text_of_the_corpus_is_in_the_manifest_where_that_was_asked_for(tmp_path):
+    corpus = written(tmp_path, ".csv")
+    trained = docket("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1, "--no-golden")
+    assert trained.returncode == 0, trained.stderr
+    assert artifact.read_manifest(tmp_path / "out")["golden"] == []
+    assert "--no-golden" not in trained.stderr
+
+
+@pytest.fixture
+def two(tmp_path) -> tuple[Path, dict[str, str]]:
+    """A folder of two versions with golden documents, none of them current, and the digits of each."""
+    digits = {}
+    for seed, name in enumerate(("old", "new")):
+        folder = tiny.with_golden(tiny.artifact(tmp_path / name, seed=seed))
+        digits[name] = artifact.read_manifest(folder)["version"]
+    return tmp_path, digits
+
+
+def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_rolled_back(two):
+    folder, digits = two
+    promoted = docket("models", "promote", folder, "old")
+    assert promoted.returncode == 0, promoted.stderr
+    assert json.loads(promoted.stdout) == {"version": digits["old"], "current": "old", "previous": None}
+    assert docket("models", "promote", folder, digits["new"][:5]).returncode == 0
+    rows = [json.loads(line) for line in docket("models", "list", folder).stdout.splitlines()]
+    assert [(row["folder"], row["version"], row["current"], row["previous"]) for row in rows] == [
+        ("new", digits["new"], True, False),
+        ("old", digits["old"], False, True),
+    ]
+    answer = json.loads(docket("predict", folder, stdin='{"text": "the goal"}\n').stdout)
+    assert answer["version"] == digits["new"]
+    assert json.loads(docket("models", "rollback", folder).stdout)["current"] == "old"
+    assert versions.pointer(folder) == ("old", "new")
+    assert json.loads(docket("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"), [(tiny.flip, "model.pt is not the file"), (tiny.answer_otherwise, "golden document 1")]
+)
+@pytest.mark.parametrize("command", [["promote", "new"], ["rollback"]], ids=" ".join)
+def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, spoil, why, command):
+    folder, _ = two
+    for name in ("new", "old"):
+        versions.point(folder, name)
+    spoil(folder / "new")
+    ended = docket("models", command[0], folder, *command[1:])
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
+    assert why in ended.stderr
+    assert versions.pointer(folder) == ("old", "new")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["promote", "DIR", "zero"], "has no version zero"),
+        (["rollback", "DIR"], "current cannot be read"),
+        (["list", "DIR/nowhere"], "nowhere cannot be read"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_what_is_asked_of_versions_that_are_not_there_is_refused_in_one_sentence(two, arguments, why):
+    ended = docket("models", *[each.replace("DIR", str(two[0])) for each in arguments])
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
+    assert why in ended.stderr
+
+
+def test_a_first_version_cannot_be_rolled_back(two):
+    docket("models", "promote", two[0], "old")
+    ended = docket("models", "rollback", two[0])
+    assert ended.returncode == 2
+    assert "has no version before the current one" in ended.stderr
 
 
 def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_path):

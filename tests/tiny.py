@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from model import artifact as artifacts
+from model import golden
 from model.calibration import Calibration
-from model.classifier import Prediction
+from model.classifier import Classifier, Prediction
 from model.network import TanhRNN
 from model.profile import Profile
 from model.vocabulary import Vocabulary
@@ -48,3 +49,30 @@ def artifact(
     untrained = network(words=len(vocabulary), labels=len(labels), seed=seed, **network_options)
     artifacts.write(folder, untrained, vocabulary, Calibration(), {"profile": asdict(profile)} if profile else {})
     return folder
+
+
+def with_golden(folder: Path) -> Path:
+    """The same artifact, with golden documents."""
+    kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2])
+    assert kept
+    artifacts.add_facts(folder, {"golden": [each._asdict() for each in kept]})
+    return folder
+
+
+def flip(folder: Path) -> None:
+    """One bit of the network is another."""
+    data = bytearray((folder / artifacts.NETWORK).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / artifacts.NETWORK).write_bytes(data)
+
+
+def cut(folder: Path) -> None:
+    """The network's file is half as long."""
+    data = (folder / artifacts.NETWORK).read_bytes()
+    (folder / artifacts.NETWORK).write_bytes(data[: len(data) // 2])
+
+
+def answer_otherwise(folder: Path) -> None:
+    """All files are whole, and the golden answers are others: as on a machine where the network runs wrongly."""
+    wrong = [each | {"label": "weather"} for each in artifacts.read_manifest(folder)["golden"]]
+    artifacts.add_facts(folder, {"golden": wrong})

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import artifact, device
+from model import artifact, device, golden
 from model.classifier import Classifier
 from training import corpora, parallel, profile, report
 from training.checkpoint import Checkpoints
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """What ``docket train`` was asked for."""
+    """What ``docket train`` was asked for; ``golden``: whether the manifest keeps documents to try the artifact on."""
 
     corpus: str
     out: Path
@@ -41,6 +41,7 @@ class Job:
     text_field: str = "text"
     label_field: str = "label"
     resume: bool = False
+    golden: bool = True
 
 
 def run(job: Job) -> Scores | None:
@@ -73,7 +74,8 @@ def run(job: Job) -> Scores | None:
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
-        artifact.add_facts(folder, {"scores": scores.as_json()})
+        kept = golden.of(classifier, test.texts, test.labels) if job.golden else []
+        artifact.add_facts(folder, {"scores": scores.as_json(), "golden": [each._asdict() for each in kept]})
         title = f"{job.recipe.name} on {job.corpus}"
         drift = Drift.of(shape, test, predictions)
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)

@@ -23,7 +23,7 @@ def test_a_service_that_is_well_says_so_and_what_it_serves(client: httpx.Client,
     response = client.get(path)
     assert response.status_code == 200
     told = response.json()
-    assert told.keys() == {"status", "version", "device", "labels", "waiting"}
+    assert told.keys() == {"status", "version", "device", "labels", "waiting", "reload"}
     assert (told["status"], told["device"], told["labels"], told["waiting"]) == ("ok", "cpu", 2, 0)
     assert told["version"] == client.post("/predict", json={"text": "the goal"}).json()["version"]
 
@@ -80,6 +80,7 @@ def test_every_metric_can_be_read_by_prometheus_and_says_what_it_is(server: Serv
         "docket_unknown_tokens",
         "docket_document_tokens",
         "docket_confidence",
+        "docket_reloads",
         "docket_artifact_info",
         "docket_profile_document_tokens",
         "docket_profile_document_tokens_share",

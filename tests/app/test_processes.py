@@ -90,6 +90,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(pair: Server) ->
     started = workers(pair)
     pair.process.kill()
     until(lambda: not any(alive(pid) for pid in started))
+    assert "Traceback" not in "".join(pair.lines)
 
 
 def alive(pid: int) -> bool:

@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,16 @@ def test_a_gpu_gives_the_answers_of_the_cpu(folder, classifier):
     encodings = [classifier.encode(text, explain=True) for text in TEXTS]
     for one, other in zip(classifier.predict(encodings), on_gpu.predict(encodings), strict=True):
         assert dict(one.scores) == pytest.approx(dict(other.scores), abs=1e-4)
+
+
+def test_a_classifier_that_nobody_holds_any_more_is_gone_at_once(folder):
+    """Without a collection of garbage, which passes over what a service has frozen."""
+    gone = Classifier.load(folder, "cpu")
+    gone.predict([gone.encode("an unseen word", explain=True)])
+    gc.disable()
+    try:
+        parts = [weakref.ref(part) for part in (gone, gone._artifact.network, gone._artifact.vocabulary)]
+        del gone
+        assert [part() for part in parts] == [None] * 3
+    finally:
+        gc.enable()

@@ -1,0 +1,165 @@
+"""Which classifier answers, and how the next one takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.worker import Worker
+from model import artifact, versions
+from model.classifier import Classifier
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType, TracebackType
+
+    from app.metrics import Metrics
+    from model.classifier import Prediction
+    from model.vocabulary import Encoding
+
+LOOK = 1.0
+"""Seconds between two looks at which version is current: each worker looks for itself, and one ``stat`` is cheap."""
+AGAIN = 60.0
+"""Seconds until what was refused is tried again: a copy under way may have ended, a shared folder shows what it has."""
+log = logging.getLogger("docket")
+
+
+class Bound(NamedTuple):
+    """A document, and the classifier that encoded it and must read it: to another's network its ids mean nothing."""
+
+    classifier: Classifier
+    encoding: Encoding
+
+
+class Read(NamedTuple):
+    """What came of a document, and the classifier that read it: another may be current by then."""
+
+    classifier: Classifier
+    prediction: Prediction
+
+
+def weigh(item: Bound) -> int:
+    """Rows of the table that the network adds up for it."""
+    return len(item.encoding.ids)
+
+
+def predict(items: Sequence[Bound]) -> list[Read]:
+    """One prediction for each item, in order; each run of the network is of neighbours with one classifier."""
+    return [
+        Read(classifier, prediction)
+        for classifier, own in groupby(items, key=attrgetter("classifier"))
+        for prediction in classifier.predict([item.encoding for item in own])
+    ]
+
+
+class Versions:
+    """``async with Versions(folder, device, metrics) as versions: versions.current.encode(…)``.
+
+    A request takes ``current`` once and keeps to it. Another version is loaded in a thread, beside the one that
+    answers, and becomes ``current`` between two requests; when the last request of the old one is answered, nobody
+    holds that any more and its memory is free. ``reload``: ``ok``, ``loading``, or ``refused: …`` with the reason,
+    while what is served is not what the folder says.
+    """
+
+    def __init__(self, folder: Path, device: str, metrics: Metrics) -> None:
+        self._folder, self._device, self._metrics = folder, device, metrics
+        self._asked = asyncio.Event()
+        self._refused: float | None = None  # when
+        self.reload = "ok"
+
+    async def __aenter__(self) -> Versions:
+        self._mark: object = versions.mark(self._folder)
+        self.current = self._first()
+        self._metrics.reference.show(self.current)
+        self._loader: Worker[object] = Worker("loader")
+        self._following = asyncio.create_task(self._follow())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._following.cancel()
+        self._loader.stop()
+
+    def look(self) -> None:
+        """Look now, and try again what was refused; for an artifact alone this is the only way to its successor."""
+        self._asked.set()
+
+    def _first(self) -> Classifier:
+        """The current version; where that is refused the one before, so that a worker can be replaced meanwhile."""
+        try:
+            return Classifier.load(self._folder, self._device, threads=1)
+        except Refusal as refusal:
+            before = versions.before(self._folder)
+            if before is None:
+                raise
+            self._refuse(refusal)
+            return Classifier.load(before, self._device, threads=1)
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._asked.wait()
+            mark = await self._loader.call(lambda: versions.mark(self._folder))
+            if self._asked.is_set() or mark != self._mark or self._is_due():
+                self._asked.clear()
+                self._mark = mark  # as it was before it is read: what is written meanwhile is seen the next time
+                await self._take_next()
+
+    async def _take_next(self) -> None:
+        self.reload, self._refused = "loading", None
+        try:
+            following = await self._loader.call(self._next)
+        except Exception as error:  # whatever it is: the version that answers is not to suffer from the next one
+            self._refuse(error)
+            return
+        if isinstance(following, Classifier):
+            log.warning("version %s is served in place of %s", following.version, self.current.version)
+            self.current = following
+            self._metrics.reference.show(following)
+            self._metrics.reloads.labels("taken").inc()
+        self.reload = "ok"
+
+    def _is_due(self) -> bool:
+        return self._refused is not None and time.monotonic() - self._refused >= AGAIN
+
+    def _next(self) -> Classifier | None:
+        """What the folder says now, verified, warm and tried; None where that is served already."""
+        folder = versions.served(self._folder)
+        if artifact.read_manifest(folder)["version"] == self.current.version:
+            return None
+        return Classifier.load(folder, self._device)
+
+    def _refuse(self, error: Exception) -> None:
+        why = str(error) if isinstance(error, Refusal) else repr(error)
+        self.reload, self._refused = f"refused: {why}", time.monotonic()
+        self._metrics.reloads.labels("refused").inc()
+        log.error("another version is refused: %s", why, exc_info=None if isinstance(error, Refusal) else error)
+
+
+@contextmanager
+def looking_on_sighup(versions: Versions) -> Iterator[None]:
+    """SIGHUP, which would end the process, has it look for another version."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        yield  # signals reach the main thread alone
+        return
+    loop = asyncio.get_running_loop()
+
+    def look(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(versions.look)
+
+    before = signal.signal(signal.SIGHUP, look)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
