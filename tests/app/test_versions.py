@@ -258,6 +258,24 @@ def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkey
     asyncio.run(wait())
 
 
+def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_for(folder: Path) -> None:
+    async def leave() -> None:
+        classifier = Classifier.load(folder, "cpu")
+        gone = weakref.ref(classifier)
+        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, PATIENCE)) as batcher:
+            batcher.put(Bound(classifier, classifier.encode(TEXT))).cancel()
+            del classifier
+            async with asyncio.timeout(PATIENCE):
+                while gone() is not None:  # noqa: ASYNC110  # a reference that dies sets no event
+                    await asyncio.sleep(0.01)
+
+    gc.disable()
+    try:
+        asyncio.run(leave())
+    finally:
+        gc.enable()
+
+
 def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folder: Path) -> None:
     """And an answer that was begun before the swap is the old one's."""
 
