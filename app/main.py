@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.deadline)
+        limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.timeout)
         async with (
             Versions(settings.artifact, settings.device, metrics) as versions,
             Batcher(predict, weigh, limits, metrics.batch) as batcher,

@@ -35,7 +35,7 @@ class Settings(BaseModel):
     batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384
     queue_documents: Annotated[int, Field(ge=1, description="documents that may wait; beyond, 429")] = 1_024
     queue_tokens: Annotated[int, Field(ge=1, description="tokens that may wait; beyond, 429")] = 2**20
-    deadline: Annotated[float, Field(gt=0, description="seconds until a waiting request gets 504")] = 30.0
+    timeout: Annotated[float, Field(gt=0, description="seconds until a waiting request gets 504")] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
 

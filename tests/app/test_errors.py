@@ -28,7 +28,7 @@ def narrow(slow: Path) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def hasty(slow: Path) -> Iterator[Server]:
     """Nobody waits longer than a moment."""
-    with served(slow, deadline=0.05) as running:
+    with served(slow, timeout=0.05) as running:
         yield running
 
 
