@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -73,30 +74,39 @@ class Batcher(Generic[Item, Result]):
         """Whether a batch at work has taken longer than anybody waits, or none will be taken up again."""
         return any(lane.stuck(self._deadline) for lane in self._lanes)
 
-    def put(self, item: Item) -> asyncio.Future[Outcome[Result]]:
+    def check(self) -> None:
+        """Raise what ``put`` would, so that nothing is spent on an item that is not taken in."""
+        if self.draining:
+            raise Draining("the service is stopping: ask again in a moment")
+        self._queue.check()
+
+    def put(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
 
+        ``until``: the second of the loop's clock that its caller waits for, where that comes before the deadline.
         Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
         """
-        self._admit()
+        self.check()
         answer = self._queue.put(item)
-        late = asyncio.get_running_loop().call_later(self._deadline, self._pass_deadline, answer)
-        answer.add_done_callback(lambda answer: late.cancel())
+        end, late = self._end(until)
+        timer = asyncio.get_running_loop().call_at(end, _fail, answer, late)
+        answer.add_done_callback(lambda answer: timer.cancel())
         return answer
 
-    async def submit(self, item: Item) -> Outcome[Result]:
+    async def submit(self, item: Item, until: float = math.inf) -> Outcome[Result]:
         """The item's outcome; raise what ``put`` raises and what its future ends with."""
-        return await self.put(item)
+        return await self.put(item, until)
 
-    async def submit_all(self, items: Sequence[Item]) -> list[Outcome[Result]]:
+    async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
-        self._admit()
+        self.check()
         answers = [self._queue.put(item) for item in items]
+        end, late = self._end(until)
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout_at(end):
                 return await asyncio.gather(*answers)
         except TimeoutError:
-            raise self._late() from None
+            raise DeadlinePassed(late) from None
         finally:
             for answer in answers:
                 answer.cancel()  # where one has failed nobody waits for the others
@@ -112,17 +122,12 @@ class Batcher(Generic[Item, Result]):
             if not waiting.answer.done():
                 waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
 
-    def _admit(self) -> None:
-        if self.draining:
-            raise Draining("the service is stopping: ask again in a moment")
-        self._queue.check()
-
-    def _pass_deadline(self, answer: asyncio.Future[Outcome[Result]]) -> None:
-        if not answer.done():
-            answer.set_exception(self._late())
-
-    def _late(self) -> DeadlinePassed:
-        return DeadlinePassed(f"no answer within {self._deadline:g} s: send less at once")
+    def _end(self, until: float) -> tuple[float, str]:
+        """When nobody waits any more, and what is said then."""
+        own = asyncio.get_running_loop().time() + self._deadline
+        if until < own:
+            return until, "no answer within the time that its client gave: send less at once, or give more"
+        return own, f"no answer within {self._deadline:g} s: send less at once"
 
     def _note(self, batch: Sequence[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
@@ -133,3 +138,8 @@ class Batcher(Generic[Item, Result]):
             self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error))
         except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
             log.exception("a hook on the batch record failed")
+
+
+def _fail(answer: asyncio.Future[Outcome[Result]], late: str) -> None:
+    if not answer.done():
+        answer.set_exception(DeadlinePassed(late))

@@ -11,9 +11,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.answers import server_timing
+from app.batcher import Draining
 from app.drain import PatientProtocol
 from app.errors import answer_to
 from app.metrics import LEFT
+from app.plain import JSON, PATH, Plain
+from app.queue import QueueFull
 from app.schemas import Document
 from app.service import INLINE
 
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from app.main import State
     from app.outcome import Outcome
     from app.versions import Read
-
-PATH, JSON = "/predict", b"application/json"
 
 
 class InTurn(FlowControl):
@@ -47,15 +48,16 @@ class InTurn(FlowControl):
 
 
 class DirectProtocol(PatientProtocol):
-    """uvicorn's connection, which answers a plain ``POST /predict`` itself and leaves all else to the application.
+    """uvicorn's connection, which answers a plain request itself and leaves all else to the application.
 
-    Plain is what is whole, small, valid and let in. What turns out not to be goes to the application from the start:
-    nothing has been taken from it yet, and the application knows each refusal and its words.
+    What turns out not to be whole, small and valid goes to the application from the start: nothing has been taken from
+    it yet, and the application knows each refusal and its words. To refuse for want of room must cost little, so that
+    is said here too.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._coming: RequestResponseCycle | None = None  # the request whose body is not whole yet
+        self._coming: Plain | None = None  # the request whose body is not whole yet
         self._answer: asyncio.Future[Outcome[Read]] | None = None  # the one that is waited for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -70,77 +72,90 @@ class DirectProtocol(PatientProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._most = min(INLINE, self._state["max_body"])
-        if _is_plain(cycle, self._most):
-            self._coming, self._began = cycle, time.perf_counter()
-            self._go_on(cycle)
-        else:
+        self._coming = Plain.of(cycle, self._most, self.loop.time())
+        if self._coming is None:
             super()._start_asgi_task(cycle, app)
+        else:
+            self._go_on(self._coming)
 
     def on_body(self, body: bytes) -> None:
         """Give up on a body that is not small."""
         super().on_body(body)
-        if self._coming is self.cycle:
-            self._go_on(self.cycle)
+        if self._coming is not None and self._coming.cycle is self.cycle:
+            self._go_on(self._coming)
 
     def on_message_complete(self) -> None:
         """Read a body that is whole."""
         super().on_message_complete()
-        if self._coming is self.cycle:
-            self._go_on(self.cycle)
+        if self._coming is not None and self._coming.cycle is self.cycle:
+            self._go_on(self._coming)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the answer that nobody waits for."""
         super().connection_lost(exc)
-        self._coming = None
+        if self._coming is not None:
+            self._count(self._coming, LEFT)
+            self._coming = None
         if self._answer is not None:
             self._answer.cancel()
 
-    def _go_on(self, cycle: RequestResponseCycle) -> None:
+    def give_up(self, status: str) -> bool:
+        """Let go of a request that was answered; False where nobody was at work on it."""
+        if self._coming is not None:
+            self._coming = None
+            return False
+        if self._answer is not None:
+            return self._answer.cancel()
+        return super().give_up(status)
+
+    def _go_on(self, plain: Plain) -> None:
         """Answer the request if its body is whole, hand it over if it is too large, else wait for more."""
-        if len(cycle.body) > self._most or self.flow.write_paused:
-            self._hand_over(cycle)
-        elif not cycle.more_body:
-            try:
-                document = Document.model_validate_json(bytes(cycle.body))
-                self._answer = self._state["service"].put(document.text, document)
-            except Exception:  # whatever is wrong with it, the application finds it again and says so
-                self._hand_over(cycle)
-            else:
-                self._coming = None
-                self._answer.add_done_callback(partial(self._reply, cycle, document, self._began))
-        else:
+        if len(plain.cycle.body) > self._most or self.flow.write_paused:
+            self._hand_over(plain)
+        elif plain.cycle.more_body:
             self.flow.resume_reading()
+        else:
+            self._take_in(plain)
 
-    def _hand_over(self, cycle: RequestResponseCycle) -> None:
+    def _take_in(self, plain: Plain) -> None:
+        service = self._state["service"]
+        try:
+            service.batcher.check()
+            document = Document.model_validate_json(bytes(plain.cycle.body))
+            self._answer = service.put(document.text, document, plain.until)
+        except (QueueFull, Draining) as error:
+            self._coming = None
+            self._tell(plain, *_refusal(error))
+        except Exception:  # whatever is wrong with it, the application finds it again and says so
+            self._hand_over(plain)
+        else:
+            self._coming = None
+            self._answer.add_done_callback(partial(self._reply, plain, document))
+
+    def _hand_over(self, plain: Plain) -> None:
         self._coming = None
-        super()._start_asgi_task(cycle, self.app)
+        super()._start_asgi_task(plain.cycle, self.app)
 
-    def _reply(
-        self,
-        cycle: RequestResponseCycle,
-        document: Document,
-        began: float,
-        answer: asyncio.Future[Outcome[Read]],
-    ) -> None:
+    def _reply(self, plain: Plain, document: Document, answer: asyncio.Future[Outcome[Read]]) -> None:
         """Write the answer, or what became of the request while it waited."""
         self._answer = None
         service = self._state["service"]
         if answer.cancelled():
-            service.metrics.request(PATH, LEFT, time.perf_counter() - began)
+            self._count(plain, LEFT)
             return
         try:
             outcome = answer.result()
             body = to_json(service.said(outcome, document.text, document))
             timing = (b"server-timing", server_timing(outcome.timing).encode())
-            status, headers = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing]
+            told = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body
         except Exception as error:  # whatever it is, its client is told, as by the application
-            response = answer_to(error)
-            status, headers, body = response.status_code, response.raw_headers, bytes(response.body)
-        service.metrics.request(PATH, str(status), time.perf_counter() - began)
-        self._write(cycle, status, headers, body)
+            told = _refusal(error)
+        self._tell(plain, *told)
 
-    def _write(self, cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send the response as uvicorn would, and go on to the connection's next request."""
+    def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Count the request and send the response as uvicorn would; go on to the connection's next request."""
+        self._count(plain, str(status))
+        cycle = plain.cycle
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive:
@@ -152,15 +167,10 @@ class DirectProtocol(PatientProtocol):
             self.transport.close()
         cycle.on_response()
 
+    def _count(self, plain: Plain, status: str) -> None:
+        self._state["service"].metrics.request(PATH, status, time.perf_counter() - plain.began)
 
-def _is_plain(cycle: RequestResponseCycle, most: int) -> bool:
-    """Whether a request's head asks for what is answered here, in ``most`` bytes as far as it says how many."""
-    scope = cycle.scope
-    if scope["path"] != PATH or scope["method"] != "POST" or scope["http_version"] != "1.1":
-        return False
-    headers = dict(scope["headers"])
-    return (
-        headers.get(b"content-type") == JSON
-        and int(headers.get(b"content-length", 0)) <= most
-        and not cycle.waiting_for_100_continue
-    )
+
+def _refusal(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    response = answer_to(error)
+    return response.status_code, response.raw_headers, bytes(response.body)

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from app.arrival import ArrivingProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ PATIENCE = 0.3
 """Seconds that a connection has, once the socket is closed, to bring the request that may be on its way."""
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's connection, that does not hang up on a request which it has not read yet."""
+class PatientProtocol(ArrivingProtocol):
+    """A connection that does not hang up on a request which it has not read yet."""
 
     def shutdown(self) -> None:
         """Close after ``PATIENCE``, or after the answer to what came until then."""

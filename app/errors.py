@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException as FrameworkException
+from starlette.requests import ClientDisconnect
 
 from app.batcher import DeadlinePassed, Draining
 from app.queue import QueueFull
@@ -50,16 +51,42 @@ class NotJson(Exception):
     """A body of another content type."""
 
 
+class Malformed(Exception):
+    """A head that says what nobody can read."""
+
+
+class TooSlow(Exception):
+    """A request whose ``part`` was not whole in time."""
+
+    def __init__(self, part: str, seconds: float) -> None:
+        super().__init__(f"the request's {part} was not whole within {seconds:g} s: send it faster, or less at once")
+
+
+class TooMuch(Exception):
+    """More documents in one request, or more characters in one document, than may be."""
+
+
+class Crowded(Exception):
+    """More connections than may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} connections already: close those that you do not use, and ask again")
+
+
 class NotReady(Exception):
     """The service cannot answer now."""
 
 
 STATUS: dict[type[Exception], HTTPStatus] = {
+    Malformed: HTTPStatus.BAD_REQUEST,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidBody: HTTPStatus.UNPROCESSABLE_ENTITY,
     QueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    Crowded: HTTPStatus.SERVICE_UNAVAILABLE,
     Draining: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlinePassed: HTTPStatus.GATEWAY_TIMEOUT,
     Exception: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -95,6 +122,8 @@ class Failures:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:  # it left before its request was whole: nobody is there to be told
+            return
         except Exception as error:  # whatever it is, its client is told: the table has a row for every exception
             if started or scope["type"] != "http":
                 raise

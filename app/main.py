@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from fastapi import FastAPI
 
 from app import errors
+from app.arrival import Arrival
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
@@ -19,6 +20,7 @@ from app.queue import Limits
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
+from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class State(TypedDict):
-    """What a request finds: the service, and the bytes that its body may have."""
+    """What a request finds: the service, the bytes that its body may have, and how it may arrive."""
 
     service: Service
     max_body: int
+    arrival: Arrival
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -47,8 +50,10 @@ def create_app(settings: Settings) -> FastAPI:
             # all the same when another takes its place, since no cycle of references holds one.
             gc.freeze()
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
-                service = Service(versions, batcher, metrics, settings.abstain_below)
-                yield {"service": service, "max_body": settings.max_body}
+                sizes = Sizes(settings.max_documents, settings.max_characters)
+                service = Service(versions, batcher, metrics, sizes, settings.abstain_below)
+                arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
+                yield {"service": service, "max_body": settings.max_body, "arrival": arrival}
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)

@@ -72,6 +72,10 @@ class Metrics:
         self._of(self.requests, path, status).inc()
         self._of(self.request_seconds, path).observe(seconds)
 
+    def refused(self, status: str) -> None:
+        """Count what never became a request of a route: no HTTP, a head that did not come, a connection too many."""
+        self._of(self.requests, "other", status).inc()
+
     def batch(self, record: BatchRecord) -> None:
         """Count a batch."""
         self.batch_documents.observe(record.items)
@@ -106,7 +110,7 @@ class RequestMetrics:
         """Answer, and count it under its status, or as left."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        began, status = time.perf_counter(), LEFT
+        began, status = time.perf_counter(), None
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -118,4 +122,4 @@ class RequestMetrics:
             await self._app(scope, receive, noted)
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(path, status, time.perf_counter() - began)
+            self._metrics.request(path, scope.get("refused") or status or LEFT, time.perf_counter() - began)

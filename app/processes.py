@@ -170,7 +170,10 @@ class Processes:
                 end = min(end, time.monotonic() + LINGER)
             try:
                 own, _ = self._listener.accept()
-            except OSError:  # nobody came, or went again at once
+            except TimeoutError:  # nobody came
+                continue
+            except OSError:  # it went again at once, or there is no file for it: that would be so at once again
+                time.sleep(PULSE)
                 continue
             turn += 1
             with own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
 
+from app import deadline
 from app.answers import Answer, Answers, server_timing
 from app.body import read
 from app.errors import NotReady
@@ -25,6 +27,8 @@ _PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 _FAILURES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": status.phrase, "content": _PROBLEM}
     for status in (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -37,23 +41,34 @@ router = APIRouter()
 
 
 def _takes(body: type[BaseModel]) -> dict[str, Any]:
-    """A body as it is documented; the endpoint reads it itself."""
+    """A body as it is documented, and the header beside it; the endpoint reads both itself."""
     schema = body.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    waits: dict[str, Any] = {
+        "name": deadline.HEADER,
+        "in": "header",
+        "description": "seconds that the client waits; DOCKET_TIMEOUT at most",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+    }
+    return {
+        "parameters": [waits],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+    }
 
 
 @router.post("/predict", openapi_extra=_takes(Document), responses=_FAILURES, response_model=Answer)
 async def predict(request: Request) -> Response:
     """What one document is about."""
+    until = _until(request)
     document = await read(request, Document)
-    return _json(*await _service(request).answer(document.text, document))
+    return _json(*await _service(request).answer(document.text, document, until))
 
 
 @router.post("/predict/batch", openapi_extra=_takes(Batch), responses=_FAILURES, response_model=Answers)
 async def predict_batch(request: Request) -> Response:
     """What each of many documents is about; a bad one has an ``error`` in its place, and the others their answers."""
+    until = _until(request)
     batch = await read(request, Batch)
-    return _json(*await _service(request).answer_all(batch.documents, batch))
+    return _json(*await _service(request).answer_all(batch.documents, batch, until))
 
 
 @router.get("/health", responses={503: _FAILURES[503]})
@@ -84,6 +99,10 @@ async def metrics(request: Request) -> Response:
 def _service(request: Request) -> Service:
     service: Service = request.state.service
     return service
+
+
+def _until(request: Request) -> float:
+    return deadline.until(request.headers.get(deadline.HEADER), asyncio.get_running_loop().time())
 
 
 def _json(answer: Answer | Answers, timing: Timing | None) -> Response:

@@ -15,10 +15,19 @@ from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+BESIDE = 256
+"""Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""
+
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
     settings.write()
+    _allow_files(settings.connections)
     with ExitStack() as stack:
         if settings.workers != 1:
             from app.processes import Processes, prepare  # Unix alone has what they need
@@ -54,6 +63,21 @@ def serve(settings: Settings) -> None:
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _allow_files(connections: int) -> None:
+    """Let each process have as many files open as connections ask for; they inherit it."""
+    if resource is None:
+        return
+    needed = connections + BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != hard < needed:
+        raise Refusal(
+            f"DOCKET_CONNECTIONS={connections} needs {needed} open files, and {hard} may be: "
+            "make it smaller, or raise the limit (ulimit -n)"
+        )
+    if resource.RLIM_INFINITY != soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

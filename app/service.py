@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from pydantic import ValidationError
 
 from app.answers import Answer, Answers, BatchAnswer, BatchError, answer
+from app.errors import TooMuch
 from app.schemas import BatchDocument, Health, Options, sentence
 from app.versions import Bound
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from app.batcher import Batcher
     from app.metrics import Metrics
     from app.outcome import Outcome, Timing
+    from app.sizes import Sizes
     from app.versions import Read, Versions
     from model.classifier import Classifier, Prediction
 
@@ -32,14 +34,18 @@ class Service:
         versions: Versions,
         batcher: Batcher[Bound, Read],
         metrics: Metrics,
+        sizes: Sizes,
         abstain_below: float = 0.0,
     ) -> None:
         self.versions, self.batcher, self.metrics, self._abstain_below = versions, batcher, metrics, abstain_below
+        self._sizes = sizes
 
-    def put(self, text: str, asked: Options) -> asyncio.Future[Outcome[Read]]:
+    def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
+        self.batcher.check()
+        self._sizes.check(text)
         classifier = self.versions.current
-        return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)))
+        return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)), until)
 
     def said(self, outcome: Outcome[Read], text: str, asked: Options) -> Answer:
         """What came of a text as it is answered, and counted; by the classifier that read it, current or not."""
@@ -47,23 +53,39 @@ class Service:
         self.metrics.prediction(prediction)
         return answer(prediction, text, classifier, asked.or_abstain_below(self._abstain_below))
 
-    async def answer(self, text: str, asked: Options) -> tuple[Answer, Timing]:
-        """One document's answer and its timing; raises what ``Batcher.submit`` raises."""
+    async def answer(self, text: str, asked: Options, until: float) -> tuple[Answer, Timing]:
+        """One document's answer and its timing; raises ``TooMuch`` and what ``Batcher.submit`` raises."""
+        self.batcher.check()
+        self._sizes.check(text)
         (item,) = await _encode(self.versions.current, [text], asked)
-        outcome = await self.batcher.submit(item)
+        outcome = await self.batcher.submit(item, until)
         return self.said(outcome, text, asked), outcome.timing
 
-    async def answer_all(self, documents: Sequence[Any], asked: Options) -> tuple[Answers, Timing | None]:
-        """One result for each document, in order, and the longest timing; an invalid one has its error for a result."""
+    async def answer_all(self, documents: Sequence[Any], asked: Options, until: float) -> tuple[Answers, Timing | None]:
+        """One result for each document, in order, and the longest timing; an invalid one has its error for a result.
+
+        Raises ``TooMuch`` and what ``Batcher.submit_all`` raises: all documents are taken in, or none.
+        """
+        self.batcher.check()
+        self._sizes.check_all(documents)
         options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
-        read = [read_document(document) for document in documents]
+        read = [self._within(read_document(document)) for document in documents]
         items = await _encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
-        outcomes = await self.batcher.submit_all(items)
+        outcomes = await self.batcher.submit_all(items, until)
         for outcome in outcomes:
             self.metrics.prediction(outcome.result.prediction)
         longest = max((outcome.timing for outcome in outcomes), key=lambda it: it.waited + it.seconds, default=None)
         answered = results(read, [outcome.result.prediction for outcome in outcomes], classifier, options)
         return {"results": answered, "version": classifier.version}, longest
+
+    def _within(self, each: BatchDocument | BatchError) -> BatchDocument | BatchError:
+        """The same, or its error where it is too long."""
+        if isinstance(each, BatchDocument):
+            try:
+                self._sizes.check(each.text)
+            except TooMuch as error:
+                return {"error": str(error)} if each.id is None else {"error": str(error), "id": each.id}
+        return each
 
     def health(self) -> Health:
         """How it does."""

@@ -32,10 +32,17 @@ class Settings(BaseModel):
     ] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU where there is one")] = "auto"
     max_body: Annotated[int, Field(ge=1, description="bytes of a request's body")] = 16 * 2**20
+    max_documents: Annotated[int, Field(ge=1, description="documents of a batch; beyond, 413")] = 1_024
+    max_characters: Annotated[int, Field(ge=1, description="characters of a document; beyond, 413")] = 16 * 2**20
+    connections: Annotated[int, Field(ge=1, description="open connections of a process; beyond, 503")] = 2_048
+    head_timeout: Annotated[float, Field(gt=0, description="seconds until a request's head is whole; then 408")] = 10.0
+    body_timeout: Annotated[float, Field(gt=0, description="seconds from there until its body is; then 408")] = 60.0
     batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384
     queue_documents: Annotated[int, Field(ge=1, description="documents that may wait; beyond, 429")] = 1_024
     queue_tokens: Annotated[int, Field(ge=1, description="tokens that may wait; beyond, 429")] = 2**20
-    timeout: Annotated[float, Field(gt=0, description="seconds until a waiting request gets 504")] = 30.0
+    timeout: Annotated[
+        float, Field(gt=0, description="seconds until a waiting request gets 504; sooner by X-Request-Timeout")
+    ] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
 

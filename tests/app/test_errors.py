@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -27,8 +28,8 @@ def narrow(slow: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def hasty(slow: Path) -> Iterator[Server]:
-    """Nobody waits longer than a moment."""
-    with served(slow, timeout=0.05) as running:
+    """Nobody waits longer than a moment, and nor does it."""
+    with served(slow, timeout=0.05, body_timeout=0.3) as running:
         yield running
 
 
@@ -58,6 +59,20 @@ def of_a_crowd(narrow: Server) -> httpx.Response:
     return next(response for response in crowd(narrow) if response.status_code != HTTPStatus.OK)
 
 
+def malformed(narrow: Server) -> httpx.Response:
+    headers = {"x-request-timeout": "soon"}
+    return httpx.post(narrow.url + "/predict", json={"text": "the goal"}, headers=headers, verify=False)
+
+
+def slow_to_come(hasty: Server) -> httpx.Response:
+    def dripping() -> Iterator[bytes]:
+        yield b'{"text": '
+        time.sleep(1)
+        yield b'"goal"}'
+
+    return httpx.post(hasty.url + "/predict", content=dripping(), headers=JSON, timeout=PATIENCE, verify=False)
+
+
 def late(hasty: Server) -> httpx.Response:
     until(lambda: hasty.get("/health").status_code == 200)  # what the last test left at work is done
     return hasty.post("/predict", {"text": "the late goal won " * 200_000})
@@ -74,6 +89,8 @@ def stuck(hasty: Server) -> httpx.Response:
 
 
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
+    HTTPStatus.BAD_REQUEST: ("narrow", malformed),
+    HTTPStatus.REQUEST_TIMEOUT: ("hasty", slow_to_come),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("narrow", too_large),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),

@@ -1,0 +1,45 @@
+"""A plain request: one whose head asks for nothing that a connection cannot answer by itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from app import deadline
+from app.errors import Malformed
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+PATH, JSON = "/predict", b"application/json"
+TIMEOUT = deadline.HEADER.encode()
+
+
+class Plain(NamedTuple):
+    """uvicorn's request; when it ``began``, by ``time.perf_counter``; the loop's second ``until`` which it may wait.
+
+    Plain is a ``POST /predict`` that is small and lets nothing be asked for in its head but for how long it waits.
+    """
+
+    cycle: RequestResponseCycle
+    began: float
+    until: float
+
+    @classmethod
+    def of(cls, cycle: RequestResponseCycle, most: int, now: float) -> Plain | None:
+        """None for another, or one that says that it has more than ``most`` bytes; ``now`` by the loop's clock."""
+        scope = cycle.scope
+        if scope["path"] != PATH or scope["method"] != "POST" or scope["http_version"] != "1.1":
+            return None
+        headers = dict(scope["headers"])
+        if (
+            headers.get(b"content-type") != JSON
+            or int(headers.get(b"content-length", 0)) > most
+            or b"content-encoding" in headers
+            or cycle.waiting_for_100_continue
+        ):
+            return None
+        try:
+            return cls(cycle, time.perf_counter(), deadline.until(headers.get(TIMEOUT), now))
+        except Malformed:  # the application says so
+            return None

@@ -1,0 +1,33 @@
+"""How much one request may ask for, beside the bytes of its body: documents, and characters of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.errors import TooMuch
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+
+class Sizes(NamedTuple):
+    """``documents`` of a batch and ``characters`` of a document that may be."""
+
+    documents: int
+    characters: int
+
+    def check(self, text: str) -> None:
+        """Raise ``TooMuch`` for a text that is too long."""
+        if len(text) > self.characters:
+            raise TooMuch(
+                f"the text has {len(text):,} characters and may have {self.characters:,}: "
+                "send it in parts, or raise DOCKET_MAX_CHARACTERS"
+            )
+
+    def check_all(self, documents: Sized) -> None:
+        """Raise ``TooMuch`` for too many documents."""
+        if len(documents) > self.documents:
+            raise TooMuch(
+                f"the batch has {len(documents):,} documents and may have {self.documents:,}: "
+                "send it in parts, or raise DOCKET_MAX_DOCUMENTS"
+            )

@@ -1,0 +1,93 @@
+"""A request may ask for so much, and wait for so long as its client says: what is more is refused before any work."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.served import PATIENCE, Server, environment, problem, samples, served
+
+LONG = "the late goal won " * 200_000
+WAYS = pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"], ids=["direct", "long"])
+
+
+@pytest.fixture(scope="module")
+def small(artifact: Path) -> Iterator[Server]:
+    with served(artifact, max_documents=3, max_characters=20) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slow_server(slow: Path) -> Iterator[Server]:
+    with served(slow, timeout=20) as running:
+        yield running
+
+
+def post(server: Server, path: str, json: object, **headers: str) -> httpx.Response:
+    return httpx.post(server.url + path, json=json, headers=headers, timeout=PATIENCE, verify=False)
+
+
+def test_a_batch_of_too_many_documents_is_413_whole_and_nothing_of_it_is_read(small: Server) -> None:
+    before = samples(small, "docket_tokens_total")
+    told = problem(post(small, "/predict/batch", {"documents": [{"text": "goal"}] * 4}), 413)
+    assert "4 documents" in told["detail"]
+    assert "DOCKET_MAX_DOCUMENTS" in told["detail"]
+    assert samples(small, "docket_tokens_total") == before
+    assert post(small, "/predict/batch", {"documents": [{"text": "goal"}] * 3}).status_code == 200
+
+
+@WAYS
+def test_a_document_of_too_many_characters_is_413(small: Server, kind: str) -> None:
+    told = problem(post(small, "/predict", {"text": "a" * 21}, **{"content-type": kind}), 413)
+    assert "21 characters" in told["detail"]
+    assert "DOCKET_MAX_CHARACTERS" in told["detail"]
+    assert post(small, "/predict", {"text": "a" * 20}, **{"content-type": kind}).status_code == 200
+
+
+def test_a_document_of_too_many_characters_fails_alone_in_a_batch(small: Server) -> None:
+    documents = [{"text": "goal"}, {"id": 7, "text": "a" * 21}, {"text": "b" * 21}]
+    first, *others = post(small, "/predict/batch", {"documents": documents}).json()["results"]
+    assert first["label"]
+    assert [set(other) for other in others] == [{"id", "error"}, {"error"}]
+    assert others[0]["id"] == 7
+
+
+@WAYS
+@pytest.mark.parametrize("said", ["soon", "0", "-1", "nan", "inf", ""])
+def test_a_timeout_that_is_no_number_of_seconds_is_400(small: Server, kind: str, said: str) -> None:
+    response = post(small, "/predict", {"text": "goal"}, **{"content-type": kind, "x-request-timeout": said})
+    assert "X-Request-Timeout" in problem(response, 400)["detail"]
+
+
+@WAYS
+def test_a_client_that_says_how_long_it_waits_is_answered_where_that_is_enough(small: Server, kind: str) -> None:
+    for said in ("20", "0.9e1", "1e9"):
+        headers = {"content-type": kind, "x-request-timeout": said}
+        assert post(small, "/predict", {"text": "goal"}, **headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_a_client_that_says_how_long_it_waits_gets_504_after_that(slow_server: Server, path: str) -> None:
+    body = {"text": LONG} if path == "/predict" else {"documents": [{"text": LONG}]}
+    told = problem(post(slow_server, path, body, **{"x-request-timeout": "0.6"}), 504)
+    assert "its client gave" in told["detail"]
+
+
+def test_nobody_waits_longer_than_the_service_says(slow: Path) -> None:
+    with served(slow, timeout=0.05) as hasty:
+        assert (
+            "0.05 s" in problem(post(hasty, "/predict", {"text": LONG}, **{"x-request-timeout": "60"}), 504)["detail"]
+        )
+
+
+def test_more_connections_than_there_may_be_files_stop_the_start(artifact: Path) -> None:
+    command = f"ulimit -n 1000; exec {sys.executable} -m docket serve {artifact} --port 0"
+    ended = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE, env=environment({}), check=False
+    )
+    assert ended.returncode == 2
+    assert "DOCKET_CONNECTIONS=2048 needs 2304 open files, and 1000 may be" in ended.stderr
+    assert "Traceback" not in ended.stderr
