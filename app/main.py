@@ -55,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
                 arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
                 yield {"service": service, "max_body": settings.max_body, "arrival": arrival}
 
-    app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
+    version = metadata.version("docket")
+    app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
