@@ -44,7 +44,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
-    with served(artifact, "--workers", "2") as running:
+    """It waits long enough for 10,000 connections to be opened, and not much longer."""
+    with served(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=5) as running:
         yield running
 
 
@@ -53,9 +54,12 @@ Case = Callable[..., AbstractContextManager[Ledger]]
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
-    """``with case("what happens", server) as ledger``: its account, checked at the end and kept for the table."""
+    """``with case("what happens", server) as ledger``: its account, checked at the end and kept for the table.
 
-    def begun(title: str, server: Server, *, dies: bool = False) -> AbstractContextManager[Ledger]:
+    ``server`` is asked again then, unless it is None: it has ended as it was told to.
+    """
+
+    def begun(title: str, server: Server | None, *, dies: bool = False) -> AbstractContextManager[Ledger]:
         ledger = Ledger(title)
         accounts = request.config.stash.get(ACCOUNTS, None)
         if accounts is not None:

@@ -115,6 +115,27 @@ def test_a_body_that_comes_a_byte_at_a_time_is_answered_and_holds_up_nobody(serv
         run(rule(ledger))
 
 
+def test_heads_and_bodies_that_never_end_are_told_so_or_hung_up_on_in_time_and_hold_up_nobody(
+    server: Server, case: Case
+) -> None:
+    begun = [PLAIN[:30], PLAIN[:-9], BATCH[:-9], head(1 << 20), head(1 << 20, path="/predict/batch")]
+
+    async def one(ledger: Ledger, sent: bytes) -> None:
+        async with wired(server) as wire:
+            ledger.sent += 1
+            await wire.send(sent)
+            answer = await settle(ledger, wire, whole=False)
+            assert answer is not None
+            assert answer.status == 408
+            assert await wire.ended() == 0
+
+    async def rule(ledger: Ledger) -> None:
+        await asyncio.gather(*[one(ledger, sent) for sent in begun * 10], *[others(server, ledger) for _ in range(5)])
+
+    with case("half-sent heads and bodies, and then silence", server) as ledger:
+        run(rule(ledger))
+
+
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
 def test_a_body_shorter_than_it_says_is_waited_for_and_one_that_is_longer_gets_one_answer_and_one_refusal(
     server: Server, case: Case, path: str
