@@ -141,7 +141,7 @@ async def ask(ledger: Ledger, wire: Wire, sent: bytes) -> Answer | None:
 async def crowd(server: Server, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
     """So many clients, each asking one after the other on a connection that it opens again where it ends.
 
-    They go when it is ``over``, or when nobody takes their connections any more.
+    They go when it is ``over``, and when they are told to ask elsewhere.
     """
     answers: list[Answer] = []
 
@@ -159,7 +159,7 @@ async def crowd(server: Server, ledger: Ledger, clients: int, over: Callable[[],
                         break
                     answers.append(answer)
                     if answer.status == 503:
-                        break
+                        return
             finally:
                 wire.leave()
 
