@@ -9,7 +9,7 @@ METHODS ?=
 BIN := .venv/bin
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-gpu lock
+.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-overload bench-gpu lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -64,6 +64,9 @@ bench: train .venv/bench
 bench-servers: .venv/bench
 	-$(MAKE) --keep-going $(RIVALS)
 	$(BIN)/python -m benchmarks.serving $(SERVING)
+
+bench-overload: .venv/bench
+	$(BIN)/python -m benchmarks.overload
 
 bench-gpu: train
 	$(BIN)/python -m benchmarks.gpu $(ARTIFACT)

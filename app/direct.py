@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from app.answers import server_timing
 from app.batcher import Draining
 from app.drain import PatientProtocol
-from app.errors import answer_to
+from app.errors import STATUS, answer_to
 from app.metrics import LEFT
 from app.plain import JSON, PATH, Plain
 from app.queue import QueueFull
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from app.main import State
     from app.outcome import Outcome
     from app.versions import Read
+
+FULL = STATUS[QueueFull]
+HOLD = 1.0
+"""Seconds that nothing more is read from who was told 429. ``Retry-After`` says no less: who heeds it does not notice,
+and who does not costs nothing meanwhile, which is time for those that were let in.
+"""
 
 
 class InTurn(FlowControl):
@@ -166,6 +172,9 @@ class DirectProtocol(PatientProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+        if status == FULL and not self.pipeline:
+            self.flow.pause_reading()
+            self.loop.call_later(HOLD, self.flow.resume_reading)
 
     def _count(self, plain: Plain, status: str) -> None:
         self._state["service"].metrics.request(PATH, status, time.perf_counter() - plain.began)

@@ -58,17 +58,17 @@ def _takes(body: type[BaseModel]) -> dict[str, Any]:
 @router.post("/predict", openapi_extra=_takes(Document), responses=_FAILURES, response_model=Answer)
 async def predict(request: Request) -> Response:
     """What one document is about."""
-    until = _until(request)
+    service, until = _let_in(request)
     document = await read(request, Document)
-    return _json(*await _service(request).answer(document.text, document, until))
+    return _json(*await service.answer(document.text, document, until))
 
 
 @router.post("/predict/batch", openapi_extra=_takes(Batch), responses=_FAILURES, response_model=Answers)
 async def predict_batch(request: Request) -> Response:
     """What each of many documents is about; a bad one has an ``error`` in its place, and the others their answers."""
-    until = _until(request)
+    service, until = _let_in(request)
     batch = await read(request, Batch)
-    return _json(*await _service(request).answer_all(batch.documents, batch, until))
+    return _json(*await service.answer_all(batch.documents, batch, until))
 
 
 @router.get("/health", responses={503: _FAILURES[503]})
@@ -101,8 +101,11 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _until(request: Request) -> float:
-    return deadline.until(request.headers.get(deadline.HEADER), asyncio.get_running_loop().time())
+def _let_in(request: Request) -> tuple[Service, float]:
+    """The service, and until when the client waits; raise what ``Batcher.check`` does before the body is read."""
+    service, now = _service(request), asyncio.get_running_loop().time()
+    service.batcher.check()
+    return service, deadline.until(request.headers.get(deadline.HEADER), now)
 
 
 def _json(answer: Answer | Answers, timing: Timing | None) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from pydantic import ValidationError
@@ -57,9 +58,10 @@ class Service:
         """One document's answer and its timing; raises ``TooMuch`` and what ``Batcher.submit`` raises."""
         self.batcher.check()
         self._sizes.check(text)
-        (item,) = await _encode(self.versions.current, [text], asked)
+        (item,) = await self._encode(self.versions.current, [text], asked)
         outcome = await self.batcher.submit(item, until)
-        return self.said(outcome, text, asked), outcome.timing
+        told = partial(self.said, outcome, text, asked)
+        return await asyncio.to_thread(told) if asked.explain and len(text) > INLINE else told(), outcome.timing
 
     async def answer_all(self, documents: Sequence[Any], asked: Options, until: float) -> tuple[Answers, Timing | None]:
         """One result for each document, in order, and the longest timing; an invalid one has its error for a result.
@@ -70,13 +72,23 @@ class Service:
         self._sizes.check_all(documents)
         options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
         read = [self._within(read_document(document)) for document in documents]
-        items = await _encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
+        items = await self._encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
         outcomes = await self.batcher.submit_all(items, until)
         for outcome in outcomes:
             self.metrics.prediction(outcome.result.prediction)
         longest = max((outcome.timing for outcome in outcomes), key=lambda it: it.waited + it.seconds, default=None)
-        answered = results(read, [outcome.result.prediction for outcome in outcomes], classifier, options)
+        told = partial(results, read, [outcome.result.prediction for outcome in outcomes], classifier, options)
+        answered = await asyncio.to_thread(told) if options.explain else told()
         return {"results": answered, "version": classifier.version}, longest
+
+    async def _encode(self, classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
+        def encode() -> list[Bound]:
+            return [Bound(classifier, classifier.encode(text, options.explain)) for text in texts]
+
+        items = encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
+        if options.explain:
+            self._sizes.check_explained(sum(item.encoding.words for item in items))
+        return items
 
     def _within(self, each: BatchDocument | BatchError) -> BatchDocument | BatchError:
         """The same, or its error where it is too long."""
@@ -98,13 +110,6 @@ class Service:
             waiting=self.batcher.waiting,
             reload=self.versions.reload,
         )
-
-
-async def _encode(classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
-    def encode() -> list[Bound]:
-        return [Bound(classifier, classifier.encode(text, options.explain)) for text in texts]
-
-    return encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
 
 
 def read_document(document: Any) -> BatchDocument | BatchError:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
 
+EXPLAINED = 2**17
+"""Words of a request whose shares are told: each takes 0.5 kB until it is sent, and 16 MiB could hold 8.4 million."""
+
+
 class Sizes(NamedTuple):
     """``documents`` of a batch and ``characters`` of a document that may be."""
 
@@ -22,6 +26,13 @@ class Sizes(NamedTuple):
             raise TooMuch(
                 f"the text has {len(text):,} characters and may have {self.characters:,}: "
                 "send it in parts, or raise DOCKET_MAX_CHARACTERS"
+            )
+
+    def check_explained(self, words: int) -> None:
+        """Raise ``TooMuch`` for too many words to be explained."""
+        if words > EXPLAINED:
+            raise TooMuch(
+                f"there are {words:,} words and {EXPLAINED:,} may be explained: send them in parts, or without explain"
             )
 
     def check_all(self, documents: Sized) -> None:
