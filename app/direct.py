@@ -73,7 +73,9 @@ class DirectProtocol(PatientProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._most = min(INLINE, self._state["max_body"])
         self._coming = Plain.of(cycle, self._most, self.loop.time())
-        if self._coming is None:
+        keys = self._state["keys"]
+        if self._coming is None or (keys is not None and keys.name_of(cycle.scope["headers"]) is None):
+            self._coming = None
             super()._start_asgi_task(cycle, app)
         else:
             self._go_on(self._coming)
