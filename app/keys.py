@@ -13,7 +13,7 @@ from app.followed import Followed
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-fA-F]{64})")
 _NEW = "docket keys new NAME FILE"
@@ -40,7 +40,7 @@ class Keys:
     def __init__(self, path: Path) -> None:
         self._held: Followed[tuple[Key, ...]] = Followed([path], partial(read, path), ())
 
-    def name_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    def name_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Whose key a request's headers show; None where it is nobody's.
 
         How long it takes tells nothing of a key: it is hashed, and the hash compared with all of them, each whole.
@@ -110,7 +110,7 @@ def append(path: Path, line: str) -> None:
         raise Refusal(f"{path} cannot be written ({error.strerror}): name a file that can") from None
 
 
-def _shown(headers: Sequence[tuple[bytes, bytes]]) -> Iterator[bytes]:
+def _shown(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
     for name, value in headers:
         if name == b"x-api-key":
             yield value.strip()

@@ -34,7 +34,7 @@ class Server:
 
     @property
     def host(self) -> str:
-        return self.url.removeprefix("http://").rpartition(":")[0]
+        return self.url.partition("://")[2].rpartition(":")[0]
 
     @property
     def port(self) -> int:
@@ -89,7 +89,7 @@ def served(artifact: Path, *options: str, **settings: object) -> Iterator[Server
         try:
             assert process.stderr is not None
             server.lines.append(process.stderr.readline())
-            found = re.search(r"http://\S+", server.lines[0])
+            found = re.search(r"https?://\S+", server.lines[0])
             assert found, f"no address in {server.lines[0]!r}"
             server.url = found[0]
             reader = threading.Thread(target=server.lines.extend, args=[process.stderr])
