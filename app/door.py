@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from app.schemas import Problem
@@ -59,7 +58,7 @@ def _declare(document: dict[str, Any], open_: tuple[str, ...], keyed: bool) -> N
     if not keyed:
         return
     refusal = {
-        "description": responses[401],
+        "description": "Unauthorized",
         "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-HANDSHAKE = 10.0
-"""Seconds that a connection has until it is encrypted; asyncio would wait for 60."""
 FAREWELL = 1.0
 """Seconds that its other side has to say goodbye too; asyncio would wait for 30, and a drain with it."""
 
@@ -47,15 +45,15 @@ def options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def of_a_connection(context: ssl.SSLContext | None) -> dict[str, Any]:
-    """What the loop needs to encrypt one; nothing where there is no certificate."""
+def of_a_connection(context: ssl.SSLContext | None, handshake: float) -> dict[str, Any]:
+    """What the loop needs to encrypt one within ``handshake`` seconds; nothing where there is no certificate."""
     if context is None:
         return {}
-    return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE, "ssl_shutdown_timeout": FAREWELL}
+    return {"ssl": context, "ssl_handshake_timeout": handshake, "ssl_shutdown_timeout": FAREWELL}
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, that waits no longer than said here for who does not shake hands."""
+    """uvicorn's server, that waits for no client that does not shake hands: asyncio would, for a minute."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the application, then listen."""
@@ -66,7 +64,8 @@ class Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        loop, how = asyncio.get_running_loop(), of_a_connection(self.config.ssl)
+        loop = asyncio.get_running_loop()
+        how = of_a_connection(self.config.ssl, self.lifespan.state["arrival"].head)
         for own in sockets or []:
             self.servers.append(await loop.create_server(protocol, sock=own, backlog=self.config.backlog, **how))
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,7 @@ from model import artifact as artifacts
 from model import versions
 from model.refusal import Refusal
 from tests import tiny
-from tests.app.served import PATIENCE, Server, environment, problem, served, until
+from tests.app.served import PATIENCE, Server, environment, new_keys, problem, served, until
 from tests.app.test_direct import LONG_WAY, PLAIN, TEXT
 from tests.app.test_processes import workers
 
@@ -36,13 +35,6 @@ ASKED = [
 """Everything that asks for a key; ``POST /predict`` on both of its ways."""
 
 
-def new(path: Path, *names: str) -> list[str]:
-    """A file of new keys, and the keys."""
-    made = [keys.make(name) for name in names]
-    path.write_text("# who may ask\n\n" + "".join(f"{line}\n" for _, line in made))
-    return [key for key, _ in made]
-
-
 def shown(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
@@ -53,22 +45,6 @@ def ask(server: Server, method: str, path: str, kind: str, headers: dict[str, st
     content = json.dumps({"documents": [one, one]} if path.endswith("batch") else one) if method == "POST" else None
     asked = headers | ({"content-type": kind} if content else {})
     return httpx.request(method, server.url + path, content=content, headers=asked, timeout=PATIENCE, verify=False)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def held(folder: Path) -> list[str]:
-    return new(folder / "keys", "shop", "desk")
-
-
-@pytest.fixture(scope="module")
-def keyed(artifact: Path, folder: Path, held: list[str]) -> Iterator[Server]:
-    with served(artifact, api_keys_file=folder / "keys") as running:
-        yield running
 
 
 def test_health_is_open(keyed: Server) -> None:
@@ -110,8 +86,8 @@ def test_each_key_of_the_file_is_right_in_either_header(
             assert ask(keyed, method, path, kind, headers).status_code in {200, 202}
 
 
-def test_what_is_in_the_file_is_no_key(keyed: Server, folder: Path) -> None:
-    line = (folder / "keys").read_text().splitlines()[-1]
+def test_what_is_in_the_file_is_no_key(keyed: Server, keys_folder: Path) -> None:
+    line = (keys_folder / "keys").read_text().splitlines()[-1]
     for wrong in (line, line.partition(":")[2], line.partition(":")[0]):
         problem(ask(keyed, "POST", "/predict", PLAIN, shown(wrong)), 401)
 
@@ -135,7 +111,7 @@ def test_keys_are_followed_and_what_was_opened_is_open(artifact: Path, tmp_path:
     """The file is a link to one in a folder that is a link, as Kubernetes mounts a Secret."""
     for day in ("monday", "tuesday"):
         (tmp_path / day).mkdir()
-    (old,), (young,) = new(tmp_path / "monday" / "keys", "shop"), new(tmp_path / "tuesday" / "keys", "shop")
+    (old,), (young,) = new_keys(tmp_path / "monday" / "keys", "shop"), new_keys(tmp_path / "tuesday" / "keys", "shop")
     (tmp_path / "today").symlink_to("monday")
     path = tmp_path / "keys"
     path.symlink_to(tmp_path / "today" / "keys")
@@ -189,7 +165,7 @@ def replace(old: Path, young: Path) -> None:
 
 
 def test_a_reload_has_every_worker_look_and_no_log_has_a_key(both: Path) -> None:
-    right, wrong = *new(both / "keys", "shop"), "docket_0123456789abcdef"
+    right, wrong = *new_keys(both / "keys", "shop"), "docket_0123456789abcdef"
     old, young = digits(both / "old"), digits(both / "new")
     with served(both / "old", "--workers", "2", api_keys_file=both / "keys") as server:
         until(lambda: len(workers(server)) == 2)
@@ -217,7 +193,7 @@ def version(server: Server, key: str) -> str:
 
 
 def test_a_reload_tells_in_health_why_the_version_stays_until_it_is_asked_again(both: Path) -> None:
-    (key,) = new(both / "keys", "shop")
+    (key,) = new_keys(both / "keys", "shop")
     (both / "versions").mkdir()
     for name in ("old", "new"):
         (both / name).rename(both / "versions" / name)
