@@ -33,5 +33,5 @@ FROM runtime AS service
 COPY --from=build /opt/docket /opt/docket
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('DOCKET_PORT', '8000') + '/health', timeout=4)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as u; s = 's' * ('DOCKET_TLS_CERTIFICATE' in os.environ); u.urlopen(f'http{s}://127.0.0.1:' + os.environ.get('DOCKET_PORT', '8000') + '/health', timeout=4, context=ssl._create_unverified_context())"]
 CMD ["serve", "/artifacts/docket"]

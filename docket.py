@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, serve, models."""
+"""The command line: train, evaluate, predict, serve, keys, models."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, metavar="P")
     serve.add_argument("--workers", type=_positive, metavar="N")
     serve.set_defaults(run=_serve)
+
+    keys = commands.add_parser("keys", help="who may ask the service")
+    new = keys.add_subparsers(required=True, metavar="COMMAND").add_parser("new", help="make a key, and show it once")
+    new.add_argument("name", metavar="NAME", help="whose it is")
+    new.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where its line goes; stdout, if left out")
+    new.set_defaults(run=_new_key)
 
     models = commands.add_parser("models", help="versions side by side: which there are, and which is served")
     _models(models.add_subparsers(required=True, metavar="COMMAND"))
@@ -163,6 +169,18 @@ def _serve(asked: argparse.Namespace) -> None:
     from app.settings import Settings
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
+
+
+def _new_key(asked: argparse.Namespace) -> None:
+    from app import keys
+
+    key, line = keys.make(asked.name)
+    if asked.file:
+        keys.append(asked.file, line)
+        print(f"{asked.file} has its hash, and nothing has the key itself: keep it now", file=sys.stderr)
+    print(key)
+    if not asked.file:
+        print(line)
 
 
 def _list(asked: argparse.Namespace) -> None:

@@ -78,11 +78,12 @@ class DirectProtocol(PatientProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._most = min(INLINE, self._state["max_body"])
-        self._coming = Plain.of(cycle, self._most, self.loop.time())
-        if self._coming is None:
+        plain = Plain.of(cycle, self._most, self.loop.time())
+        if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
         else:
-            self._go_on(self._coming)
+            self._coming = plain
+            self._go_on(plain)
 
     def on_body(self, body: bytes) -> None:
         """Give up on a body that is not small."""
@@ -113,6 +114,10 @@ class DirectProtocol(PatientProtocol):
         if self._answer is not None:
             return self._answer.cancel()
         return super().give_up(status)
+
+    def _lets_in(self, cycle: RequestResponseCycle) -> bool:
+        keys = self._state["keys"]
+        return keys is None or keys.name_of(cycle.scope["headers"]) is not None
 
     def _go_on(self, plain: Plain) -> None:
         """Answer the request if its body is whole, hand it over if it is too large, else wait for more."""

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException as FrameworkException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import DeadlinePassed, Draining
+from app.keys import NoKey
 from app.queue import QueueFull
 from app.schemas import Problem
 
@@ -51,6 +52,13 @@ class NotJson(Exception):
     """A body of another content type."""
 
 
+class NoAdmin(Exception):
+    """Something that only an operator may ask for, of a service that cannot tell who asks."""
+
+    def __init__(self) -> None:
+        super().__init__("a service without keys does this for nobody: name a file of them in DOCKET_API_KEYS_FILE")
+
+
 class Malformed(Exception):
     """A head that says what nobody can read."""
 
@@ -79,6 +87,8 @@ class NotReady(Exception):
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     Malformed: HTTPStatus.BAD_REQUEST,
+    NoKey: HTTPStatus.UNAUTHORIZED,
+    NoAdmin: HTTPStatus.FORBIDDEN,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -137,6 +147,8 @@ def answer_to(error: Exception) -> Response:
         log.error("a request failed", exc_info=error)
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
+    if isinstance(error, NoKey):
+        headers["www-authenticate"] = "Bearer"
     if isinstance(error, Draining):
         headers["connection"] = "close"  # so that the next request finds a service that stays
     return problem(status, str(error), headers, getattr(error, "errors", None))

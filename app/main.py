@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
 
-from app import errors
+from app import door, errors
 from app.arrival import Arrival
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
+from app.keys import Keys
 from app.metrics import Metrics, RequestMetrics
 from app.queue import Limits
 from app.routes import router
@@ -24,15 +25,20 @@ from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class State(TypedDict):
-    """What a request finds: the service, the bytes that its body may have, and how it may arrive."""
+    """What a request finds: the service, the bytes that its body may have, and how it may arrive.
+
+    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version.
+    """
 
     service: Service
     max_body: int
     arrival: Arrival
+    keys: Keys | None
+    look: Callable[[], None]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -53,10 +59,18 @@ def create_app(settings: Settings) -> FastAPI:
                 sizes = Sizes(settings.max_documents, settings.max_characters)
                 service = Service(versions, batcher, metrics, sizes, settings.abstain_below)
                 arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
-                yield {"service": service, "max_body": settings.max_body, "arrival": arrival}
+                keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
+                yield {
+                    "service": service,
+                    "max_body": settings.max_body,
+                    "arrival": arrival,
+                    "keys": keys,
+                    "look": versions.look,
+                }
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
+    door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from uvicorn.config import STARTUP_FAILURE
 
 from app.drain import LINGER
-from app.receiver import READY, receive
+from app.receiver import LOOK, READY, receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PULSE = 0.1
 """Seconds between two looks at whether to go on."""
+AT_ONCE = 64
+"""Bytes of what a process says that are read at once; each is a word of its own."""
 
 
 def prepare() -> None:
@@ -48,7 +50,7 @@ class Process:
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
         theirs.close()
-        self._ready = False
+        self._ready = self._asks = False
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
 
     @property
@@ -59,9 +61,20 @@ class Process:
     @property
     def ready(self) -> bool:
         """Whether it has started."""
-        with suppress(OSError):  # it has not said so yet, or has ended
-            self._ready = self._ready or self._channel.recv(len(READY)) == READY
+        self._hear()
         return self._ready
+
+    def asks(self) -> bool:
+        """Whether it has asked since the last time that all look for another version."""
+        self._hear()
+        asks, self._asks = self._asks, False
+        return asks
+
+    def _hear(self) -> None:
+        with suppress(OSError):  # it says nothing, or has ended
+            said = self._channel.recv(AT_ONCE)
+            self._ready = self._ready or READY in said
+            self._asks = self._asks or LOOK in said
 
     @property
     def behind(self) -> int:
@@ -101,7 +114,7 @@ class Process:
 class Processes:
     """``run`` serves with as many as ``config`` says until SIGTERM or SIGINT; a second signal is handed on.
 
-    SIGHUP has each of them look for another version, and ends none.
+    SIGHUP, or one of them that asks for it, has each look for another version, and ends none.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
@@ -140,8 +153,8 @@ class Processes:
         self._look = True
 
     def _tell_to_look(self) -> None:
-        """Tell all that run when SIGHUP has come, each once it is ready; one that is started later reads it anyway."""
-        if self._look:
+        """Tell all that run when it is asked for, each once it is ready; one that is started later reads it anyway."""
+        if any(process.asks() for process in self._all) or self._look:
             self._look, self._untold = False, list(self._all)
         self._untold = [process for process in self._untold if process in self._all and not process.look()]
 

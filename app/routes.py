@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ from pydantic_core import to_json
 from app import deadline
 from app.answers import Answer, Answers, server_timing
 from app.body import read
-from app.errors import NotReady
-from app.schemas import Batch, Document, Health, Problem
+from app.errors import NoAdmin, NotReady
+from app.schemas import Batch, Document, Health, Looking, Problem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,6 +39,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     )
 }
 router = APIRouter()
+log = logging.getLogger("docket")
 
 
 def _takes(body: type[BaseModel]) -> dict[str, Any]:
@@ -94,6 +96,24 @@ async def live(request: Request) -> Health:
 async def metrics(request: Request) -> Response:
     """Counts and times, for Prometheus."""
     return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.post(
+    "/admin/reload",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={403: {"description": HTTPStatus.FORBIDDEN.phrase, "content": _PROBLEM}},
+)
+async def reload(request: Request) -> Looking:
+    """Have every worker look for another version at once; ``/health`` says under ``reload`` what came of it.
+
+    Only for who has a key: 403 where the service has none.
+    """
+    if request.state.keys is None:
+        raise NoAdmin
+    log.warning("another version is looked for, as %s asks", request.state.key)
+    request.state.look()
+    said = "every worker looks for another version: GET /health says under reload what came of it"
+    return Looking(detail=said, version=_service(request).health().version)
 
 
 def _service(request: Request) -> Service:

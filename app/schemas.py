@@ -76,6 +76,13 @@ class Health(BaseModel):
     reload: str
 
 
+class Looking(BaseModel):
+    """What is done about another version, and the one that answers until then."""
+
+    detail: str
+    version: str
+
+
 class Problem(BaseModel):
     """What went wrong and what to do (RFC 9457); ``errors``: for an invalid body, each place and its mend."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
+from app import keys, tls
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
@@ -26,6 +27,9 @@ BESIDE = 256
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
+    if settings.api_keys_file is not None:
+        keys.check(settings.api_keys_file)
+    tls.check(settings)
     settings.write()
     _allow_files(settings.connections)
     with ExitStack() as stack:
@@ -51,8 +55,9 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
+            **tls.options(settings),
         )
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        address = f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
         with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
         sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
         if workers > 1:
@@ -62,7 +67,7 @@ def serve(settings: Settings) -> None:
                 signal.signal(number, lambda number, frame: None)
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
-            uvicorn.Server(config).run(sockets=[listener])
+            tls.Server(config).run(sockets=[listener])
 
 
 def _allow_files(connections: int) -> None:

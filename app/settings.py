@@ -45,6 +45,11 @@ class Settings(BaseModel):
     ] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
+    api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
+    open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False
+    open_docs: Annotated[bool, Field(description="where there are keys: /docs and /openapi.json ask for none")] = False
+    tls_certificate: Annotated[Path | None, Field(description="a chain in PEM, for HTTPS; without it HTTP")] = None
+    tls_key: Annotated[Path | None, Field(description="the certificate's key, in PEM")] = None
 
     @classmethod
     def read(cls, **options: Any) -> Settings:
@@ -69,7 +74,8 @@ class Settings(BaseModel):
     def write(self) -> None:
         """Put the settings into the environment, where worker processes read them."""
         for name, value in self.model_dump(mode="json").items():
-            os.environ[PREFIX + name.upper()] = str(value)
+            if value is not None:  # which no variable can say
+                os.environ[PREFIX + name.upper()] = str(value)
 
 
 def share_metrics(folder: Path) -> None:

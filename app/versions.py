@@ -92,6 +92,7 @@ class Versions:
 
     def look(self) -> None:
         """Look now, and try again what was refused; for an artifact alone this is the only way to its successor."""
+        self.reload = "loading"  # so that whoever asked and reads health next is not told of what was before
         self._asked.set()
 
     def _first(self) -> Classifier:

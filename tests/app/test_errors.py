@@ -82,6 +82,14 @@ def failing(broken: Server) -> httpx.Response:
     return broken.post("/predict", {"text": "the law"})
 
 
+def without_a_key(keyed: Server) -> httpx.Response:
+    return keyed.post("/predict", {"text": "the goal"})
+
+
+def from_nobody(server: Server) -> httpx.Response:
+    return server.post("/admin/reload", {})
+
+
 def stuck(hasty: Server) -> httpx.Response:
     late(hasty)
     until(lambda: hasty.get("/health").status_code != 200)
@@ -91,6 +99,8 @@ def stuck(hasty: Server) -> httpx.Response:
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
     HTTPStatus.BAD_REQUEST: ("narrow", malformed),
     HTTPStatus.REQUEST_TIMEOUT: ("hasty", slow_to_come),
+    HTTPStatus.UNAUTHORIZED: ("keyed", without_a_key),
+    HTTPStatus.FORBIDDEN: ("server", from_nobody),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("narrow", too_large),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),

@@ -27,6 +27,11 @@ GIVEN = {
     "timeout": ("2.5", 2.5),
     "grace": ("4", 4.0),
     "abstain_below": ("0.6", 0.6),
+    "api_keys_file": ("/somewhere/keys", Path("/somewhere/keys")),
+    "open_metrics": ("true", True),
+    "open_docs": ("1", True),
+    "tls_certificate": ("/somewhere/tls.crt", Path("/somewhere/tls.crt")),
+    "tls_key": ("/somewhere/tls.key", Path("/somewhere/tls.key")),
 }
 
 
@@ -65,6 +70,11 @@ def test_without_variables_the_defaults_hold() -> None:
         "timeout": 30.0,
         "grace": 30.0,
         "abstain_below": 0.0,
+        "api_keys_file": None,
+        "open_metrics": False,
+        "open_docs": False,
+        "tls_certificate": None,
+        "tls_key": None,
     }
 
 
@@ -148,6 +158,12 @@ def test_what_is_written_is_read_back_the_same() -> None:
     settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})
     settings.write()
     assert Settings.read() == settings
+
+
+def test_what_is_not_set_is_not_written() -> None:
+    Settings().write()
+    assert Settings.read() == Settings()
+    assert "DOCKET_API_KEYS_FILE" not in os.environ
 
 
 def test_settings_do_not_change() -> None:
