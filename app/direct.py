@@ -7,12 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
+from structlog.contextvars import bind_contextvars
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.answers import server_timing
 from app.drain import PatientProtocol
 from app.errors import answer_to
+from app.ids import HEADER, RequestIds
+from app.logs import answered
 from app.metrics import LEFT
 from app.schemas import Document
 from app.service import INLINE
@@ -62,6 +65,7 @@ class DirectProtocol(PatientProtocol):
         """Take the connection."""
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
+        self._ids = RequestIds()
 
     @property
     def _state(self) -> State:
@@ -69,6 +73,8 @@ class DirectProtocol(PatientProtocol):
         return state
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
+        cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
         self._most = min(INLINE, self._state["max_body"])
         if _is_plain(cycle, self._most):
             self._coming, self._began = cycle, time.perf_counter()
@@ -126,7 +132,7 @@ class DirectProtocol(PatientProtocol):
         self._answer = None
         service = self._state["service"]
         if answer.cancelled():
-            service.metrics.request(PATH, LEFT, time.perf_counter() - began)
+            self._note(cycle, LEFT, began)
             return
         try:
             outcome = answer.result()
@@ -134,10 +140,19 @@ class DirectProtocol(PatientProtocol):
             timing = (b"server-timing", server_timing(outcome.timing).encode())
             status, headers = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing]
         except Exception as error:  # whatever it is, its client is told, as by the application
+            bind_contextvars(request_id=cycle.scope["state"]["request_id"])
             response = answer_to(error)
             status, headers, body = response.status_code, response.raw_headers, bytes(response.body)
-        service.metrics.request(PATH, str(status), time.perf_counter() - began)
+        self._note(cycle, str(status), began)
         self._write(cycle, status, headers, body)
+
+    def _note(self, cycle: RequestResponseCycle, status: str, began: float) -> None:
+        """Count the request, and write its line where requests have one."""
+        seconds = time.perf_counter() - began
+        self._state["service"].metrics.request(PATH, status, seconds)
+        if self._state["access_log"]:
+            bind_contextvars(request_id=cycle.scope["state"]["request_id"])
+            answered("POST", PATH, status, seconds)
 
     def _write(self, cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send the response as uvicorn would, and go on to the connection's next request."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
@@ -14,6 +15,7 @@ from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
+from app.logs import RequestLog
 from app.metrics import Metrics, RequestMetrics
 from app.queue import Limits
 from app.routes import router
@@ -26,10 +28,15 @@ if TYPE_CHECKING:
 
 
 class State(TypedDict):
-    """What a request finds: the service, and the bytes that its body may have."""
+    """What a request finds: the service, the bytes that its body may have, whether it is traced and has a line in the
+    log, and its id.
+    """
 
     service: Service
     max_body: int
+    traces: bool
+    access_log: bool
+    request_id: NotRequired[str]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -48,7 +55,12 @@ def create_app(settings: Settings) -> FastAPI:
             gc.freeze()
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
                 service = Service(versions, batcher, metrics, settings.abstain_below)
-                yield {"service": service, "max_body": settings.max_body}
+                yield {
+                    "service": service,
+                    "max_body": settings.max_body,
+                    "traces": settings.traces,
+                    "access_log": settings.access_log,
+                }
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
@@ -56,9 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    app.add_middleware(RequestLog, access=settings.access_log)
     return app
 
 
 def from_environment() -> FastAPI:
     """What each worker process builds."""
+    logging.captureWarnings(True)  # else Python writes them past the log, in a form of its own
     return create_app(Settings.read())

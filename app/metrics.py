@@ -117,5 +117,10 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, noted)
         finally:
-            path = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(path, status, time.perf_counter() - began)
+            self._metrics.request(route(scope), status, time.perf_counter() - began)
+
+
+def route(scope: Scope) -> str:
+    """The path of a request's route, once it is answered; ``other`` where it has none."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
 
+from app import logs
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
+
+log = logging.getLogger("docket")
 
 
 def serve(settings: Settings) -> None:
@@ -39,13 +42,15 @@ def serve(settings: Settings) -> None:
             workers=workers,
             http=DirectProtocol,
             proxy_headers=False,  # nothing here asks who the client is
+            log_config=logs.config(settings.log),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
         )
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
-        sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
+        said = {"artifact": str(settings.artifact), "version": version, "address": address, "workers": workers}
+        many = "s" if workers > 1 else ""
+        log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
             Processes(config, listener).run()
         else:

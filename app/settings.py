@@ -38,6 +38,13 @@ class Settings(BaseModel):
     timeout: Annotated[float, Field(gt=0, description="seconds until a waiting request gets 504")] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
+    log: Annotated[
+        Literal["text", "json"], Field(description="lines on stderr: a sentence each, or a JSON object each")
+    ] = "text"
+    access_log: Annotated[bool, Field(description="a line for each request, without its text")] = False
+    traces: Annotated[
+        bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs docket[otel]")
+    ] = False
 
     @classmethod
     def read(cls, **options: Any) -> Settings:
