@@ -158,8 +158,8 @@ class Processes:
                 continue
             if process.code == STARTUP_FAILURE:
                 return STARTUP_FAILURE
-            ended = {"process": process.pid, "code": process.code}
-            log.warning("process %(process)d ended with %(code)d, another takes its place", ended, extra=ended)
+            ended = {"ended": process.pid, "code": process.code}
+            log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)
             process.bury()
         return 0

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,7 @@ KEY = "sk-never-to-be-seen"
 
 def broken(folder: Path) -> Path:
     """Its network has no row for the last word, ``law``: the network fails on it, as if for a reason of its own."""
-    artifacts.write(
-        folder, tiny.network(words=len(tiny.WORDS)), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {}
-    )
+    artifacts.write(folder, tiny.network(words=len(tiny.WORDS)), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
     return folder
 
 
@@ -117,9 +116,7 @@ def test_every_answer_has_one_id_and_no_other_answer_has_the_same(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_failure_of_the_service_is_in_the_log_with_the_id_of_its_answer_and_its_cause(
-    told: Server, way: str
-) -> None:
+def test_a_failure_of_the_service_is_in_the_log_with_the_id_of_its_answer_and_its_cause(told: Server, way: str) -> None:
     failed = ask(told, way, "the law")
     assert failed.status_code == 500
     why, own = lines_of(told, failed.headers["x-request-id"])
@@ -143,28 +140,40 @@ def test_no_line_has_a_document_or_a_key(told: Server, way: str) -> None:
     assert not any(each in written for each in (*SECRET.split(), SECRET.split()[0].lower(), KEY))
 
 
+WARNS = """
+import logging, sys, threading, time, warnings
+
+def warn():
+    while not getattr(logging, "_warnings_showwarning", None):
+        time.sleep(0.01)
+    warnings.warn("something is old")
+
+if "serve" in sys.orig_argv:
+    threading.Thread(target=warn, daemon=True).start()
+"""
+
+
 def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package that warns while the service runs, and a client that speaks no HTTP."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys, threading, time, warnings\n"
-        "def warn():\n"
-        "    while 'app.main' not in sys.modules or 'warnings' not in str(warnings.showwarning.__module__ + 'logging'):\n"
-        "        time.sleep(0.01)\n"
-        "if 'docket' in ' '.join(sys.orig_argv):\n"
-        "    threading.Thread(target=warn, daemon=True).start()\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(WARNS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     with served(artifact, log="json") as server:
-        pass
+        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+            connection.sendall(b"no HTTP\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 400"
+        until(lambda: len(server.lines) == 3)
+        found = {line["logger"]: line for line in lines(server)}
+    assert found.keys() == {"docket", "py.warnings", "uvicorn.error"}
+    assert found["uvicorn.error"]["level"] == found["py.warnings"]["level"] == "warning"
+    assert "UserWarning: something is old" in found["py.warnings"]["event"]
 
 
 def test_a_process_that_is_replaced_has_its_line(told: Server) -> None:
     killed = workers(told)[0]
     os.kill(killed, signal.SIGKILL)
-    until(lambda: any(line.get("process") == killed for line in lines(told)))
-    (line,) = [line for line in lines(told) if line.get("process") == killed]
+    until(lambda: any(line.get("ended") == killed for line in lines(told)))
+    (line,) = [line for line in lines(told) if line.get("ended") == killed]
     assert (line["level"], line["code"]) == ("warning", -9)
     until(lambda: len(workers(told)) == 2)
 
