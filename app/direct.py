@@ -76,7 +76,7 @@ class DirectProtocol(PatientProtocol):
         name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
         cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
         self._most = min(INLINE, self._state["max_body"])
-        if _is_plain(cycle, self._most):
+        if not self._state["traces"] and _is_plain(cycle, self._most):
             self._coming, self._began = cycle, time.perf_counter()
             self._go_on(cycle)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib import metadata
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -26,6 +26,8 @@ from app.versions import Versions, looking_on_sighup, predict, weigh
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from app.outcome import BatchRecord
+
 
 class State(TypedDict):
     """What a request finds: the service, the bytes that its body may have, whether it is traced and has a line in the
@@ -42,13 +44,24 @@ class State(TypedDict):
 def create_app(settings: Settings) -> FastAPI:
     """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
     metrics = Metrics(settings.shared_metrics)
+    traces = None
+    if settings.traces:
+        from app.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
+
+        traces = Tracing()
+
+    def note(record: BatchRecord) -> None:
+        metrics.batch(record)
+        if traces is not None:
+            traces.batch(record)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.timeout)
         async with (
+            traces or nullcontext(),
             Versions(settings.artifact, settings.device, metrics) as versions,
-            Batcher(predict, weigh, limits, metrics.batch) as batcher,
+            Batcher(predict, weigh, limits, note) as batcher,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
@@ -68,6 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    if traces is not None:
+        app.add_middleware(RequestSpans, tracing=traces)
     app.add_middleware(RequestLog, access=settings.access_log)
     return app
 

@@ -22,6 +22,8 @@ log = logging.getLogger("docket")
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
     settings.write()
+    if settings.traces:
+        _demand_opentelemetry()
     with ExitStack() as stack:
         if settings.workers != 1:
             from app.processes import Processes, prepare  # Unix alone has what they need
@@ -59,6 +61,15 @@ def serve(settings: Settings) -> None:
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _demand_opentelemetry() -> None:
+    try:
+        import app.tracing  # noqa: F401  # here a sentence can still say what is missing
+    except ImportError as error:
+        raise Refusal(
+            "DOCKET_TRACES=true needs OpenTelemetry, which is not installed: pip install 'docket[otel]'"
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
