@@ -48,7 +48,7 @@ class Collector:
                 self.spans += [_span(span, resource) for span in scope.spans]
 
 
-def _span(span, resource: dict[str, object]) -> Span:  # noqa: ANN001  # protobuf makes its class as it runs
+def _span(span, resource: dict[str, object]) -> Span:  # protobuf makes its class as it runs
     return Span(
         span.name,
         span.trace_id.hex(),
@@ -63,7 +63,7 @@ def _span(span, resource: dict[str, object]) -> Span:  # noqa: ANN001  # protobu
     )
 
 
-def _values(attributes) -> dict[str, object]:  # noqa: ANN001
+def _values(attributes) -> dict[str, object]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
 
 

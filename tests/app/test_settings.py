@@ -22,6 +22,9 @@ GIVEN = {
     "timeout": ("2.5", 2.5),
     "grace": ("4", 4.0),
     "abstain_below": ("0.6", 0.6),
+    "log": ("json", "json"),
+    "access_log": ("true", True),
+    "traces": ("true", True),
 }
 
 
@@ -55,6 +58,9 @@ def test_without_variables_the_defaults_hold() -> None:
         "timeout": 30.0,
         "grace": 30.0,
         "abstain_below": 0.0,
+        "log": "text",
+        "access_log": False,
+        "traces": False,
     }
 
 
@@ -96,6 +102,9 @@ def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_liste
         ("TIMEOUT", "0"),
         ("TIMEOUT", "nan"),
         ("TIMEOUT", "inf"),
+        ("LOG", "xml"),
+        ("ACCESS_LOG", "often"),
+        ("TRACES", "2"),
         ("GRACE", "-1"),
         ("GRACE", "inf"),
     ],
