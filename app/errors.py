@@ -108,7 +108,8 @@ def answer_to(error: Exception) -> Response:
         log.error("a request failed", exc_info=error, extra={"status": int(status)})
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("a request got %d: %s", status, error, extra={"status": int(status)})
+        grave = logging.INFO if isinstance(error, Draining) else logging.WARNING  # a rollout is no fault
+        log.log(grave, "a request got %d: %s", status, error, extra={"status": int(status)})
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
     if isinstance(error, Draining):
         headers["connection"] = "close"  # so that the next request finds a service that stays

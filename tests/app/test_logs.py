@@ -25,9 +25,10 @@ SECRET = "Xylographic confidences"
 KEY = "sk-never-to-be-seen"
 
 
-def broken(folder: Path) -> Path:
+def broken(folder: Path, **options: int) -> Path:
     """Its network has no row for the last word, ``law``: the network fails on it, as if for a reason of its own."""
-    artifacts.write(folder, tiny.network(words=len(tiny.WORDS)), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
+    network = tiny.network(words=len(tiny.WORDS), **options)
+    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
     return folder
 
 
@@ -178,12 +179,17 @@ def test_a_process_that_is_replaced_has_its_line(told: Server) -> None:
     until(lambda: len(workers(told)) == 2)
 
 
-def test_lines_for_people_are_sentences_and_name_the_request_of_a_failure(tmp_path: Path) -> None:
-    with served(broken(tmp_path), access_log=True) as server:
+def test_lines_for_people_are_sentences_and_name_the_request_of_each_failure(tmp_path: Path) -> None:
+    with served(broken(tmp_path, window=0), timeout=0.3, batch_tokens=2_000_000) as server:
         failed = ask(server, "direct", "the law")
-        until(lambda: "POST /predict: 500 in " in "".join(server.lines))
-        name = failed.headers["x-request-id"]
-        assert f"docket: error: a request failed (request {name})\n" in server.lines
+        late = [ask(server, "direct", "the late goal won " * 250_000), ask(server, "direct", "the goal")]
+        assert [each.status_code for each in (failed, *late)] == [500, 504, 504]
+        told = [f"docket: error: a request failed (request {failed.headers['x-request-id']})\n"] + [
+            "docket: warning: a request got 504: no answer within 0.3 s: send less at once "
+            f"(request {each.headers['x-request-id']})\n"
+            for each in late
+        ]
+        until(lambda: set(told) <= set(server.lines))
         assert "Traceback (most recent call last):\n" in server.lines
 
 
