@@ -16,7 +16,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel]'
 	touch $@
 
 $(ARTIFACT)/manifest.json: | .venv/installed
@@ -48,7 +48,7 @@ format: install
 	$(BIN)/ruff format .
 
 .venv/bench: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,bench]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel,bench]'
 	touch $@
 
 .venv-bench/%/installed: benchmarks/servers/%.txt
@@ -76,5 +76,5 @@ bench-accuracy: .venv/bench
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,bench]'
+	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]'
 	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock

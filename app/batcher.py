@@ -133,9 +133,10 @@ class Batcher(Generic[Item, Result]):
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
         self._queue.went(weight, seconds)
         waited = tuple(begin - waiting.since for waiting in batch)
+        contexts = tuple(waiting.context for waiting in batch)
         left, self._queue.left = self._queue.left, 0
         try:
-            self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error))
+            self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error, contexts))
         except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
             log.exception("a hook on the batch record failed")
 

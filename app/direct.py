@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
+from structlog.contextvars import bind_contextvars
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -14,6 +15,8 @@ from app.answers import server_timing
 from app.batcher import Draining
 from app.drain import PatientProtocol
 from app.errors import STATUS, answer_to
+from app.ids import HEADER, RequestIds
+from app.logs import answered
 from app.metrics import LEFT
 from app.plain import JSON, PATH, Plain
 from app.queue import QueueFull
@@ -70,6 +73,7 @@ class DirectProtocol(PatientProtocol):
         """Take the connection."""
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
+        self._ids = RequestIds()
 
     @property
     def _state(self) -> State:
@@ -77,8 +81,10 @@ class DirectProtocol(PatientProtocol):
         return state
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
+        cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
         self._most = min(INLINE, self._state["max_body"])
-        plain = Plain.of(cycle, self._most, self.loop.time())
+        plain = None if self._state["traces"] else Plain.of(cycle, self._most, self.loop.time())
         if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
         else:
@@ -101,7 +107,7 @@ class DirectProtocol(PatientProtocol):
         """Let go of the answer that nobody waits for."""
         super().connection_lost(exc)
         if self._coming is not None:
-            self._count(self._coming, LEFT)
+            self._note(self._coming, LEFT)
             self._coming = None
         if self._answer is not None:
             self._answer.cancel()
@@ -152,7 +158,7 @@ class DirectProtocol(PatientProtocol):
         self._answer = None
         service = self._state["service"]
         if answer.cancelled():
-            self._count(plain, LEFT)
+            self._note(plain, LEFT)
             return
         try:
             outcome = answer.result()
@@ -160,12 +166,13 @@ class DirectProtocol(PatientProtocol):
             timing = (b"server-timing", server_timing(outcome.timing).encode())
             told = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body
         except Exception as error:  # whatever it is, its client is told, as by the application
+            bind_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
             told = _refusal(error)
         self._tell(plain, *told)
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Count the request and send the response as uvicorn would; go on to the connection's next request."""
-        self._count(plain, str(status))
+        """Note the request and send the response as uvicorn would; go on to the connection's next request."""
+        self._note(plain, str(status))
         cycle = plain.cycle
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
@@ -181,8 +188,13 @@ class DirectProtocol(PatientProtocol):
             self.flow.pause_reading()
             self.loop.call_later(HOLD, self.flow.resume_reading)
 
-    def _count(self, plain: Plain, status: str) -> None:
-        self._state["service"].metrics.request(PATH, status, time.perf_counter() - plain.began)
+    def _note(self, plain: Plain, status: str) -> None:
+        """Count the request, and write its line where requests have one."""
+        seconds = time.perf_counter() - plain.began
+        self._state["service"].metrics.request(PATH, status, seconds)
+        if self._state["access_log"]:
+            bind_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
+            answered("POST", PATH, status, seconds)
 
 
 def _refusal(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from contextlib import asynccontextmanager
+import logging
+from contextlib import asynccontextmanager, nullcontext
 from importlib import metadata
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
@@ -16,6 +17,7 @@ from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
 from app.keys import Keys
+from app.logs import RequestLog
 from app.metrics import Metrics, RequestMetrics
 from app.queue import Limits
 from app.routes import router
@@ -27,11 +29,14 @@ from app.versions import Versions, looking_on_sighup, predict, weigh
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from app.outcome import BatchRecord
+
 
 class State(TypedDict):
     """What a request finds: the service, the bytes that its body may have, and how it may arrive.
 
-    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version.
+    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``traces``,
+    ``access_log``: whether it is traced, and has a line in the log.
     """
 
     service: Service
@@ -39,18 +44,32 @@ class State(TypedDict):
     arrival: Arrival
     keys: Keys | None
     look: Callable[[], None]
+    traces: bool
+    access_log: bool
+    request_id: NotRequired[str]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
     metrics = Metrics(settings.shared_metrics)
+    traces = None
+    if settings.traces:
+        from app.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
+
+        traces = Tracing()
+
+    def note(record: BatchRecord) -> None:
+        metrics.batch(record)
+        if traces is not None:
+            traces.batch(record)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.timeout)
         async with (
+            traces or nullcontext(),
             Versions(settings.artifact, settings.device, metrics) as versions,
-            Batcher(predict, weigh, limits, metrics.batch) as batcher,
+            Batcher(predict, weigh, limits, note) as batcher,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
@@ -66,6 +85,8 @@ def create_app(settings: Settings) -> FastAPI:
                     "arrival": arrival,
                     "keys": keys,
                     "look": versions.look,
+                    "traces": settings.traces,
+                    "access_log": settings.access_log,
                 }
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
@@ -75,9 +96,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    if traces is not None:
+        app.add_middleware(RequestSpans, tracing=traces)
+    app.add_middleware(RequestLog, access=settings.access_log)
     return app
 
 
 def from_environment() -> FastAPI:
     """What each worker process builds."""
+    logging.captureWarnings(True)  # else Python writes them past the log, in a form of its own
     return create_app(Settings.read())

@@ -121,5 +121,11 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, noted)
         finally:
-            path = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(path, scope.get("refused") or status or LEFT, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._metrics.request(route(scope), scope.get("refused") or status or LEFT, seconds)
+
+
+def route(scope: Scope) -> str:
+    """The path of a request's route, once it is answered; ``other`` where it has none."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path

@@ -6,6 +6,7 @@ Left to accept for themselves, processes take what they wake up for: of 64 conne
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+log = logging.getLogger("docket")
 PULSE = 0.1
 """Seconds between two looks at whether to go on."""
 AT_ONCE = 64
@@ -169,7 +171,8 @@ class Processes:
                 continue
             if process.code == STARTUP_FAILURE:
                 return STARTUP_FAILURE
-            sys.stderr.write(f"docket: process {process.pid} ended with {process.code}, another takes its place\n")
+            ended = {"ended": process.pid, "code": process.code}
+            log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)
             process.bury()
         return 0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
 
-from app import keys, tls
+from app import keys, logs, tls
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
@@ -23,6 +23,7 @@ except ImportError:  # not on Windows
 
 BESIDE = 256
 """Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""
+log = logging.getLogger("docket")
 
 
 def serve(settings: Settings) -> None:
@@ -32,6 +33,8 @@ def serve(settings: Settings) -> None:
     tls.check(settings)
     settings.write()
     _allow_files(settings.connections)
+    if settings.traces:
+        _demand_opentelemetry()
     with ExitStack() as stack:
         if settings.workers != 1:
             from app.processes import Processes, prepare  # Unix alone has what they need
@@ -52,14 +55,16 @@ def serve(settings: Settings) -> None:
             workers=workers,
             http=DirectProtocol,
             proxy_headers=False,  # nothing here asks who the client is
+            log_config=logs.config(settings.log),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
             **tls.options(settings),
         )
         address = f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-        with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
-        sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
+        said = {"artifact": str(settings.artifact), "version": version, "address": address, "workers": workers}
+        many = "s" if workers > 1 else ""
+        log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
             Processes(config, listener).run()
         else:
@@ -83,6 +88,15 @@ def _allow_files(connections: int) -> None:
         )
     if resource.RLIM_INFINITY != soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _demand_opentelemetry() -> None:
+    try:
+        import app.tracing  # noqa: F401  # here a sentence can still say what is missing
+    except ImportError as error:
+        raise Refusal(
+            "DOCKET_TRACES=true needs OpenTelemetry, which is not installed: pip install 'docket[otel]'"
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -50,6 +50,13 @@ class Settings(BaseModel):
     open_docs: Annotated[bool, Field(description="where there are keys: /docs and /openapi.json ask for none")] = False
     tls_certificate: Annotated[Path | None, Field(description="a chain in PEM, for HTTPS; without it HTTP")] = None
     tls_key: Annotated[Path | None, Field(description="the certificate's key, in PEM")] = None
+    log: Annotated[
+        Literal["text", "json"], Field(description="lines on stderr: a sentence each, or a JSON object each")
+    ] = "text"
+    access_log: Annotated[bool, Field(description="a line for each request, without its text")] = False
+    traces: Annotated[
+        bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs docket[otel]")
+    ] = False
 
     @classmethod
     def read(cls, **options: Any) -> Settings:

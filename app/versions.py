@@ -125,7 +125,8 @@ class Versions:
             self._refuse(error)
             return
         if isinstance(following, Classifier):
-            log.warning("version %s is served in place of %s", following.version, self.current.version)
+            taken = {"version": following.version, "before": self.current.version}
+            log.info("version %(version)s is served in place of %(before)s", taken, extra=taken)
             self.current = following
             self._metrics.reference.show(following)
             self._metrics.reloads.labels("taken").inc()

@@ -53,7 +53,7 @@ def test_one_file_knows_how_a_state_lies_on_disk():
 
 @pytest.mark.parametrize(
     ("package", "room"),
-    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("pydantic", "app")]
+    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("pydantic", "app"), ("structlog", "app")]
     + [(package, "training") for package in ("sklearn", "scipy", "numpy", "pyarrow", "matplotlib", "rich")],
 )
 def test_a_library_is_known_in_one_room(package, room):
@@ -68,6 +68,10 @@ def test_model_needs_torch_and_the_standard_library_alone():
     allowed = {"torch", "model", "__future__", *__import__("sys").stdlib_module_names}
     for path in (ROOT / "model").glob("*.py"):
         assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+
+
+def test_one_file_knows_of_spans():
+    assert files_that_import("opentelemetry") == {"app/tracing.py"}
 
 
 def test_one_file_knows_torch_jit():

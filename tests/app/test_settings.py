@@ -32,6 +32,9 @@ GIVEN = {
     "open_docs": ("1", True),
     "tls_certificate": ("/somewhere/tls.crt", Path("/somewhere/tls.crt")),
     "tls_key": ("/somewhere/tls.key", Path("/somewhere/tls.key")),
+    "log": ("json", "json"),
+    "access_log": ("true", True),
+    "traces": ("true", True),
 }
 
 
@@ -75,6 +78,9 @@ def test_without_variables_the_defaults_hold() -> None:
         "open_docs": False,
         "tls_certificate": None,
         "tls_key": None,
+        "log": "text",
+        "access_log": False,
+        "traces": False,
     }
 
 
@@ -116,6 +122,9 @@ def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_liste
         ("TIMEOUT", "0"),
         ("TIMEOUT", "nan"),
         ("TIMEOUT", "inf"),
+        ("LOG", "xml"),
+        ("ACCESS_LOG", "often"),
+        ("TRACES", "2"),
         ("GRACE", "-1"),
         ("GRACE", "inf"),
     ],
