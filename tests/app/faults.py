@@ -3,7 +3,8 @@
 A fault is a kind and when it strikes. ``hang@7``: at the seventh batch that one of the processes reads since it
 started, and only once, in whichever process comes to its seventh first. ``raise@7-``: in each process, from the
 seventh batch on; ``raise@7-9``: up to the ninth; ``slow@0-``: always. Loading, warming up and golden documents do not
-count. Several workers have the fault too: each runs this file again, as ``__mp_main__``, before it serves.
+count; nor do probes, but one that comes when a fault that strikes more than once is due is struck too.
+Several workers have the fault too: each runs this file again, as ``__mp_main__``, before it serves.
 """
 
 from __future__ import annotations
@@ -89,12 +90,14 @@ class Fault:
         self._first, self._always = int(first), bool(dash)
         self._last = float(last or "inf") if dash else self._first
         self._seen, self._lock = 0, threading.Lock()
+        self.probing = threading.local()
 
     def __call__(self, call: Call) -> list[Any]:
         """What ``call`` returns, or what the fault makes of it."""
+        probe = getattr(self.probing, "on", False)
         with self._lock:
-            self._seen += 1
-            due = self._first <= self._seen <= self._last and (self._always or self._is_first())
+            self._seen += not probe
+            due = self._first <= self._seen <= self._last and (self._always or (not probe and self._is_first()))
         return self.fault(call) if due else call()
 
     def _is_first(self) -> bool:
@@ -108,9 +111,17 @@ class Fault:
 def install(fault: Fault) -> None:
     """Put the fault between the lanes' threads and the network; ``spin`` on the event loop, where answers are made."""
     from app.service import Service
+    from app.versions import Versions
     from model.classifier import Classifier
 
-    predict, said = Classifier.predict, Service.said
+    predict, said, probe = Classifier.predict, Service.said, Versions.probe
+
+    def probing(self: Versions) -> int:
+        fault.probing.on = True
+        try:
+            return probe(self)
+        finally:
+            fault.probing.on = False
 
     def faulty(self: Classifier, encodings: Sequence[Any]) -> list[Any]:
         if not threading.current_thread().name.startswith("batcher"):  # it is loaded
@@ -125,6 +136,7 @@ def install(fault: Fault) -> None:
         Service.said = spinning  # type: ignore[method-assign]
     else:
         Classifier.predict = faulty  # type: ignore[method-assign,assignment]
+        Versions.probe = probing  # type: ignore[method-assign]
 
 
 def main() -> int:
