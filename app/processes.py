@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver, get_context
 from typing import TYPE_CHECKING
 
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
 from app.drain import LINGER
-from app.receiver import READY, receive
+from app.receiver import UNWELL, receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,7 @@ class Process:
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
         theirs.close()
-        self._ready = False
+        self._says = b""
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
 
     @property
@@ -57,11 +58,16 @@ class Process:
         return self._process.exitcode
 
     @property
-    def ready(self) -> bool:
-        """Whether it has started."""
-        with suppress(OSError):  # it has not said so yet, or has ended
-            self._ready = self._ready or self._channel.recv(len(READY)) == READY
-        return self._ready
+    def says(self) -> bytes:
+        """``READY`` once it has started, ``UNWELL`` while its network fails or is stuck."""
+        with suppress(OSError):  # it has nothing to say, or has ended
+            self._says = self._channel.recv(1024)[-1:] or self._says
+        return self._says
+
+    @property
+    def busy(self) -> tuple[bool, int]:
+        """Less for who should rather get the next connection."""
+        return self.says == UNWELL, self.behind
 
     @property
     def behind(self) -> int:
@@ -75,10 +81,10 @@ class Process:
 
     def look(self) -> bool:
         """Have it look for another version; not yet where it has not started, since it may have read the one before."""
-        ready = self.ready
-        if ready and self.pid is not None and self.code is None:
+        started = bool(self.says)
+        if started and self.pid is not None and self.code is None:
             os.kill(self.pid, signal.SIGHUP)
-        return ready
+        return started
 
     def give(self, own: socket.socket) -> bool:
         """Hand a connection over; False where it has ended, or there is no room for more."""
@@ -159,6 +165,7 @@ class Processes:
             sys.stderr.write(f"docket: process {process.pid} ended with {process.code}, another takes its place\n")
             self._all[place] = Process(self._config)
             process.bury()
+            mark_process_dead(process.pid)  # no document waits there any more
         return 0
 
     def _deal(self) -> None:
@@ -184,10 +191,10 @@ class Processes:
             process.give_no_more()
 
     def _given(self, own: socket.socket, turn: int) -> bool:
-        """Whether a process has got it: the next in turn, or one that is less behind."""
+        """Whether a process has got it: the next in turn, or one that is well or less behind."""
         place = turn % len(self._all)
         in_turn = self._all[place:] + self._all[:place]
-        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.behind))
+        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.busy))
 
 
 @contextmanager

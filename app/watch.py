@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 LOOK = 1.0
 """Seconds between two looks."""
-RECOVERY = 10
-"""Looks, one after another, that find the network stuck before it is given up. A look needs a loop that turns: time in
+RECOVERY = {"stuck": 10, "failing": 60}
+"""Looks, one after another, that find it so before it is given up. Who is stuck has had all the time that its batch
+explains, ten times; who fails may lack memory that somebody else gives back. A look needs a loop that turns: time in
 which the process was stopped or frozen does not count."""
 LAST_WORDS = 0.5
 """Seconds for the answers to those who wait to be sent, before the end."""
@@ -50,27 +52,25 @@ class Watch:
 
     @property
     def status(self) -> str:
-        """``ok``, ``failing`` its probes, ``stuck`` in a batch, ``draining``, or ``ending``, as it does not recover."""
+        """``ok``, ``failing`` its probes, ``stuck`` in a batch, ``draining``, or ``ending``: it did not recover."""
         if self._ends:
             return "ending"
-        if self._batcher.stuck:
-            return "stuck"
         if self._batcher.draining:
             return "draining"
-        return "failing" if self._batcher.error else "ok"
+        return "stuck" if self._batcher.stuck else "failing" if self._batcher.error else "ok"
 
     async def _look_on(self) -> None:
-        found, last = 0, time.perf_counter()
+        found, before, last = 0, "ok", time.perf_counter()
         while True:
             self._watchdog.hold_off()
             now = time.perf_counter()
-            self._batcher.excuse(max(0.0, now - last - LOOK))  # it is late as we are
-            last = now
-            found = found + 1 if self._batcher.stuck else 0
-            if found > RECOVERY and not self._batcher.draining:
-                await self._end(f"the network has not come back for {RECOVERY} s beyond all that its batch explains")
-            if self._batcher.error and self._is_lost(self._batcher.error):
-                await self._end(f"the device is lost ({self._batcher.error!r})")
+            self._batcher.excuse(max(0.0, now - last - LOOK))  # where this look is late, everything is
+            status, last = self.status, now
+            found, before = (found + 1 if status == before else 1), status
+            if found > RECOVERY.get(status, math.inf):
+                await self._end(f"the network has been {status} for {found - 1} s")
+            if (error := self._batcher.error) and self._is_lost(error):
+                await self._end(f"the device is lost ({error!r})")
             await asyncio.sleep(LOOK)
 
     async def _end(self, why: str) -> None:
