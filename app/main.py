@@ -25,6 +25,8 @@ from app.service import Service
 from app.settings import Settings
 from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
+from app.watch import Watch
+from model.device import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -69,14 +71,15 @@ def create_app(settings: Settings) -> FastAPI:
         async with (
             traces or nullcontext(),
             Versions(settings.artifact, settings.device, metrics) as versions,
-            Batcher(predict, weigh, limits, note) as batcher,
+            Batcher(predict, weigh, limits, note, versions.probe) as batcher,
+            Watch(batcher, is_lost) as watch,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
             gc.freeze()
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
                 sizes = Sizes(settings.max_documents, settings.max_characters)
-                service = Service(versions, batcher, metrics, sizes, settings.abstain_below)
+                service = Service(versions, batcher, watch, metrics, sizes, settings.abstain_below)
                 arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
                 keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
                 yield {

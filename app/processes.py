@@ -19,10 +19,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver, get_context
 from typing import TYPE_CHECKING
 
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
 from app.drain import LINGER
-from app.receiver import LOOK, READY, receive
+from app.receiver import LOOK, UNWELL, receive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +53,7 @@ class Process:
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
         theirs.close()
-        self._ready = self._asks = False
+        self._does, self._asks = b"", False
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
 
     @property
@@ -61,10 +62,16 @@ class Process:
         return self._process.exitcode
 
     @property
-    def ready(self) -> bool:
-        """Whether it has started."""
+    def started(self) -> bool:
+        """Whether it takes connections, well or not."""
         self._hear()
-        return self._ready
+        return bool(self._does)
+
+    @property
+    def busy(self) -> tuple[bool, int]:
+        """Less for who should rather get the next connection."""
+        self._hear()
+        return self._does == UNWELL, self.behind
 
     def asks(self) -> bool:
         """Whether it has asked since the last time that all look for another version."""
@@ -75,8 +82,8 @@ class Process:
     def _hear(self) -> None:
         with suppress(OSError):  # it says nothing, or has ended
             said = self._channel.recv(AT_ONCE)
-            self._ready = self._ready or READY in said
             self._asks = self._asks or LOOK in said
+            self._does = said.replace(LOOK, b"")[-1:] or self._does
 
     @property
     def behind(self) -> int:
@@ -90,10 +97,10 @@ class Process:
 
     def look(self) -> bool:
         """Have it look for another version; not yet where it has not started, since it may have read the one before."""
-        ready = self.ready
-        if ready and self.pid is not None and self.code is None:
+        started = self.started
+        if started and self.pid is not None and self.code is None:
             os.kill(self.pid, signal.SIGHUP)
-        return ready
+        return started
 
     def give(self, own: socket.socket) -> bool:
         """Hand a connection over; False where it has ended, or there is no room for more."""
@@ -175,6 +182,7 @@ class Processes:
             log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)
             process.bury()
+            mark_process_dead(process.pid)  # no document waits there any more
         return 0
 
     def _deal(self) -> None:
@@ -200,10 +208,10 @@ class Processes:
             process.give_no_more()
 
     def _given(self, own: socket.socket, turn: int) -> bool:
-        """Whether a process has got it: the next in turn, or one that is less behind."""
+        """Whether a process has got it: the next in turn, or one that is well or less behind."""
         place = turn % len(self._all)
         in_turn = self._all[place:] + self._all[:place]
-        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.behind))
+        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.busy))
 
 
 @contextmanager

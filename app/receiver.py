@@ -16,10 +16,14 @@ from app import tls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.main import State
+
 READY = b"!"
-"""What says through the channel that it has started, and SIGHUP has it look for another version."""
+"""What says through the channel that it has started, and SIGHUP has it look for another version; or is well again."""
+UNWELL = b"~"
+"""What says that its network fails or is stuck: connections are better given to another."""
 LOOK = b"?"
-"""What says through the channel that all processes are to look for another version."""
+"""What says that all processes are to look for another version."""
 AT_ONCE = 64
 """Connections taken in before those are looked after that are there."""
 PATIENCE = 1.0
@@ -54,9 +58,17 @@ class Receiver(uvicorn.Server):
         self._tls = tls.of_a_connection(self.config.ssl, self.lifespan.state["arrival"].head)
         self._look, self.lifespan.state["look"] = self.lifespan.state["look"], self._have_all_look
         asyncio.get_running_loop().add_reader(self._channel, self._take_in)
-        if not self.should_exit:
+        self._said = b""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say how it does, where that has changed."""
+        state = cast("State", self.lifespan.state)
+        says = READY if state["service"].watch.status == "ok" else UNWELL
+        if says != self._said:
             with contextlib.suppress(OSError):  # nobody is there any more, which the reader finds too
-                self._channel.send(READY)
+                self._channel.send(says)
+            self._said = says
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in what is on its way, then end as uvicorn does."""

@@ -76,7 +76,7 @@ async def predict_batch(request: Request) -> Response:
 @router.get("/health", responses={503: _FAILURES[503]})
 @router.get("/health/ready", responses={503: _FAILURES[503]})
 async def ready(request: Request) -> Health:
-    """Whether to send requests here: 503 while it drains or when the network does not come back."""
+    """Whether to send requests here: 503 while it drains, and when the network fails or does not come back."""
     health = _service(request).health()
     if health.status != "ok":
         raise NotReady(f"the service is {health.status}: send requests elsewhere")
@@ -85,10 +85,10 @@ async def ready(request: Request) -> Health:
 
 @router.get("/health/live", responses={503: _FAILURES[503]})
 async def live(request: Request) -> Health:
-    """Whether to let the process live: 503 when the network does not come back. Load and draining do not count."""
+    """Whether to let the process live: 503 when it has given itself up. Whatever may pass does not count."""
     health = _service(request).health()
-    if health.status == "stuck":
-        raise NotReady("the network has not come back from a batch: restart this process")
+    if health.status == "ending":
+        raise NotReady("the network does not come back: this process ends, and another must take its place")
     return health
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.outcome import Outcome, Timing
     from app.sizes import Sizes
     from app.versions import Read, Versions
+    from app.watch import Watch
     from model.classifier import Classifier, Prediction
 
 INLINE = 1 << 16
@@ -34,12 +35,13 @@ class Service:
         self,
         versions: Versions,
         batcher: Batcher[Bound, Read],
+        watch: Watch,
         metrics: Metrics,
         sizes: Sizes,
         abstain_below: float = 0.0,
     ) -> None:
-        self.versions, self.batcher, self.metrics, self._abstain_below = versions, batcher, metrics, abstain_below
-        self._sizes = sizes
+        self.versions, self.batcher, self.watch, self.metrics = versions, batcher, watch, metrics
+        self._sizes, self._abstain_below = sizes, abstain_below
 
     def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
@@ -103,7 +105,7 @@ class Service:
         """How it does."""
         classifier = self.versions.current
         return Health(
-            status="stuck" if self.batcher.stuck else "draining" if self.batcher.draining else "ok",
+            status=self.watch.status,
             version=classifier.version,
             device=classifier.device,
             labels=len(classifier.labels),

@@ -83,9 +83,10 @@ def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -
 
 
 @contextmanager
-def served(artifact: Path, *options: str, **settings: object) -> Iterator[Server]:
-    """``docket serve`` on a free port, ready to answer."""
-    command: Sequence[str] = [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", *options]
+def served(artifact: Path, *options: str, fault: str = "", **settings: object) -> Iterator[Server]:
+    """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how."""
+    module = ["tests.app.faults", fault] if fault else ["docket"]
+    command: Sequence[str] = [sys.executable, "-m", *module, "serve", str(artifact), "--port", "0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(settings)) as process:
         server, reader = Server(process), None
         try:

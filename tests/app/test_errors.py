@@ -34,6 +34,13 @@ def hasty(slow: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def unwell(artifact: Path) -> Iterator[Server]:
+    """Its network fails from the first document on."""
+    with served(artifact, fault="raise@1-") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its network has no row for the last word, ``law``: the network fails on it, as if for a reason of its own."""
     network = tiny.network(words=len(tiny.WORDS))
@@ -74,7 +81,6 @@ def slow_to_come(hasty: Server) -> httpx.Response:
 
 
 def late(hasty: Server) -> httpx.Response:
-    until(lambda: hasty.get("/health").status_code == 200)  # what the last test left at work is done
     return hasty.post("/predict", {"text": "the late goal won " * 200_000})
 
 
@@ -90,10 +96,10 @@ def from_nobody(server: Server) -> httpx.Response:
     return server.post("/admin/reload", {})
 
 
-def stuck(hasty: Server) -> httpx.Response:
-    late(hasty)
-    until(lambda: hasty.get("/health").status_code != 200)
-    return hasty.get("/health")
+def unready(unwell: Server) -> httpx.Response:
+    unwell.post("/predict", {"text": "the goal"})
+    until(lambda: unwell.get("/health").status_code != 200)
+    return unwell.get("/health")
 
 
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
@@ -105,7 +111,7 @@ WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),
     HTTPStatus.TOO_MANY_REQUESTS: ("narrow", of_a_crowd),
-    HTTPStatus.SERVICE_UNAVAILABLE: ("hasty", stuck),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("unwell", unready),
     HTTPStatus.GATEWAY_TIMEOUT: ("hasty", late),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("broken", failing),
 }
@@ -231,15 +237,16 @@ def test_a_full_queue_is_429_says_when_to_come_back_and_the_others_are_answered(
     assert narrow.post("/predict", {"text": "the goal"}).status_code == 200
 
 
-def test_a_late_answer_is_504_health_says_stuck_and_then_all_is_well(hasty: Server) -> None:
+def test_a_late_answer_is_504_and_who_is_at_work_on_it_is_well(hasty: Server) -> None:
     assert "0.05 s" in problem(late(hasty), 504)["detail"]
-    until(lambda: hasty.get("/health").status_code != 200)
     for path in ("/health", "/health/ready", "/health/live"):
-        response = hasty.get(path)
-        problem(response, 503)
-        assert int(response.headers["retry-after"]) >= 1
-    until(lambda: hasty.get("/health").status_code == 200)
-    assert hasty.get("/health/live").status_code == 200
+        assert hasty.get(path).status_code == 200
+
+
+def test_whoever_is_told_503_is_told_when_to_come_back(unwell: Server) -> None:
+    response = unready(unwell)
+    problem(response, 503)
+    assert int(response.headers["retry-after"]) >= 1
 
 
 def test_a_failure_of_the_network_is_500_without_its_reasons_and_the_next_request_is_answered(broken: Server) -> None:
