@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
-
-from app.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,10 @@ RECOVERY = {"stuck": 10, "failing": 60}
 """Looks, one after another, that find it so before it is given up. Who is stuck has had all the time that its batch
 explains, ten times; who fails may lack memory that somebody else gives back. A look needs a loop that turns: time in
 which the process was stopped or frozen does not count."""
+STILL = 20.0
+"""Seconds in which the loop must turn once: loading a network of 66 MB keeps the interpreter for 0.2 s. Who keeps the
+loop may keep the interpreter too, so this is left to a thread of C. It takes a process that was stopped for as long for
+one that stands still."""
 LAST_WORDS = 0.5
 """Seconds for the answers to those who wait to be sent, before the end."""
 CODE = 70
@@ -40,7 +43,6 @@ class Watch:
         self._batcher, self._is_lost, self._ends = batcher, is_lost, False
 
     async def __aenter__(self) -> Watch:
-        self._watchdog = Watchdog().__enter__()
         self._looking = asyncio.create_task(self._look_on())
         return self
 
@@ -48,7 +50,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._looking.cancel()
-        self._watchdog.__exit__(kind, error, trace)
+        faulthandler.cancel_dump_traceback_later()
 
     @property
     def status(self) -> str:
@@ -62,7 +64,7 @@ class Watch:
     async def _look_on(self) -> None:
         found, before, last = 0, "ok", time.perf_counter()
         while True:
-            self._watchdog.hold_off()
+            faulthandler.dump_traceback_later(STILL, exit=True)  # unless there is another look before
             now = time.perf_counter()
             self._batcher.excuse(max(0.0, now - last - LOOK))  # where this look is late, everything is
             status, last = self.status, now
