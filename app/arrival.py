@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from app.errors import Crowded, Malformed, TooSlow, answer_to
+from app.errors import Crowded, TooSlow
+from app.wire import WireProtocol
 
 if TYPE_CHECKING:
     import asyncio
-
-LINGER = 0.3
-"""Seconds in which what still comes is thrown away: a socket that is closed with bytes unread takes back its answer."""
 
 
 class Arrival(NamedTuple):
@@ -23,8 +19,8 @@ class Arrival(NamedTuple):
     body: float
 
 
-class ArrivingProtocol(HttpToolsProtocol):
-    """uvicorn's connection, which waits for no client that does not come to its point.
+class ArrivingProtocol(WireProtocol):
+    """A connection that waits for no client that does not come to its point.
 
     A request that comes in one piece costs no timer.
     """
@@ -34,7 +30,6 @@ class ArrivingProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._limits: Arrival = self.app_state["arrival"]
         self._missing: str | None = None  # the part of a request that is not whole yet
-        self._refused = False
         self._late: asyncio.TimerHandle | None = self.loop.call_later(self._limits.head, self._pass_time)
         if len(self.connections) > self._limits.connections:
             self.refuse(Crowded(self._limits.connections))
@@ -46,8 +41,6 @@ class ArrivingProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, and wait for so long for what is still missing."""
-        if self._refused:
-            return
         super().data_received(data)
         if self._missing and self._late is None and not self._refused:
             self._late = self.loop.call_later(getattr(self._limits, self._missing), self._pass_time)
@@ -67,33 +60,10 @@ class ArrivingProtocol(HttpToolsProtocol):
         self._expect(None)
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Say in the one form of all failures that this is no HTTP."""
-        self.refuse(Malformed("this is no HTTP request that can be read: send HTTP/1.1"))
-
     def refuse(self, error: Exception) -> None:
-        """Answer with a failure in place of what has not been answered yet, and close the connection."""
-        response = answer_to(error)
-        status = response.status_code
-        headers = (*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
-        self._refused = True
+        """Wait for nothing more."""
         self._expect(None)
-        if not self.give_up(str(status)):
-            self.app_state["service"].metrics.refused(str(status))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
-
-    def give_up(self, status: str) -> bool:
-        """Tell who works on a request that it was answered for them; False where nobody does."""
-        if self.cycle is None or self.cycle.response_complete:
-            return False
-        self.cycle.scope["refused"] = status  # type: ignore[typeddict-unknown-key]  # ours, for who counts
-        self.cycle.disconnected = True
-        self.cycle.message_event.set()
-        return True
+        super().refuse(error)
 
     def _expect(self, part: str | None) -> None:
         self._missing = part
@@ -104,6 +74,8 @@ class ArrivingProtocol(HttpToolsProtocol):
     def _pass_time(self) -> None:
         """Wait no longer, unless it is we who do not read on."""
         self._late = None
+        if self._refused:
+            return  # it is known what is said in its turn
         if self._missing is None:
             self.transport.close()  # it was opened and left: there is nothing to answer to
         elif self.flow.read_paused or self._answering():

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Model = TypeVar("Model", bound=BaseModel)
+PLAIN = "identity"
+"""The one content coding that is read: what a compressed body comes to is known only when it is in memory."""
 
 
 async def read(request: Request, kind: type[Model]) -> Model:
     """The body as ``kind``; raise ``NotJson``, ``InvalidBody`` or what the body's limit raises."""
-    _demand_json(request.headers.get("content-type", ""))
+    _demand_json(request.headers.get("content-type", ""), request.headers.get("content-encoding", PLAIN))
     body = await request.body()
     try:
         return kind.model_validate_json(body)
@@ -36,7 +38,9 @@ async def read(request: Request, kind: type[Model]) -> Model:
         raise InvalidBody("the body cannot be read as JSON in UTF-8: mend it") from None
 
 
-def _demand_json(content_type: str) -> None:
+def _demand_json(content_type: str, coding: str) -> None:
+    if coding.strip().lower() != PLAIN:
+        raise NotJson(f"the body is compressed ({coding}): send it as it is, without the header content-encoding")
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise NotJson(

@@ -15,7 +15,7 @@ from app.answers import server_timing
 from app.batcher import Draining
 from app.drain import PatientProtocol
 from app.errors import STATUS, answer_to
-from app.ids import HEADER, RequestIds
+from app.ids import HEADER
 from app.logs import answered
 from app.metrics import LEFT
 from app.plain import JSON, PATH, Plain
@@ -73,7 +73,6 @@ class DirectProtocol(PatientProtocol):
         """Take the connection."""
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
-        self._ids = RequestIds()
 
     @property
     def _state(self) -> State:

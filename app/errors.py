@@ -32,6 +32,13 @@ class BodyTooLarge(Exception):
         super().__init__(f"the body is larger than {most} bytes: send less at once, or raise DOCKET_MAX_BODY")
 
 
+class HeadTooLarge(Exception):
+    """More bytes of headers than are read."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the request's head is larger than {most} bytes: send fewer or shorter headers")
+
+
 class InvalidBody(Exception):
     """A body that is no JSON, or whose JSON is not what was asked for: a sentence, or pydantic's own account."""
 
@@ -49,7 +56,7 @@ class InvalidBody(Exception):
 
 
 class NotJson(Exception):
-    """A body of another content type."""
+    """A body of another content type, or compressed."""
 
 
 class NoAdmin(Exception):
@@ -90,6 +97,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     NoKey: HTTPStatus.UNAUTHORIZED,
     NoAdmin: HTTPStatus.FORBIDDEN,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -92,7 +92,8 @@ def create_app(settings: Settings) -> FastAPI:
                     "access_log": settings.access_log,
                 }
 
-    app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
+    version = metadata.version("docket")
+    app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
     door.install(app, settings)
     errors.install(app)

@@ -90,8 +90,12 @@ def test_the_document_of_a_client_that_has_left_is_not_run_and_counted(one_by_on
     assert samples(one_by_one, "docket_requests_total", path="/predict", status="499") == 1
 
 
-def test_clients_that_leave_are_no_error(one_by_one: Server) -> None:
-    sent = request("/predict", {"text": "the late goal won " * 1_000})
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("part", [1.0, 0.5], ids=["all sent", "half sent"])
+def test_clients_that_leave_are_no_error(one_by_one: Server, path: str, part: float) -> None:
+    document = {"text": "the late goal won " * 10_000}
+    sent = request(path, document if path == "/predict" else {"documents": [document]})
+    sent = sent[: int(len(sent) * part)]
 
     async def crowd() -> None:
         await asyncio.gather(*[leave(one_by_one, sent) for _ in range(20)])
@@ -100,4 +104,5 @@ def test_clients_that_leave_are_no_error(one_by_one: Server) -> None:
     until(lambda: one_by_one.get("/health").json()["waiting"] == 0)
     assert one_by_one.post("/predict", {"text": "the goal"}).status_code == 200
     assert samples(one_by_one, "docket_failed_batches_total") == 0
+    assert samples(one_by_one, "docket_requests_total", status="500") == 0
     assert len(one_by_one.lines) == 1

@@ -1,7 +1,9 @@
 import asyncio
+import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -102,11 +104,28 @@ def unready(unwell: Server) -> httpx.Response:
     return unwell.get("/health")
 
 
+def of_a_long_head(narrow: Server) -> httpx.Response:
+    return told_on(narrow, b"GET /health HTTP/1.1\r\nhost: x\r\nlong: " + b"x" * MOST)
+
+
+def told_on(server: Server, sent: bytes) -> httpx.Response:
+    """What a connection says to bytes that no client library sends."""
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+        for begin in range(0, len(sent), 1 << 12):
+            with suppress(ConnectionError):  # it has heard enough
+                connection.sendall(sent[begin : begin + (1 << 12)])
+        head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    pairs = [tuple(header.split(": ", 1)) for header in headers]
+    return httpx.Response(int(line.split()[1]), headers=dict(pairs), content=body)
+
+
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
     HTTPStatus.BAD_REQUEST: ("narrow", malformed),
     HTTPStatus.REQUEST_TIMEOUT: ("hasty", slow_to_come),
     HTTPStatus.UNAUTHORIZED: ("keyed", without_a_key),
     HTTPStatus.FORBIDDEN: ("server", from_nobody),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("narrow", of_a_long_head),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("narrow", too_large),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),
@@ -196,6 +215,17 @@ def test_a_body_of_just_the_size_allowed_is_read(narrow: Server) -> None:
 def test_a_body_of_another_type_is_415_and_the_mend_is_said(client: httpx.Client, kind: str) -> None:
     response = client.post("/predict", content=b'{"text": "the goal"}', headers={"content-type": kind})
     assert "application/json" in problem(response, 415)["detail"]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"], ids=["direct", "long way"])
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "zstd"])
+def test_a_compressed_body_is_415_and_the_mend_is_said(client: httpx.Client, coding: str, kind: str) -> None:
+    headers = {"content-type": kind, "content-encoding": coding}
+    told = problem(client.post("/predict", content=gzip.compress(b'{"text": "the goal"}'), headers=headers), 415)
+    assert coding in told["detail"]
+    assert "content-encoding" in told["detail"]
+    plain = client.post("/predict", json={"text": "the goal"}, headers={"content-encoding": "identity"})
+    assert plain.status_code == 200
 
 
 def test_a_body_of_no_type_is_415(client: httpx.Client) -> None:

@@ -1,0 +1,122 @@
+"""A connection's bytes → requests: what is no HTTP is refused in its turn, an offer of another protocol passed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.errors import HeadTooLarge, Malformed, answer_to
+from app.ids import HEADER, RequestIds
+
+MOST = 1 << 16
+"""Bytes of a head, and of what is in no body; the parser keeps them, however many come."""
+LINGER = 0.3
+"""Seconds in which what still comes is thrown away: a socket that is closed with bytes unread takes back its answer."""
+
+
+class WireProtocol(HttpToolsProtocol):
+    """uvicorn's connection, where a refusal waits until those that were asked before it have their answers.
+
+    uvicorn's own would be sent at once, and the connection closed: a client that had sent a good request before would
+    take the refusal for its answer.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._headed = 0  # bytes since the last that were of a body, or ended a request
+        self._refused = False
+        self._in_turn: Exception | None = None  # what the last request is refused with, once its turn has come
+        self._ids = RequestIds()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless there is nothing more to say."""
+        self._unset_keepalive_if_required()
+        if self._refused:
+            return
+        self._headed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._pass_over(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse_in_turn(Malformed("this is no HTTP request that can be read: send HTTP/1.1"))
+        else:
+            if self._headed > MOST:
+                self._refuse_in_turn(HeadTooLarge(MOST))
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, if it is not to be read again without its offer."""
+        if not self._is_offered():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take it."""
+        self._headed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self._headed = 0
+        if not self._is_offered():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or say what is wrong with it."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if last and self._in_turn is not None:
+            self.refuse(self._in_turn)
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with a failure in place of what has not been answered yet, and close the connection."""
+        self._refused, self._in_turn = True, None
+        response = answer_to(error)
+        status = response.status_code
+        own = (HEADER, self._ids.of(self.headers or ()).encode())
+        headers = (*self.server_state.default_headers, *response.raw_headers, own, (b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
+        if not self.give_up(str(status)):
+            self.app_state["service"].metrics.refused(str(status))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
+
+    def give_up(self, status: str) -> bool:
+        """Tell who works on a request that it was answered for them; False where nobody does."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.scope["refused"] = status  # type: ignore[typeddict-unknown-key]  # ours, for who counts
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
+
+    def _is_offered(self) -> bool:
+        """Whether another protocol is; the parser then reads no body, and nothing that comes after it."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _pass_over(self, rest: bytes) -> None:
+        """Read the request again without its offer, as HTTP allows: Java's own client makes one with every first."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        head += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.data_received(b"\r\n".join([*head, b"", rest]))
+
+    def _refuse_in_turn(self, error: Exception) -> None:
+        """At once where it has come to its turn, else after the answers before it; what comes then is not read."""
+        self._refused = True
+        begun = self.cycle is not None and self.cycle.more_body  # what is wrong is in its body
+        if begun and self.pipeline:
+            self.pipeline.popleft()
+            self.cycle.response_complete = True  # nobody is at work on it, nor will be
+            self._in_turn = error
+        elif begun and self.cycle.response_complete:
+            self.transport.close()
+        elif begun or self.cycle is None or self.cycle.response_complete:
+            self.refuse(error)
+        else:
+            self._in_turn = error

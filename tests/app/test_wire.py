@@ -1,0 +1,101 @@
+"""Bytes on a connection: what is no HTTP takes no answer from what was asked before it, and offers are passed over."""
+
+import json
+import socket
+import time
+from contextlib import suppress
+
+import pytest
+
+from app.wire import MOST
+from tests.app.served import PATIENCE, Server
+from tests.app.test_direct import LONG_WAY, PLAIN, TEXT, answers, connected, request
+
+UPGRADES = {
+    "as Java's client": ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAARAAAAA"),
+    "a web socket": ("connection: Upgrade", "upgrade: websocket", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="),
+}
+
+
+@pytest.mark.parametrize("offer", UPGRADES.values(), ids=UPGRADES)
+@pytest.mark.parametrize("kind", [PLAIN, LONG_WAY], ids=["direct", "long way"])
+@pytest.mark.parametrize("size", [1, 100, 10_000])
+def test_an_offer_to_speak_another_protocol_is_passed_over_and_the_request_is_answered(
+    server: Server, offer: tuple[str, ...], kind: str, size: int
+) -> None:
+    sent = request({"text": TEXT}, kind, *offer) * 2 + request({"text": "goal"}, kind)
+    with connected(server) as connection:
+        for begin in range(0, len(sent), size):
+            connection.sendall(sent[begin : begin + size])
+        assert [answer["tokens"] for _, answer in answers(connection, 3)] == [10, 10, 1]
+    assert not any("upgrade" in line.lower() for line in server.lines)
+
+
+def statuses(connection: socket.socket) -> list[int]:
+    """Of all answers until the connection ends; each has its whole body."""
+    read = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    found = []
+    while read:
+        head, _, rest = read.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        found.append(int(head.split()[1]))
+        assert json.loads(rest[:length])
+        read = rest[length:]
+    return found
+
+
+GOOD, BATCH = request({"text": TEXT}), request({"text": TEXT * 100}, LONG_WAY)
+CHUNKED = (
+    b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\nno size\r\n"
+)
+DIRECT_CHUNK, LONG_CHUNK = CHUNKED % PLAIN.encode(), CHUNKED % LONG_WAY.encode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ([b"bad\r\n\r\n"], [400]),
+        ([GOOD, b"bad\r\n\r\n"], [200, 400]),
+        ([BATCH, b"bad\r\n\r\n"], [200, 400]),
+        ([GOOD, BATCH, GOOD, b"bad\r\n\r\n"], [200, 200, 200, 400]),
+        ([BATCH, GOOD, b"bad\r\n\r\n", GOOD], [200, 200, 400]),
+        ([DIRECT_CHUNK], [400]),
+        ([LONG_CHUNK], [400]),
+        ([GOOD, DIRECT_CHUNK], [200, 400]),
+        ([BATCH, GOOD, LONG_CHUNK, GOOD], [200, 200, 400]),
+    ],
+)
+def test_what_is_malformed_is_refused_after_the_answers_to_what_came_before_it(
+    server: Server, sent: list[bytes], told: list[int]
+) -> None:
+    for size in (7, 10_000):
+        with connected(server) as connection:
+            whole = b"".join(sent)
+            for begin in range(0, len(whole), size):
+                with suppress(ConnectionError):  # what comes after the refusal is not read
+                    connection.sendall(whole[begin : begin + size])
+            assert statuses(connection) == told
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /health HTTP/1.1\r\nlong: ",
+        b"POST /predict HTTP/1.1\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n0\r\nlong: ",
+    ],
+    ids=["no head", "a header", "a trailer"],
+)
+def test_a_head_without_an_end_is_not_kept_for_ever(server: Server, begun: bytes) -> None:
+    with connected(server) as connection, suppress(ConnectionError):
+        connection.sendall(begun)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            connection.sendall(b"x" * MOST)
+        pytest.fail("all of it was taken")
+
+
+def test_a_head_of_many_kilobytes_is_read(server: Server) -> None:
+    with connected(server) as connection:
+        connection.sendall(request({"text": TEXT}, PLAIN, f"cookie: {'x' * (MOST // 2)}"))
+        assert answers(connection, 1)[0][1]["tokens"] == 10

@@ -1,0 +1,1 @@
+"""What the service bears: real processes, clients that misbehave, and a ledger of what became of each request."""

@@ -1,0 +1,75 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.app.served import Server, served
+from tests.chaos.ledger import HEAD, Ledger, survived
+
+ACCOUNTS = pytest.StashKey[list[Ledger]]()
+PAGE = """# What the service bears
+
+Written by `make chaos`: real processes on loopback, two workers each. After each case the service answered again, both
+plainly and in a batch, and nothing waited. The same cases run in `make test`, with fewer connections.
+
+*Sent* is what clients began. *Answered*: 200. *Refused*: told so with a status and a sentence, or, where the request
+was never whole, hung up on. *Left*: by the client itself. *Cut*: the connection ended without an answer, which only
+the death of a process excuses. *Lost*: neither an answer nor an end, or more than one answer.
+
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="as many connections as the issue asks for")
+    parser.addoption("--table", type=Path, help="the page to write")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ACCOUNTS] = []
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    page = session.config.getoption("--table", default=None)
+    if page is not None and exitstatus == 0:
+        rows = [ledger.row() for ledger in session.config.stash[ACCOUNTS]]
+        page.write_text(PAGE + "\n".join([HEAD, *rows, ""]), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.artifact(tmp_path_factory.mktemp("artifact"))
+
+
+@pytest.fixture(scope="session")
+def server(artifact: Path) -> Iterator[Server]:
+    """It waits long enough for 10,000 connections to be opened, and not much longer."""
+    with served(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=5) as running:
+        yield running
+
+
+Case = Callable[..., AbstractContextManager[Ledger]]
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """``with case("what happens", server) as ledger``: its account, checked at the end and kept for the table.
+
+    ``server`` is asked again then, unless it is None: it has ended as it was told to.
+    """
+
+    def begun(title: str, server: Server | None, *, dies: bool = False) -> AbstractContextManager[Ledger]:
+        ledger = Ledger(title)
+        accounts = request.config.stash.get(ACCOUNTS, None)
+        if accounts is not None:
+            accounts.append(ledger)
+        return survived(server, ledger, dies=dies)
+
+    return begun
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for all of it."""
+    return bool(request.config.getoption("--full", default=False))

@@ -1,0 +1,74 @@
+"""Processes that are told to end, that are killed, and whose clock jumps, under load."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.app.served import PATIENCE, Server, served, until
+from tests.app.test_processes import workers
+from tests.chaos.conftest import Case
+from tests.chaos.ledger import Ledger
+from tests.chaos.wire import crowd
+
+CLIENTS = 32
+JUMPS = """
+import time
+def jumping(real, day):
+    jumps = [0, 400 * day, -30 * day, -day // 24, day // 3600]
+    def read():
+        jumps.append(jumps.pop(0))
+        return real() + jumps[0]
+    return read
+time.time, time.time_ns = jumping(time.time, 86_400), jumping(time.time_ns, 86_400 * 10**9)
+"""
+
+
+def under_load(server: Server, ledger: Ledger, requests: int, strike: object = None) -> list[int]:
+    """So many requests of ``CLIENTS`` clients, and ``strike()`` at the third of them; the statuses of the answers."""
+
+    async def rule() -> list[int]:
+        load = asyncio.create_task(crowd(server, ledger, CLIENTS, lambda: ledger.sent >= requests))
+        if callable(strike):
+            while ledger.sent < requests // 3:  # noqa: ASYNC110  # a ledger sets no event
+                await asyncio.sleep(0.001)
+            strike()
+        return [answer.status for answer in await load]
+
+    return asyncio.run(asyncio.wait_for(rule(), PATIENCE))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_under_load_loses_nothing(artifact: Path, case: Case, workers: int) -> None:
+    with (
+        served(artifact, "--workers", str(workers), grace=20) as server,
+        case(f"SIGTERM under load, {workers} worker{'s' * (workers > 1)}", None) as ledger,
+    ):
+        statuses = under_load(server, ledger, 3_000, server.terminate)
+        assert server.ended() == 0
+    assert set(statuses) == {200, 503}
+
+
+def test_a_worker_that_is_killed_under_load_takes_what_it_had_at_work_and_is_replaced(
+    server: Server, case: Case
+) -> None:
+    killed = workers(server)[0]
+    with case("SIGKILL of one worker under load", server, dies=True) as ledger:
+        statuses = under_load(server, ledger, 3_000, lambda: os.kill(killed, signal.SIGKILL))
+        assert set(statuses) == {200}
+        assert ledger.cut <= CLIENTS
+        until(lambda: len(workers(server)) == 2 and killed not in workers(server))
+
+
+def test_a_clock_that_jumps_ends_no_wait_early_or_late(
+    artifact: Path, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(JUMPS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with (
+        served(artifact, "--workers", "2", timeout=20) as server,
+        case("the clock jumps by days, back and forth", server) as ledger,
+    ):
+        assert set(under_load(server, ledger, 2_000)) == {200}

@@ -1,0 +1,167 @@
+"""Requests as bytes on a connection, so that they can be wrong in ways that no client library allows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.app.served import Server
+    from tests.chaos.ledger import Ledger
+
+ENOUGH = 30.0
+"""Seconds after which a request without an answer is lost."""
+TEXT = "the late goal won the cup for the home side"
+
+
+class Answer(NamedTuple):
+    status: int
+    kind: str
+    body: bytes
+
+    @property
+    def told(self) -> dict[str, object]:
+        read = json.loads(self.body)
+        assert isinstance(read, dict)
+        return read
+
+
+class Gone(Exception):
+    """The connection ended before the answer."""
+
+
+def head(length: object, *more: str, path: str = "/predict") -> bytes:
+    """Of a plain request; ``length`` is what it says that its body has."""
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {length}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def post(document: object, *more: str, path: str = "/predict") -> bytes:
+    """A whole request."""
+    body = json.dumps(document).encode()
+    return head(len(body), *more, path=path) + body
+
+
+class Wire:
+    """A connection: bytes out, answers in, in their order."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+        self._answers: list[Answer] = []
+        self._kind, self._body = "", b""
+        self._parser = httptools.HttpResponseParser(self)
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        with suppress(ConnectionError):  # the end is met in reading, after whatever was said before it
+            await self.writer.drain()
+
+    async def answer(self) -> Answer:
+        """The next one; raise ``Gone`` where the connection ends instead, ``TimeoutError`` where nothing comes."""
+        async with asyncio.timeout(ENOUGH):
+            while not self._answers:
+                try:
+                    read = await self._reader.read(1 << 16)
+                except ConnectionError as error:
+                    raise Gone(repr(error)) from error
+                if not read:
+                    raise Gone("the end of the connection")
+                self._parser.feed_data(read)
+        return self._answers.pop(0)
+
+    async def ended(self) -> int:
+        """Wait for the end of the connection; how many answers came before it that nobody had asked for."""
+        with suppress(Gone):
+            while True:
+                await self.answer()
+                self._answers.append(Answer(0, "", b""))
+        return len(self._answers)
+
+    def leave(self) -> None:
+        """At once, with a reset."""
+        self.writer.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"content-type":
+            self._kind = value.decode()
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        self._answers.append(Answer(self._parser.get_status_code(), self._kind, self._body))
+        self._kind, self._body = "", b""
+
+
+@asynccontextmanager
+async def wired(server: Server) -> AsyncIterator[Wire]:
+    wire = Wire(*await asyncio.open_connection(server.host, server.port))
+    try:
+        yield wire
+    finally:
+        wire.leave()
+
+
+async def settle(ledger: Ledger, wire: Wire, *, whole: bool = True) -> Answer | None:
+    """Read what becomes of a request that was sent and enter it; ``whole``: it could be answered."""
+    try:
+        answer = await wire.answer()
+    except Gone as gone:
+        if whole:
+            ledger.cut += 1
+            ledger.why.append(f"cut: {gone}")
+        else:
+            ledger.refused += 1
+        return None
+    except TimeoutError:
+        ledger.lose("no answer")
+        return None
+    if answer.status == 200:
+        ledger.answered += 1
+    elif answer.status >= 400 and answer.body:
+        ledger.refused += 1
+    else:
+        ledger.lose(f"{answer.status} without a word")
+    return answer
+
+
+async def ask(ledger: Ledger, wire: Wire, sent: bytes) -> Answer | None:
+    """Send one whole request and enter what became of it."""
+    ledger.sent += 1
+    await wire.send(sent)
+    return await settle(ledger, wire)
+
+
+async def crowd(server: Server, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
+    """So many clients, each asking one after the other on a connection that it opens again where it ends.
+
+    They go when it is ``over``, and when they are told to ask elsewhere.
+    """
+    answers: list[Answer] = []
+
+    async def client(number: int) -> None:
+        sent = post({"text": f"{TEXT} {number} " * 5})
+        while not over():
+            try:
+                wire = Wire(*await asyncio.open_connection(server.host, server.port))
+            except OSError:
+                return
+            try:
+                while not over():
+                    answer = await ask(ledger, wire, sent)
+                    if answer is None:
+                        break
+                    answers.append(answer)
+                    if answer.status == 503:
+                        return
+            finally:
+                wire.leave()
+
+    await asyncio.gather(*map(client, range(clients)))
+    return answers
