@@ -73,7 +73,8 @@ class ArrivingProtocol(HttpToolsProtocol):
 
     def refuse(self, error: Exception) -> None:
         """Answer with a failure in place of what has not been answered yet, and close the connection."""
-        response = answer_to(error)
+        told = answer_to(error)
+        response = told.under(self.scope["path"], self.app_state["forms"]) if self._missing == "body" else told
         status = response.status_code
         headers = (*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]

@@ -18,8 +18,12 @@ Model = TypeVar("Model", bound=BaseModel)
 
 async def read(request: Request, kind: type[Model]) -> Model:
     """The body as ``kind``; raise ``NotJson``, ``InvalidBody`` or what the body's limit raises."""
-    _demand_json(request.headers.get("content-type", ""))
-    body = await request.body()
+    demand_json(request.headers.get("content-type", ""))
+    return parse(await request.body(), kind)
+
+
+def parse(body: bytes, kind: type[Model]) -> Model:
+    """JSON as ``kind``; raise ``InvalidBody``."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -36,7 +40,8 @@ async def read(request: Request, kind: type[Model]) -> Model:
         raise InvalidBody("the body cannot be read as JSON in UTF-8: mend it") from None
 
 
-def _demand_json(content_type: str) -> None:
+def demand_json(content_type: str) -> None:
+    """Raise ``NotJson`` for another type."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise NotJson(

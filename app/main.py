@@ -17,6 +17,7 @@ from app.departures import Departures
 from app.drain import draining_on_sigterm
 from app.keys import Keys
 from app.metrics import Metrics, RequestMetrics
+from app.protocols.dialects import speak
 from app.queue import Limits
 from app.routes import router
 from app.service import Service
@@ -25,13 +26,16 @@ from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from app.errors import Form
 
 
 class State(TypedDict):
     """What a request finds: the service, the bytes that its body may have, and how it may arrive.
 
-    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version.
+    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``forms``: how a
+    failure is told under the paths of other protocols.
     """
 
     service: Service
@@ -39,6 +43,7 @@ class State(TypedDict):
     arrival: Arrival
     keys: Keys | None
     look: Callable[[], None]
+    forms: Mapping[str, Form]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -66,10 +71,12 @@ def create_app(settings: Settings) -> FastAPI:
                     "arrival": arrival,
                     "keys": keys,
                     "look": versions.look,
+                    "forms": forms,
                 }
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
+    forms = speak(app, settings.protocols)
     door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
