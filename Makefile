@@ -9,7 +9,7 @@ METHODS ?=
 BIN := .venv/bin
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-overload bench-gpu lock
+.PHONY: install demo train serve test clients lint format bench bench-accuracy bench-servers bench-overload bench-gpu lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -33,7 +33,15 @@ serve: install
 	$(BIN)/docket serve $(ARTIFACT) --port $(PORT)
 
 test: install lint
+	-$(MAKE) clients
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+.venv-clients/installed: tests/protocols/clients.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+clients: .venv-clients/installed
 
 lint: install
 	$(BIN)/ruff check .

@@ -82,8 +82,8 @@ class DirectProtocol(PatientProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
         cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
-        self._most = min(INLINE, self._state["max_body"])
-        plain = None if self._state["traces"] else Plain.of(cycle, self._most, self.loop.time())
+        self._most = min(INLINE, self._state["settings"].max_body)
+        plain = None if self._state["settings"].traces else Plain.of(cycle, self._most, self.loop.time())
         if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
         else:
@@ -191,7 +191,7 @@ class DirectProtocol(PatientProtocol):
         """Count the request, and write its line where requests have one."""
         seconds = time.perf_counter() - plain.began
         self._state["service"].metrics.request(PATH, status, seconds)
-        if self._state["access_log"]:
+        if self._state["settings"].access_log:
             bind_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
             answered("POST", PATH, status, seconds)
 

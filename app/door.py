@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-HEALTH, METRICS, DOCS = ("/health",), ("/metrics",), ("/docs", "/redoc", "/openapi.json")
+HEALTH = ("/health", "/v2/health", "/tei/health")
+METRICS, DOCS = ("/metrics",), ("/docs", "/redoc", "/openapi.json")
 """Paths that may be open, each with all below it. Whatever is not named here asks for a key, what comes later too."""
 
 

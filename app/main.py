@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from fastapi import FastAPI
 
 from app import door, errors
-from app.arrival import Arrival
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
@@ -19,6 +18,7 @@ from app.drain import draining_on_sigterm
 from app.keys import Keys
 from app.logs import RequestLog
 from app.metrics import Metrics, RequestMetrics
+from app.protocols.dialects import speak
 from app.queue import Limits
 from app.routes import router
 from app.service import Service
@@ -29,25 +29,24 @@ from app.watch import Watch
 from model.device import is_lost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from app.errors import Form
     from app.outcome import BatchRecord
 
 
 class State(TypedDict):
-    """What a request finds: the service, the bytes that its body may have, and how it may arrive.
+    """What a connection and a request find.
 
-    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``traces``,
-    ``access_log``: whether it is traced, and has a line in the log.
+    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``forms``: how a
+    failure is told under the paths of other protocols.
     """
 
     service: Service
-    max_body: int
-    arrival: Arrival
+    settings: Settings
     keys: Keys | None
     look: Callable[[], None]
-    traces: bool
-    access_log: bool
+    forms: Mapping[str, Form]
     request_id: NotRequired[str]
 
 
@@ -80,21 +79,19 @@ def create_app(settings: Settings) -> FastAPI:
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
                 sizes = Sizes(settings.max_documents, settings.max_characters)
                 service = Service(versions, batcher, watch, metrics, sizes, settings.abstain_below)
-                arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
                 keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
                 yield {
                     "service": service,
-                    "max_body": settings.max_body,
-                    "arrival": arrival,
+                    "settings": settings,
                     "keys": keys,
                     "look": versions.look,
-                    "traces": settings.traces,
-                    "access_log": settings.access_log,
+                    "forms": forms,
                 }
 
     version = metadata.version("docket")
     app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
+    forms = speak(app, settings.protocols)
     door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)

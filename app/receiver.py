@@ -55,7 +55,7 @@ class Receiver(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        self._tls = tls.of_a_connection(self.config.ssl, self.lifespan.state["arrival"].head)
+        self._tls = tls.of_a_connection(self.config.ssl, self.lifespan.state["settings"].head_timeout)
         self._look, self.lifespan.state["look"] = self.lifespan.state["look"], self._have_all_look
         asyncio.get_running_loop().add_reader(self._channel, self._take_in)
         self._said = b""

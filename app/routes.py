@@ -60,7 +60,7 @@ def _takes(body: type[BaseModel]) -> dict[str, Any]:
 @router.post("/predict", openapi_extra=_takes(Document), responses=_FAILURES, response_model=Answer)
 async def predict(request: Request) -> Response:
     """What one document is about."""
-    service, until = _let_in(request)
+    service, until = let_in(request)
     document = await read(request, Document)
     return _json(*await service.answer(document.text, document, until))
 
@@ -68,7 +68,7 @@ async def predict(request: Request) -> Response:
 @router.post("/predict/batch", openapi_extra=_takes(Batch), responses=_FAILURES, response_model=Answers)
 async def predict_batch(request: Request) -> Response:
     """What each of many documents is about; a bad one has an ``error`` in its place, and the others their answers."""
-    service, until = _let_in(request)
+    service, until = let_in(request)
     batch = await read(request, Batch)
     return _json(*await service.answer_all(batch.documents, batch, until))
 
@@ -121,7 +121,7 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _let_in(request: Request) -> tuple[Service, float]:
+def let_in(request: Request) -> tuple[Service, float]:
     """The service, and until when the client waits; raise what ``Batcher.check`` does before the body is read."""
     service, now = _service(request), asyncio.get_running_loop().time()
     service.batcher.check()

@@ -22,14 +22,17 @@ def _whole(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole), AfterValidator(_not_blank)]
+Whole = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[Whole, AfterValidator(_not_blank)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What takes nothing for something else, and no field that nobody knows."""
+
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class Options(_Strict):
+class Options(Strict):
     """What to answer beside the label."""
 
     top_k: Annotated[int | None, Field(ge=1, description="only so many of the highest scores; all, if left out")] = None
@@ -52,10 +55,10 @@ class Document(Options):
     text: Annotated[Text, Field(description="the whole text; nothing of it is cut off")]
 
 
-class BatchDocument(_Strict):
+class BatchDocument(Strict):
     """One document of a batch; ``id`` comes back with its answer."""
 
-    id: Annotated[str, AfterValidator(_whole)] | int | None = None
+    id: Whole | int | None = None
     text: Text
 
 

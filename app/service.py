@@ -41,12 +41,12 @@ class Service:
         abstain_below: float = 0.0,
     ) -> None:
         self.versions, self.batcher, self.watch, self.metrics = versions, batcher, watch, metrics
-        self._sizes, self._abstain_below = sizes, abstain_below
+        self.sizes, self._abstain_below = sizes, abstain_below
 
     def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
         self.batcher.check()
-        self._sizes.check(text)
+        self.sizes.check(text)
         classifier = self.versions.current
         return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)), until)
 
@@ -59,7 +59,7 @@ class Service:
     async def answer(self, text: str, asked: Options, until: float) -> tuple[Answer, Timing]:
         """One document's answer and its timing; raises ``TooMuch`` and what ``Batcher.submit`` raises."""
         self.batcher.check()
-        self._sizes.check(text)
+        self.sizes.check(text)
         (item,) = await self._encode(self.versions.current, [text], asked)
         outcome = await self.batcher.submit(item, until)
         told = partial(self.said, outcome, text, asked)
@@ -71,7 +71,7 @@ class Service:
         Raises ``TooMuch`` and what ``Batcher.submit_all`` raises: all documents are taken in, or none.
         """
         self.batcher.check()
-        self._sizes.check_all(documents)
+        self.sizes.check_all(len(documents))
         options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
         read = [self._within(read_document(document)) for document in documents]
         items = await self._encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
@@ -89,14 +89,14 @@ class Service:
 
         items = encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
         if options.explain:
-            self._sizes.check_explained(sum(item.encoding.words for item in items))
+            self.sizes.check_explained(sum(item.encoding.words for item in items))
         return items
 
     def _within(self, each: BatchDocument | BatchError) -> BatchDocument | BatchError:
         """The same, or its error where it is too long."""
         if isinstance(each, BatchDocument):
             try:
-                self._sizes.check(each.text)
+                self.sizes.check(each.text)
             except TooMuch as error:
                 return {"error": str(error)} if each.id is None else {"error": str(error), "id": each.id}
         return each

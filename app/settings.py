@@ -44,6 +44,13 @@ class Settings(BaseModel):
         float, Field(gt=0, description="seconds until a waiting request gets 504; sooner by X-Request-Timeout")
     ] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
+    protocols: Annotated[
+        str,
+        Field(
+            pattern="^(none|all|(oip|hf|tei)(,(oip|hf|tei))*)$",
+            description="others to speak: all, or some of oip,hf,tei",
+        ),
+    ] = "none"
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
     api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
     open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False

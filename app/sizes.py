@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from app.errors import TooMuch
-
-if TYPE_CHECKING:
-    from collections.abc import Sized
-
 
 EXPLAINED = 2**17
 """Words of a request whose shares are told: each takes 0.5 kB until it is sent, and 16 MiB could hold 8.4 million."""
@@ -35,10 +31,10 @@ class Sizes(NamedTuple):
                 f"there are {words:,} words and {EXPLAINED:,} may be explained: send them in parts, or without explain"
             )
 
-    def check_all(self, documents: Sized) -> None:
-        """Raise ``TooMuch`` for too many documents."""
-        if len(documents) > self.documents:
+    def check_all(self, documents: int) -> None:
+        """Raise ``TooMuch`` for so many documents, if they are too many."""
+        if documents > self.documents:
             raise TooMuch(
-                f"the batch has {len(documents):,} documents and may have {self.documents:,}: "
+                f"the batch has {documents:,} documents and may have {self.documents:,}: "
                 "send it in parts, or raise DOCKET_MAX_DOCUMENTS"
             )

@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         loop = asyncio.get_running_loop()
-        how = of_a_connection(self.config.ssl, self.lifespan.state["arrival"].head)
+        how = of_a_connection(self.config.ssl, self.lifespan.state["settings"].head_timeout)
         for own in sockets or []:
             self.servers.append(await loop.create_server(protocol, sock=own, backlog=self.config.backlog, **how))
 

@@ -72,7 +72,8 @@ class WireProtocol(HttpToolsProtocol):
     def refuse(self, error: Exception) -> None:
         """Answer with a failure in place of what has not been answered yet, and close the connection."""
         self._refused, self._in_turn = True, None
-        response = answer_to(error)
+        told, asked = answer_to(error), self.cycle is not None and not self.cycle.response_complete
+        response = told.under(self.cycle.scope["path"], self.app_state["forms"]) if asked else told
         status = response.status_code
         own = (HEADER, self._ids.of(self.headers or ()).encode())
         headers = (*self.server_state.default_headers, *response.raw_headers, own, (b"connection", b"close"))

@@ -38,7 +38,7 @@ def held(keys_folder: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def keyed(artifact: Path, keys_folder: Path, held: list[str]) -> Iterator[Server]:
-    with served(artifact, api_keys_file=keys_folder / "keys") as running:
+    with served(artifact, api_keys_file=keys_folder / "keys", protocols="all") as running:
         yield running
 
 

@@ -120,12 +120,17 @@ def told_on(server: Server, sent: bytes) -> httpx.Response:
     return httpx.Response(int(line.split()[1]), headers=dict(pairs), content=body)
 
 
+def of_no_path(narrow: Server) -> httpx.Response:
+    return narrow.get("/nowhere")
+
+
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
     HTTPStatus.BAD_REQUEST: ("narrow", malformed),
     HTTPStatus.REQUEST_TIMEOUT: ("hasty", slow_to_come),
     HTTPStatus.UNAUTHORIZED: ("keyed", without_a_key),
     HTTPStatus.FORBIDDEN: ("server", from_nobody),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("narrow", of_a_long_head),
+    HTTPStatus.NOT_FOUND: ("narrow", of_no_path),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("narrow", too_large),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),
@@ -159,6 +164,11 @@ def test_every_status_of_the_table_is_met_and_told_in_one_form(
 
 def test_a_path_that_is_not_there_is_404_and_named(client: httpx.Client) -> None:
     assert "/nowhere" in problem(client.get("/nowhere"), 404)["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v2/models/docket/infer", "/hf", "/tei/predict"])
+def test_other_protocols_are_not_there_unless_a_setting_says_so(client: httpx.Client, path: str) -> None:
+    problem(client.post(path, json={"inputs": "the goal"}), 404)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.app.served import PATIENCE, Server, environment, new_keys, problem, s
 from tests.app.test_direct import LONG_WAY, PLAIN, TEXT
 from tests.app.test_processes import workers
 
-OPEN = ("/health", "/health/ready", "/health/live")
+OPEN = ("/health", "/health/ready", "/health/live", "/v2/health/ready", "/v2/health/live", "/tei/health")
 ASKED = [
     ("POST", "/predict", PLAIN),
     ("POST", "/predict", LONG_WAY),
@@ -48,7 +48,7 @@ def ask(server: Server, method: str, path: str, kind: str, headers: dict[str, st
 
 
 def test_health_is_open(keyed: Server) -> None:
-    assert [keyed.get(path).status_code for path in OPEN] == [200, 200, 200]
+    assert [keyed.get(path).status_code for path in OPEN] == [200] * len(OPEN)
 
 
 @pytest.mark.parametrize(("method", "path", "kind"), [*ASKED, ("GET", "/nowhere", PLAIN), ("PUT", "/predict", PLAIN)])
@@ -84,6 +84,19 @@ def test_each_key_of_the_file_is_right_in_either_header(
             {"authorization": "Basic ZGVzazpkZXNr", "x-api-key": key},
         ):
             assert ask(keyed, method, path, kind, headers).status_code in {200, 202}
+
+
+@pytest.mark.parametrize("path", ["/v2/models/docket/infer", "/hf", "/tei/predict"])
+def test_other_protocols_ask_for_a_key_in_their_own_form(keyed: Server, held: list[str], path: str) -> None:
+    for wrong in ({}, shown("docket_wrong")):
+        response = httpx.post(keyed.url + path, json={"inputs": TEXT}, headers=wrong, timeout=PATIENCE, verify=False)
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert "X-API-Key" in response.json()["error"]
+    response = httpx.post(
+        keyed.url + path, json={"inputs": TEXT}, headers=shown(held[0]), timeout=PATIENCE, verify=False
+    )
+    assert response.status_code == (422 if path.startswith("/v2") else 200)
 
 
 def test_what_is_in_the_file_is_no_key(keyed: Server, keys_folder: Path) -> None:
