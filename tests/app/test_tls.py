@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["1", "2"], ids=["one worker", "two workers"])
 def secret(artifact: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """It has a connection all the while on which nobody shakes hands, and in the end it has hung up on that."""
-    with served(artifact, "--workers", request.param, head_timeout=3, **settings(folder)) as running:
+    with served(artifact, "--workers", request.param, head_timeout=5, **settings(folder)) as running:
         with socket.create_connection((running.host, running.port), timeout=PATIENCE) as silent:
             yield running
             assert silent.recv(1) == b""
