@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
 
-from app import door, errors
+from app import door, errors, page
 from app.arrival import Arrival
 from app.batcher import Batcher
 from app.body import BodyLimit
@@ -70,6 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Docket", version=metadata.version("docket"), description=__doc__, lifespan=lifespan)
     app.include_router(router)
+    if settings.page:
+        app.include_router(page.router)
     door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)

@@ -44,6 +44,7 @@ class Settings(BaseModel):
         float, Field(gt=0, description="seconds until a waiting request gets 504; sooner by X-Request-Timeout")
     ] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
+    page: Annotated[bool, Field(description="whether / is the page for people; the API is there in any case")] = True
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
     api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
     open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False
