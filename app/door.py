@@ -1,4 +1,4 @@
-"""The door: where there are keys, all but health asks for one, before a byte of the body is read."""
+"""The door: where there are keys, all but health and the page asks for one, before a byte of the body is read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 HEALTH = ("/health", "/v2/health", "/tei/health")
 METRICS, DOCS = ("/metrics",), ("/docs", "/redoc", "/openapi.json")
-"""Paths that may be open, each with all below it. Whatever is not named here asks for a key, what comes later too."""
+PAGE = ("/", "/page")
+"""Paths that may be open, each with all below it; the page is files alone, and asks whoever uses it for a key itself.
+
+Whatever is not named here asks for a key, what comes later too.
+"""
 
 
 def install(app: FastAPI, settings: Settings) -> None:
     """Put the door into the application where ``settings`` name keys, and say so in its description."""
     keyed = settings.api_keys_file is not None
-    open_ = HEALTH + METRICS * settings.open_metrics + DOCS * settings.open_docs
+    open_ = HEALTH + PAGE * settings.page + METRICS * settings.open_metrics + DOCS * settings.open_docs
     if keyed:
         app.add_middleware(Door, open_=open_)
     plain = app.openapi

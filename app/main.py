@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
-from app import door, errors
+from app import door, errors, page
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
@@ -92,6 +92,8 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
     forms = speak(app, settings.protocols)
+    if settings.page:
+        app.include_router(page.router)
     door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)

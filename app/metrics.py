@@ -15,6 +15,7 @@ from model.profile import CONFIDENCES, LENGTHS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prometheus_client.samples import Sample
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.outcome import BatchRecord
@@ -98,6 +99,10 @@ class Metrics:
     def text(self) -> bytes:
         """All of them, of all workers, in Prometheus' text format."""
         return generate_latest(self._read)
+
+    def samples(self) -> list[Sample]:
+        """The same as numbers."""
+        return [sample for metric in self._read.collect() for sample in metric.samples]
 
 
 class RequestMetrics:

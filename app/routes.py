@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from app import deadline
 from app.answers import Answer, Answers, server_timing
 from app.body import read
+from app.card import Card, card
 from app.errors import NoAdmin, NotReady
 from app.schemas import Batch, Document, Health, Looking, Problem
 
@@ -71,6 +72,13 @@ async def predict_batch(request: Request) -> Response:
     service, until = let_in(request)
     batch = await read(request, Batch)
     return _json(*await service.answer_all(batch.documents, batch, until))
+
+
+@router.get("/model")
+def model(request: Request) -> Card:
+    """What network is served, how well it did on documents that it never saw, and how live ones differ."""
+    service = _service(request)
+    return card(service.versions.current, service.metrics)
 
 
 @router.get("/health", responses={503: _FAILURES[503]})

@@ -51,6 +51,7 @@ class Settings(BaseModel):
             description="others to speak: all, or some of oip,hf,tei",
         ),
     ] = "none"
+    page: Annotated[bool, Field(description="whether / is the page for people; the API is there in any case")] = True
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
     api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
     open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False
