@@ -69,7 +69,7 @@ class AsyncClient:
 
         A plain iterable is read on the event loop; one that blocks should be an asynchronous one.
         """
-        many = Many(self._connection, options, timeout, concurrency, texts, progress)
+        many = Many(self._connection, options, timeout, concurrency, batch, texts, progress)
         return _in_order(many, batches_of_either(texts, batch))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 Result = TypeVar("Result")
+CLOSED = "the client is closed"
 
 
 class Background:
@@ -30,13 +32,15 @@ class Background:
             if not self._closed and self._thread.is_alive():
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
         work.close()
-        raise RuntimeError("the client is closed" if self._closed else "make the client in the process that uses it")
+        raise RuntimeError(CLOSED if self._closed else "make the client in the process that uses it")
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for it; who stops waiting cancels it."""
         future = self.begin(work)
         try:
             return future.result()
+        except CancelledError:
+            raise RuntimeError(CLOSED) from None
         finally:
             future.cancel()
 

@@ -67,7 +67,7 @@ class Client:
         as answers are taken, here, 4 requests ahead for each at once. What it raises comes after the answers to what it
         gave. What fails for all, such as a key that is refused or a service that is gone, is raised.
         """
-        many = Many(self._connection, options, timeout, concurrency, texts, progress)
+        many = Many(self._connection, options, timeout, concurrency, batch, texts, progress)
         return self._in_order(many, batches(texts, batch))
 
     def _in_order(

@@ -28,13 +28,14 @@ class Many:
         options: Options,
         seconds: float | None,
         concurrency: int,
+        batch: int,
         texts: object,
         progress: Progress | None,
     ) -> None:
         if isinstance(texts, str):
             raise TypeError("texts: an iterable of texts, and this is one text")
-        if concurrency < 1:
-            raise ValueError("concurrency: 1 or more")
+        if min(concurrency, batch) < 1:
+            raise ValueError("concurrency and batch: 1 or more")
         self.most = AHEAD * concurrency
         self._connection, self._options, self._seconds = connection, options, seconds
         self._at_once = asyncio.Semaphore(concurrency)

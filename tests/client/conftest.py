@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from docket_client import AsyncClient, Client
 
+from docket_client import AsyncClient, Client
+from docket_client.background import Background
 from tests import tiny
 from tests.app.served import Server, served
 
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 
 class InAsyncio:
-    """``AsyncClient`` behind the methods of ``Client``, so that one test holds both."""
+    """``AsyncClient`` on an event loop of another thread, behind the methods of ``Client``: one test holds both."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._runner = asyncio.Runner()
         self._client = AsyncClient(*arguments, **options)
+        self._loop = Background(self._client.aclose)
 
     def __enter__(self) -> InAsyncio:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._runner:
-            self._runner.run(self._client.aclose())
+        self._loop.close()
 
     def health(self) -> Health:
-        return self._runner.run(self._client.health())
+        return self._loop.run(self._client.health())
 
     def predict(self, text: str, **options: Any) -> Answer:
-        return self._runner.run(self._client.predict(text, **options))
+        return self._loop.run(self._client.predict(text, **options))
 
     def predict_many(self, texts: Any, **options: Any) -> Iterator[Answer | Unanswered]:
         results = self._client.predict_many(texts, **options)
-        try:
-            while True:
-                yield self._runner.run(anext(results))  # type: ignore[arg-type]
-        except StopAsyncIteration:
-            pass
-        finally:
-            self._runner.run(results.aclose())
 
+        async def following() -> Answer | Unanswered | None:
+            return await anext(results, None)
+
+        try:
+            while (result := self._loop.run(following())) is not None:
+                yield result
+        finally:
+            self._loop.run(results.aclose())
 
 
 @pytest.fixture(scope="session")

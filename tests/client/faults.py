@@ -62,7 +62,6 @@ class Gate:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-
 @contextmanager
 def gate(service: str, decide: Callable[[int, Request], Fault | Reply | None] = lambda *_: None) -> Iterator[Gate]:
     """On a free port, before ``service``; ``decide`` says what becomes of the nth request."""
@@ -97,7 +96,8 @@ def gate(service: str, decide: Callable[[int, Request], Fault | Reply | None] = 
                 with found.lock:
                     found.inside -= 1
 
-        do_GET = do_POST
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def _answer(self, request: Request, fault: Fault | Reply | None) -> None:
             if fault in (None, Fault.DROP_ANSWERED):

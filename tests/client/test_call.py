@@ -3,10 +3,13 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from email.utils import formatdate
 
 import pytest
+
+from benchmarks.ports import free_port
 from docket_client import (
     Client,
     DocketError,
@@ -18,9 +21,7 @@ from docket_client import (
     Unavailable,
     Unexpected,
 )
-
-from benchmarks.ports import free_port
-from tests.app.served import Server
+from tests.app.served import Server, until
 from tests.client.faults import Fault, Reply, gate
 
 BUSY = Reply.problem(429, "the queue is full", retry_after="1")
@@ -49,9 +50,12 @@ def test_fields_that_a_newer_service_adds_are_passed_over(opened, server: Server
     [(400, Refused), (401, Unauthorized), (403, Unauthorized), (404, Refused), (413, TooLarge), (422, Refused)],
 )
 def test_a_refusal_is_raised_at_once_with_the_services_account(opened, server: Server, status: int, kind: type) -> None:
-    with gate(server.url, lambda *_: Reply.problem(status, "do it so")) as between, opened(between.url) as client:
-        with pytest.raises(kind, match="do it so") as raised:
-            client.predict("goal")
+    with (
+        gate(server.url, lambda *_: Reply.problem(status, "do it so")) as between,
+        opened(between.url) as client,
+        pytest.raises(kind, match="do it so") as raised,
+    ):
+        client.predict("goal")
     assert type(raised.value) is kind
     assert raised.value.status == raised.value.problem.status == status
     assert len(between.requests) == 1
@@ -63,7 +67,7 @@ def test_what_is_wrong_with_a_request_is_said_place_by_place(opened, server: Ser
     assert [each["place"] for each in raised.value.problem.errors] == ["top_k", "text"]
 
 
-@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_ANSWERED, *(Reply(status) for status in (429, 500, 502, 503, 504))])
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_ANSWERED, *map(Reply, (429, 500, 502, 503, 504))])
 def test_what_may_pass_is_tried_again(opened, server: Server, fault: Fault | Reply) -> None:
     with gate(server.url, lambda number, _: fault if number < 1 else None) as between, opened(between.url) as client:
         assert client.predict("the goal").tokens == 2
@@ -88,9 +92,12 @@ def test_a_retry_after_that_says_nothing_is_passed_over(opened, server: Server, 
 
 def test_who_is_told_to_come_back_too_late_is_not_kept_waiting(opened, server: Server) -> None:
     busy = Reply.problem(429, "the queue is full", retry_after="100")
-    with gate(server.url, lambda *_: busy) as between, opened(between.url) as client:
-        with pytest.raises(Overloaded, match="the queue is full") as raised:
-            client.predict("goal")
+    with (
+        gate(server.url, lambda *_: busy) as between,
+        opened(between.url) as client,
+        pytest.raises(Overloaded, match="the queue is full") as raised,
+    ):
+        client.predict("goal")
     assert raised.value.retry_after == 100
     assert len(between.requests) == 1
 
@@ -107,7 +114,7 @@ def test_a_call_ends_at_its_deadline_whatever_the_service_does(opened, server: S
 
 def test_the_last_failure_is_told_at_the_deadline(opened) -> None:
     with opened(f"http://127.0.0.1:{free_port()}", timeout=0.5) as client:
-        with pytest.raises(TimedOut, match="the last attempt failed: .*cannot be reached") as raised:
+        with pytest.raises(TimedOut, match=r"the last attempt failed: .*cannot be reached") as raised:
             client.predict("goal")
         assert isinstance(raised.value.__cause__, Unavailable)
 
@@ -137,22 +144,32 @@ def test_the_key_is_sent_and_never_told(opened, server: Server) -> None:
     ],
 )
 def test_another_service_is_not_taken_for_docket(opened, server: Server, reply: Reply, said: str) -> None:
-    with gate(server.url, lambda *_: reply) as between, opened(between.url) as client:
-        with pytest.raises(Unexpected, match=said):
-            client.predict("goal")
+    with (
+        gate(server.url, lambda *_: reply) as between,
+        opened(between.url) as client,
+        pytest.raises(Unexpected, match=said),
+    ):
+        client.predict("goal")
 
 
 def test_health_is_asked_once(opened, server: Server) -> None:
-    with gate(server.url, lambda *_: Reply.problem(503, "it drains", retry_after="1")) as between:
-        with opened(between.url) as client, pytest.raises(Unavailable, match="it drains"):
-            client.health()
+    drains = Reply.problem(503, "it drains", retry_after="1")
+    with (
+        gate(server.url, lambda *_: drains) as between,
+        opened(between.url) as client,
+        pytest.raises(Unavailable, match="it drains"),
+    ):
+        client.health()
     assert len(between.requests) == 1
 
 
 def test_a_service_may_be_below_a_path(opened, server: Server) -> None:
-    with gate(server.url, lambda *_: Reply(404)) as between, opened(between.url + "/docket/") as client:
-        with pytest.raises(Refused, match="/docket/predict answered 404 Not Found"):
-            client.predict("goal")
+    with (
+        gate(server.url, lambda *_: Reply(404)) as between,
+        opened(between.url + "/docket/") as client,
+        pytest.raises(Refused, match="/docket/predict answered 404 Not Found"),
+    ):
+        client.predict("goal")
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://here", ""])
@@ -176,7 +193,21 @@ def test_a_client_that_is_closed_says_so(server: Server) -> None:
 
 
 def test_closing_a_client_ends_the_calls_of_other_threads(server: Server) -> None:
-    """See also tests/client/test_many.py for what a client leaves behind."""
+    ended = []
+
+    def ask() -> None:
+        try:
+            client.predict("goal")
+        except BaseException as error:
+            ended.append(error)
+
+    with gate(server.url, lambda *_: Fault.KEEP) as between, Client(between.url) as client:
+        thread = threading.Thread(target=ask)
+        thread.start()
+        until(lambda: between.requests != [])
+        client.close()
+        thread.join()
+    assert [type(error) for error in ended] == [RuntimeError]
 
 
 FORK = """

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count, islice
 
 import pytest
+
 from docket_client import Answer, AsyncClient, Client, Refused, Unanswered, Unauthorized, Unexpected
 from docket_client.many import AHEAD
-
 from tests.app.served import Server, until
 from tests.client.faults import Fault, Reply, Request, gate
 
@@ -18,27 +18,23 @@ def document(number: int) -> str:
     return f"{'goal ' * (number % LENGTHS)}{number}"
 
 
-def now_and_then(number: int, _: Request) -> Fault | Reply | None:
-    """Of 100 requests 5 are turned away and one connection is dropped, every other one after the work was done."""
-    if number % 20 == 7:
-        return Reply.problem(429, "the queue is full: try again in 1 s", retry_after="1")
-    if number % 100 == 50:
-        return Fault.DROP if number % 200 == 50 else Fault.DROP_ANSWERED
-    return None
-
-
-@pytest.mark.parametrize(("documents", "batch"), [(10_000, 32), (500, 1)])
+@pytest.mark.parametrize(("documents", "batch", "one_in"), [(10_000, 32, 25), (300, 1, 100)])
 def test_through_an_overloaded_service_and_dropped_connections_each_document_is_answered_once_in_order(
-    opened, server: Server, documents: int, batch: int
+    opened, server: Server, documents: int, batch: int, one_in: int
 ) -> None:
+    def now_and_then(number: int, _: Request) -> Fault | Reply | None:
+        if number % one_in == 7:
+            return Reply.problem(429, "the queue is full: try again in 1 s", retry_after="1")
+        if number % 100 == 50:
+            return Fault.DROP if number % 200 == 50 else Fault.DROP_ANSWERED
+        return None
+
     with gate(server.url, now_and_then) as between, opened(between.url) as client:
         texts = (document(number) for number in range(documents))
         tokens = [answer.tokens for answer in client.predict_many(texts, batch=batch)]
     assert tokens == [number % LENGTHS + 1 for number in range(documents)]
-    assert sum(not request.answered for request in between.requests) > 5 * documents // batch // 100
-    answered = [
-        each["text"] for request in between.requests if request.answered for each in request.json["documents"]
-    ]
+    assert sum(not request.answered for request in between.requests) >= documents // batch // 100 * 2
+    answered = [each["text"] for request in between.requests if request.answered for each in request.json["documents"]]
     assert sorted(answered) == sorted(map(document, range(documents)))
 
 
@@ -69,11 +65,11 @@ def test_what_the_source_raises_comes_after_the_answers_to_what_it_gave(opened, 
         yield from map(document, range(70))
         raise LookupError("row 70")
 
-    got = []
-    with opened(server.url) as client, pytest.raises(LookupError, match="row 70"):
-        for answer in client.predict_many(broken()):
-            got.append(answer.tokens)  # noqa: PERF401  # it must keep what came before the exception
-    assert got == [number % LENGTHS + 1 for number in range(70)]
+    with opened(server.url) as client:
+        results = client.predict_many(broken())
+        assert [next(results).tokens for _ in range(70)] == [number % LENGTHS + 1 for number in range(70)]
+        with pytest.raises(LookupError, match="row 70"):
+            next(results)
 
 
 def test_who_leaves_early_leaves_nothing_under_way(opened, server: Server) -> None:
@@ -86,7 +82,6 @@ def test_who_leaves_early_leaves_nothing_under_way(opened, server: Server) -> No
         until(lambda: len(between.requests) == 2)
         results.close()
         until(lambda: between.left == 1)
-        assert client.health is not None  # and the client goes on
 
 
 def test_a_document_that_is_refused_has_its_reason_in_its_place(opened, server: Server) -> None:
@@ -186,16 +181,15 @@ def test_an_asynchronous_source_is_read_as_it_gives_and_its_exception_comes_last
             yield document(number)
         raise LookupError("row 70")
 
-    async def main() -> list[int]:
-        got = []
+    async def main() -> None:
         async with AsyncClient(server.url) as client:
+            results = client.predict_many(source(), batch=8)
+            got = [await anext(results) for _ in range(70)]
+            assert [getattr(result, "tokens", None) for result in got] == [n % LENGTHS + 1 for n in range(70)]
             with pytest.raises(LookupError, match="row 70"):
-                async for result in client.predict_many(source(), batch=8):
-                    assert isinstance(result, Answer)
-                    got.append(result.tokens)
-        return got
+                await anext(results)
 
-    assert asyncio.run(main()) == [number % LENGTHS + 1 for number in range(70)]
+    asyncio.run(main())
 
 
 def test_two_threads_share_a_client(server: Server) -> None:
@@ -216,10 +210,9 @@ def test_two_threads_share_a_client(server: Server) -> None:
 def test_a_task_that_is_cancelled_leaves_nothing_under_way(server: Server) -> None:
     async def main(url: str) -> None:
         async with AsyncClient(url) as client:
+            results = client.predict_many(map(document, count()))
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
-                    async for _ in client.predict_many(map(document, count())):
-                        pass
+                await asyncio.wait_for(anext(results), 0.3)
 
     with gate(server.url, lambda *_: Fault.KEEP) as between:
         begin = time.monotonic()
