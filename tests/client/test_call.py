@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 import pytest
 
+from benchmarks.faults import Fault, Reply, gate
 from benchmarks.ports import free_port
 from docket_client import (
     Client,
@@ -22,7 +23,6 @@ from docket_client import (
     Unexpected,
 )
 from tests.app.served import Server, until
-from tests.client.faults import Fault, Reply, gate
 
 BUSY = Reply.problem(429, "the queue is full", retry_after="1")
 

@@ -6,10 +6,10 @@ from itertools import count, islice
 
 import pytest
 
+from benchmarks.faults import Fault, Reply, Request, gate
 from docket_client import Answer, AsyncClient, Client, Refused, Unanswered, Unauthorized, Unexpected
 from docket_client.many import AHEAD
 from tests.app.served import Server, until
-from tests.client.faults import Fault, Reply, Request, gate
 
 LENGTHS = 53
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 class Fault(Enum):
+    """What may become of a request instead of an answer."""
+
     DROP = auto()  # the connection, without an answer
     DROP_ANSWERED = auto()  # the same, but the service has done its work
     KEEP = auto()  # say nothing until the client leaves
@@ -31,6 +33,7 @@ class Reply:
 
     @classmethod
     def problem(cls, status: int, detail: str, **headers: str) -> Reply:
+        """A failure as the service tells it."""
         told = {"type": "about:blank", "title": "A title", "status": status, "detail": detail}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, json.dumps(told).encode(), {"content-type": "application/problem+json"} | named)
@@ -47,6 +50,7 @@ class Request:
 
     @property
     def json(self) -> Any:
+        """The body, read."""
         return json.loads(self.body)
 
 
