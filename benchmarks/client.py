@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DOCUMENTS, ROUNDS, SECONDS = 10_000, 3, 3
-WAYS = ((32, 8), (8, 8), (1, 8), (1, 32))
+WAYS = ((32, 8), (1, 8))
 """Documents in a request, and requests at once."""
 
 

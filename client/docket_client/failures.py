@@ -59,6 +59,7 @@ class TimedOut(Unavailable):
 KINDS: dict[int, type[DocketError]] = {
     401: Unauthorized,
     403: Unauthorized,
+    408: TimedOut,
     413: TooLarge,
     429: Overloaded,
     504: TimedOut,

@@ -67,7 +67,7 @@ def test_what_is_wrong_with_a_request_is_said_place_by_place(opened, server: Ser
     assert [each["place"] for each in raised.value.problem.errors] == ["top_k", "text"]
 
 
-@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_ANSWERED, *map(Reply, (429, 500, 502, 503, 504))])
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_ANSWERED, *map(Reply, (408, 429, 500, 502, 503, 504))])
 def test_what_may_pass_is_tried_again(opened, server: Server, fault: Fault | Reply) -> None:
     with gate(server.url, lambda number, _: fault if number < 1 else None) as between, opened(between.url) as client:
         assert client.predict("the goal").tokens == 2
