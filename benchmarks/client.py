@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(f"client: {refusal}", file=sys.stderr)
         return 2
+    busy = os.getloadavg()[0]
     with process.serving(server.python, server.module, artifact, OURS.path, OURS.body("ready?")) as tree:
         rates = _rates(tree.port, documents.texts)
         through = [_through(f"http://127.0.0.1:{tree.port}", documents.texts, batch) for batch in (32, 1)]
-    page = _page(rates, through)
+    page = _page(rates, through, busy)
     (ROOT / "docs" / "client.md").write_text(page, encoding="utf-8")
     print(page)
     return 0
@@ -123,7 +124,7 @@ def _tokens(result: object) -> tuple[int, str | None]:
     return result.tokens, result.label
 
 
-def _page(rates: dict[str, list[float]], through: list[str]) -> str:
+def _page(rates: dict[str, list[float]], through: list[str], busy: float) -> str:
     reference = statistics.median(rates["`wrk` | 1 | 64"])
     rows = "\n".join(
         f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f} to {max(each):,.0f} "
@@ -133,7 +134,8 @@ def _page(rates: dict[str, list[float]], through: list[str]) -> str:
     return f"""# The Python client, measured
 
 Written by `make bench-client` on {os.cpu_count()} cores ({platform.machine()}) with Python {platform.python_version()},
-which service (two workers) and client share. BBC News articles, one score asked for. Compare rows of one run.
+which service (two workers), client and whatever else runs share: {busy:.1f} processes wanted a core before it began.
+BBC News articles, one score asked for. Compare rows of one run.
 
 ## Documents a second
 
