@@ -107,7 +107,7 @@ def test_where_a_batch_is_too_large_its_documents_go_in_smaller_ones(opened, ser
 def test_long_documents_go_in_requests_that_a_gateway_lets_through(opened, server: Server) -> None:
     with gate(server.url) as between, opened(between.url) as client:
         assert len(list(client.predict_many(["a" * 100_000] * 5 + ["a" * 300_000] * 2))) == 7
-    assert [len(request.json["documents"]) for request in between.requests] == [2, 2, 1, 1, 1]
+    assert sorted(len(request.json["documents"]) for request in between.requests) == [1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
