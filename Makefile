@@ -9,14 +9,14 @@ METHODS ?=
 BIN := .venv/bin
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test clients lint format bench bench-accuracy bench-servers bench-overload bench-gpu lock
+.PHONY: install demo train serve test clients lint format bench bench-accuracy bench-servers bench-overload bench-gpu bench-client lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml requirements.lock
+.venv/installed: pyproject.toml client/pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel]' --editable ./client
 	touch $@
 
 $(ARTIFACT)/manifest.json: | .venv/installed
@@ -56,7 +56,7 @@ format: install
 	$(BIN)/ruff format .
 
 .venv/bench: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel,bench]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel,bench]' --editable ./client
 	touch $@
 
 .venv-bench/%/installed: benchmarks/servers/%.txt
@@ -79,10 +79,13 @@ bench-overload: .venv/bench
 bench-gpu: train
 	$(BIN)/python -m benchmarks.gpu $(ARTIFACT)
 
+bench-client: train
+	$(BIN)/python -m benchmarks.client $(ARTIFACT)
+
 bench-accuracy: .venv/bench
 	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]'
-	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock
+	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]' ./client
+	.venv/lock/bin/python -m pip freeze --exclude docket --exclude docket-client | sed 's/+cpu$$//' > requirements.lock
