@@ -180,7 +180,7 @@ def replace(old: Path, young: Path) -> None:
 def test_a_reload_has_every_worker_look_and_no_log_has_a_key(both: Path) -> None:
     right, wrong = *new_keys(both / "keys", "shop"), "docket_0123456789abcdef"
     old, young = digits(both / "old"), digits(both / "new")
-    with served(both / "old", "--workers", "2", api_keys_file=both / "keys") as server:
+    with served(both / "old", "--workers", "2", api_keys_file=both / "keys", access_log=True, log="json") as server:
         until(lambda: len(workers(server)) == 2)
         for key in (right, wrong):
             for path in ("/predict", "/predict/batch", "/metrics", "/nowhere", "/admin/nothing"):
@@ -197,6 +197,7 @@ def test_a_reload_has_every_worker_look_and_no_log_has_a_key(both: Path) -> None
         until(lambda: {server.get("/health").json()["reload"] for _ in range(10)} == {"ok"})
     log = "".join(server.lines)
     assert "as shop asks" in log
+    assert '"key": "shop"' in log
     assert right not in log
     assert wrong not in log
 
