@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bound_contextvars
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -26,6 +26,7 @@ from app.service import INLINE
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sized
+    from contextlib import AbstractContextManager
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -122,7 +123,10 @@ class DirectProtocol(PatientProtocol):
 
     def _lets_in(self, cycle: RequestResponseCycle) -> bool:
         keys = self._state["keys"]
-        return keys is None or keys.name_of(cycle.scope["headers"]) is not None
+        if keys is None:
+            return True
+        name = cycle.scope["state"]["key"] = keys.name_of(cycle.scope["headers"])
+        return name is not None
 
     def _go_on(self, plain: Plain) -> None:
         """Answer the request if its body is whole, hand it over if it is too large, else wait for more."""
@@ -141,7 +145,7 @@ class DirectProtocol(PatientProtocol):
             self._answer = service.put(document.text, document, plain.until)
         except (QueueFull, Draining) as error:
             self._coming = None
-            self._tell(plain, *_refusal(error))
+            self._tell(plain, *_refusal(plain, error))
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)
         else:
@@ -165,8 +169,7 @@ class DirectProtocol(PatientProtocol):
             timing = (b"server-timing", server_timing(outcome.timing).encode())
             told = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body
         except Exception as error:  # whatever it is, its client is told, as by the application
-            bind_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
-            told = _refusal(error)
+            told = _refusal(plain, error)
         self._tell(plain, *told)
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -192,10 +195,16 @@ class DirectProtocol(PatientProtocol):
         seconds = time.perf_counter() - plain.began
         self._state["service"].metrics.request(PATH, status, seconds)
         if self._state["settings"].access_log:
-            bind_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
-            answered("POST", PATH, status, seconds)
+            with _of(plain):
+                answered("POST", PATH, status, seconds, plain.cycle.scope["state"].get("key"))
 
 
-def _refusal(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    response = answer_to(error)
+def _of(plain: Plain) -> AbstractContextManager[object]:
+    """What is logged meanwhile is the request's."""
+    return bound_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
+
+
+def _refusal(plain: Plain, error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    with _of(plain):
+        response = answer_to(error)
     return response.status_code, response.raw_headers, bytes(response.body)

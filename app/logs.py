@@ -48,9 +48,13 @@ def formatter(form: Form) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[*own, as_json])
 
 
-def answered(method: str, path: str, status: str, seconds: float) -> None:
-    """The line of a request; ``path`` is its route's, since what a client writes there is not ours to keep."""
+def answered(method: str, path: str, status: str, seconds: float, key: str | None) -> None:
+    """The line of a request; ``path`` is its route's, since what a client writes there is not ours to keep; ``key``:
+    the name of the one that it showed.
+    """
     fields = {"method": method, "path": path, "status": int(status), "seconds": round(seconds, 6)}
+    if key is not None:
+        fields["key"] = key
     log.info("%s %s: %s in %.1f ms", method, path, status, 1000 * seconds, extra=fields)
 
 
@@ -68,7 +72,7 @@ class RequestLog:
             bind_contextvars(request_id=scope["state"]["request_id"])
         if not self._access:
             return await self._app(scope, receive, send)
-        began, status = time.perf_counter(), LEFT
+        began, status = time.perf_counter(), None
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -79,7 +83,8 @@ class RequestLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            answered(scope["method"], route(scope), status, time.perf_counter() - began)
+            told, key = scope.get("refused") or status or LEFT, scope["state"].get("key")
+            answered(scope["method"], route(scope), told, time.perf_counter() - began, key)
 
 
 def _origin(logger: logging.Logger, method: str, line: Line) -> Line:

@@ -132,7 +132,7 @@ class RequestSpans:
             try:
                 await self._app(scope, receive, noted)
             finally:
-                _tell(span, scope, status)
+                _tell(span, scope, int(scope.get("refused") or status))
 
 
 def _tell(span: Span, scope: Scope, status: int) -> None:

@@ -162,7 +162,9 @@ def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
     with served(artifact, log="json") as server:
         with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
             connection.sendall(b"no HTTP\r\n\r\n")
-            assert connection.recv(12) == b"HTTP/1.1 400"
+            refused = connection.recv(1 << 16)
+        assert refused.startswith(b"HTTP/1.1 400 ")
+        assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}-1\r\n", refused)
         until(lambda: len(server.lines) == 3)
         found = {line["logger"]: line for line in lines(server)}
     assert found.keys() == {"docket", "py.warnings", "uvicorn.error"}
