@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from model.network import TanhRNN
 
 FORMAT = 2
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a disk says that has no room, or none for us."""
 NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
 
 
@@ -70,27 +73,34 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 def read(folder: Path, device: torch.device) -> Artifact:
     """Verify and load; raise ``Refusal`` for a folder that is mixed, cut short or of another format."""
-    manifest = verify(folder)
-    vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text(encoding="utf-8"))
-    network = torchscript.from_bytes((folder / NETWORK).read_bytes(), device)
+    manifest, files = _verified(folder)
+    vocabulary = Vocabulary.from_json(files[VOCABULARY].decode("utf-8"))
+    network = torchscript.from_bytes(files[NETWORK], device)
     fitted = manifest["calibration"]
     calibration = Calibration(fitted["temperature"], fitted["power"], fitted["usual"], tuple(fitted["right"]))
     return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest), _golden(folder, manifest))
 
 
-def verify(folder: Path) -> dict[str, Any]:
-    """Return the manifest, having held it against the two files it names; raise ``Refusal`` where they differ."""
-    manifest = read_manifest(folder)
+def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest, and the two files that it names as they were held against it; raise ``Refusal`` where they differ.
+
+    Each is read once: another may take its place meanwhile, and what is verified must be what is used.
+    """
+    manifest, files = read_manifest(folder), {}
     for name, expected in manifest["sha256"].items():
-        if not (folder / name).is_file():
-            raise Refusal(f"{folder} has no {name}: copy the folder whole, or train again")
-        if _sha256(folder / name) != expected:
+        try:
+            files[name] = (folder / name).read_bytes()
+        except FileNotFoundError:
+            raise Refusal(f"{folder} has no {name}: copy the folder whole, or train again") from None
+        except OSError as error:
+            raise Refusal(f"{folder / name} cannot be read ({error.strerror}): copy it again") from error
+        if hashlib.sha256(files[name]).hexdigest() != expected:
             raise Refusal(
                 f"{folder / name} is not the file that {MANIFEST} names: copy the folder whole, or train again"
             )
     if manifest["version"] != _version(manifest["sha256"], manifest["calibration"]):
         raise Refusal(f"{folder / MANIFEST} was changed after training: copy the folder whole, or train again")
-    return manifest
+    return manifest, files
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -122,7 +132,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def replacing(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` to write into: it takes its place when the block ends well, else nothing is left.
 
-    Raise ``Refusal`` at once where ``folder`` holds something that is no artifact, or cannot be written.
+    Raise ``Refusal`` at once where ``folder`` holds something that is no artifact, or cannot be written; and from the
+    block where there is no more room.
     """
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and (_is_artifact(folder) or not any(folder.iterdir()))):
@@ -135,6 +146,10 @@ def replacing(folder: Path) -> Iterator[Path]:
     try:
         yield beside
         _exchange(beside, folder)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise Refusal(f"{folder} cannot be written ({error.strerror}): make room, or name another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
