@@ -7,7 +7,8 @@ import io
 import lzma
 import math
 import zlib
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from training import rows
 from training.documents import Documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 KINDS = (".jsonl", ".csv", ".tsv", ".parquet")
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+Watch = Callable[[IO[bytes]], None]
 
 
 def read(path: Path, text_field: str, label_field: str) -> Documents:
@@ -39,22 +41,23 @@ def read(path: Path, text_field: str, label_field: str) -> Documents:
     return documents
 
 
-def rows_of(path: Path, fields: Sequence[str], also: Sequence[str] = ()) -> Iterator[rows.Row]:
+def rows_of(
+    path: Path, fields: Sequence[str], also: Sequence[str] = (), watch: Watch | None = None
+) -> Iterator[rows.Row]:
     """A file's rows, read as they are asked for, with ``fields`` and, where it has them, those of ``also``."""
     kind = kind_of(path)
     if kind not in KINDS:
         raise Refusal(
             f"{path} is of no kind that can be read: make it {', '.join(KINDS)}, or one of them as .gz or .xz"
         )
-    with opened(path) as file:
+    with opened(path, watch) as file:
         if _is_blank(file):
             raise Refusal(f"{path} is empty: give it one document a row")
         if kind == ".jsonl":
             yield from rows.json_lines(path, file)
-        elif kind == ".parquet":  # its reader goes to and fro, which a packed file cannot
-            yield from rows.columns(
-                path, io.BytesIO(file.read()) if path.suffix.lower() in PACKED else file, fields, also
-            )
+        elif kind == ".parquet":
+            packed = path.suffix.lower() in PACKED  # its reader goes to and fro, which takes long in a packed file
+            yield from rows.columns(path, io.BytesIO(file.read()) if packed else file, fields, also)
         else:
             yield from rows.separated(path, file, "\t" if kind == ".tsv" else ",", fields)
 
@@ -68,11 +71,16 @@ def kind_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file, unpacked; raises ``Refusal`` for one that cannot be opened, or read while it is."""
+def opened(path: Path, watch: Watch | None = None) -> Iterator[IO[bytes]]:
+    """A file, unpacked; raises ``Refusal`` for one that cannot be opened, or read while it is.
+
+    ``watch`` is given the file as it lies on disk: where that stands says how much has been read.
+    """
     packed = path.suffix.lower()
     try:
-        with PACKED.get(packed, Path.open)(path, "rb") as file:
+        with path.open("rb") as raw, PACKED.get(packed, nullcontext)(raw) as file:
+            if watch:
+                watch(raw)
             yield file
     except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise Refusal(f"{path} is no whole {packed} file ({error}): pack it again") from None

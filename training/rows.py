@@ -71,10 +71,13 @@ def columns(path: Path, file: IO[bytes], fields: Sequence[str], also: Sequence[s
         whole = parquet.ParquetFile(file)
         names = whole.schema_arrow.names
         _check_fields(str(path), names, fields)
-        number = 0
-        for batch in whole.iter_batches(AT_ONCE, columns=[*fields, *(name for name in also if name in names)]):
-            for number, record in enumerate(batch.to_pylist(), start=number + 1):
-                yield f"row {number}", record
+        records = (
+            record
+            for batch in whole.iter_batches(AT_ONCE, columns=[*fields, *(name for name in also if name in names)])
+            for record in batch.to_pylist()
+        )
+        for number, record in enumerate(records, start=1):
+            yield f"row {number}", record
     except (pa.ArrowInvalid, OSError) as error:
         why = str(error).strip().split("\n")[0]
         raise Refusal(f"{path} is no Parquet file, or cut short ({why}): write it again") from None
