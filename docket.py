@@ -162,12 +162,19 @@ def _evaluate(asked: argparse.Namespace) -> None:
 
 def _predict(asked: argparse.Namespace) -> None:
     from app.schemas import Options
-    from scoring import cluster, job
+    from scoring import job
 
     options = Options(top_k=asked.top_k, explain=asked.explain)
     asked_for = (asked.artifact, asked.file, asked.out, asked.text_field, options, asked.device, asked.workers)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and notes how far it is
-    (cluster if asked.engine == "ray" else job).run(job.Job(*asked_for))
+    if asked.engine == "ray":
+        try:
+            from scoring import cluster
+        except ImportError as error:
+            raise Refusal(f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine") from None
+        cluster.run(job.Job(*asked_for))
+    else:
+        job.run(job.Job(*asked_for))
 
 
 def _serve(asked: argparse.Namespace) -> None:

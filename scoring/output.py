@@ -57,7 +57,7 @@ class Output:
         except BaseException:
             self._file.close()
             raise
-        self._last = time.monotonic()
+        self._last = -SECONDS  # the first lines are noted at once
         return self
 
     def __exit__(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from model.refusal import Refusal
 
@@ -45,7 +46,7 @@ def write(lines: Path, path: Path, *, explain: bool) -> None:
 
     columns, new = schema(explain=explain), path.with_name(path.name + ".new")
     with lines.open("rb") as file, parquet.ParquetWriter(new, columns) as writer:
-        answers = map(json.loads, file)
+        answers = map(from_json, file)
         while group := list(islice(answers, ROWS)):
             writer.write_table(of(group, columns))
     new.replace(path)

@@ -71,9 +71,11 @@ def columns(path: Path, file: IO[bytes], fields: Sequence[str], also: Sequence[s
         whole = parquet.ParquetFile(file)
         names = whole.schema_arrow.names
         _check_fields(str(path), names, fields)
+        chosen = [*fields, *(name for name in also if name in names)]
         records = (
             record
-            for batch in whole.iter_batches(AT_ONCE, columns=[*fields, *(name for name in also if name in names)])
+            for group in range(whole.num_row_groups)  # one after the other: all at once, it reads far ahead
+            for batch in whole.iter_batches(AT_ONCE, row_groups=[group], columns=chosen)
             for record in batch.to_pylist()
         )
         for number, record in enumerate(records, start=1):
