@@ -9,7 +9,7 @@ METHODS ?=
 BIN := .venv/bin
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-overload bench-gpu lock
+.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-overload bench-gpu bench-offline test-ray lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -70,6 +70,17 @@ bench-overload: .venv/bench
 
 bench-gpu: train
 	$(BIN)/python -m benchmarks.gpu $(ARTIFACT)
+
+.venv-ray/installed: pyproject.toml requirements-ray.lock
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' hypothesis pandas pytest pytest-timeout rich
+	touch $@
+
+test-ray: .venv-ray/installed
+	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
+
+bench-offline: train .venv-ray/installed
+	$(BIN)/python -m benchmarks.offline
 
 bench-accuracy: .venv/bench
 	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)

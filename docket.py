@@ -171,7 +171,9 @@ def _predict(asked: argparse.Namespace) -> None:
         try:
             from scoring import cluster
         except ImportError as error:
-            raise Refusal(f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine") from None
+            raise Refusal(
+                f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine"
+            ) from None
         cluster.run(job.Job(*asked_for))
     else:
         job.run(job.Job(*asked_for))

@@ -21,7 +21,14 @@ def test_after_a_skip_to_the_end_of_a_block_the_blocks_are_the_same():
 
 def test_the_fingerprint_knows_ids_texts_and_their_order():
     one, other = {"id": 1, "text": "goal"}, {"id": 2, "text": "law"}
-    several = [[one, other], [other, one], [one], [one, other | {"id": "2"}], [one, {"text": "law"}], [{"text": "\ud800"}]]
+    several = [
+        [one, other],
+        [other, one],
+        [one],
+        [one, other | {"id": "2"}],
+        [one, {"text": "law"}],
+        [{"text": "\ud800"}],
+    ]
     assert len({list(Blocks(iter(each)))[-1].fingerprint for each in several}) == len(several)
 
 

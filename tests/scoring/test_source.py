@@ -13,7 +13,11 @@ from model.refusal import Refusal
 from scoring import source
 from tests.scoring import documents
 
-ROWS = [{"id": "a", "text": "The late goal."}, {"id": "b", "text": 'a "vote",\nfor the law'}, {"id": "c", "text": "比赛"}]
+ROWS = [
+    {"id": "a", "text": "The late goal."},
+    {"id": "b", "text": 'a "vote",\nor law'},
+    {"id": "c", "text": "比赛"},
+]
 
 
 def make(folder: Path, kind: str, rows: list[dict]) -> Path:
