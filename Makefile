@@ -7,6 +7,7 @@ SEEDS ?= 1
 SERVING ?=
 METHODS ?=
 BIN := .venv/bin
+RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
 .PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-overload bench-gpu bench-offline test-ray lock
@@ -73,7 +74,7 @@ bench-gpu: train
 
 .venv-ray/installed: pyproject.toml requirements-ray.lock
 	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' hypothesis pandas pytest pytest-timeout rich
+	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
 	touch $@
 
 test-ray: .venv-ray/installed
@@ -89,3 +90,6 @@ lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,bench]'
 	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --constraint requirements.lock '.[ray]' $(RAY_TESTS)
+	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements-ray.lock
