@@ -40,7 +40,7 @@ fingerprint of the documents that are done already.
 - **A cluster** of N cores (`--engine ray`) does N times what one does there, {ray} a second in the table, where
   Ray's own processes share the cores and its start counts. Files are read side by side, but each by one task: have a
   file for every {feeds:.0f} cores at least. Then the storage is next: {megabytes:.1f} MB a second for each core.
-  Answers with all their scores are about as large as posts; `--top-k 1` leaves a sixth of them.
+  Answers with all their scores are about as large as posts; `--top-k 1` leaves a seventh of them.
 
 ```sh
 docket predict artifacts/tickets s3://bucket/tickets/ --engine ray --out s3://bucket/answers.parquet

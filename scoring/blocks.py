@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from scoring.lines import Document
 
-CHARACTERS, DOCUMENTS = 1 << 17, 1 << 10
-"""At which a block ends: about 20,000 words of English, or very short documents."""
+CHARACTERS, DOCUMENTS = 1 << 18, 1 << 11
+"""At which a block ends: about 40,000 words of English, or very short documents."""
 
 
 class Block(NamedTuple):

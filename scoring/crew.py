@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 AHEAD = 3
 """Blocks a process that are read ahead: one is scored, one waits, one is on its way."""
-FEW = 8
+FEW = 4
 """Blocks a process that are not worth its start: a second of two cores, in which it reads a million words."""
 
 Answered = tuple["Block", bytes]

@@ -5,7 +5,7 @@ from tests.scoring import documents
 
 def test_a_block_ends_at_so_many_characters_or_documents():
     long, short = [{"text": "goal " * 10_000}] * 9, [{"text": "goal"}] * (2 * blocks.DOCUMENTS + 1)
-    assert [len(block.documents) for block in Blocks(iter(long))] == [3, 3, 3]
+    assert [len(block.documents) for block in Blocks(iter(long))] == [6, 3]
     assert [len(block.documents) for block in Blocks(iter(short))] == [blocks.DOCUMENTS, blocks.DOCUMENTS, 1]
 
 
