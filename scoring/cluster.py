@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from scoring.job import Job
     from scoring.lines import Document
 
+REFUSED = re.compile(rf"^{re.escape(Refusal.__module__)}\.Refusal: (.+)$", re.MULTILINE)
 SCORING = 0.9
 """Of a core: who scores leaves room for who reads and writes, else each would wait for the other."""
 
@@ -41,8 +43,8 @@ def run(job: Job) -> None:
     began = time.perf_counter()
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="error")
-    logging.getLogger("ray").setLevel(logging.ERROR)  # it tells of each step
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    for name in ("ray", "ray.data"):  # they tell of each step, and of what is told below
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     context = DataContext.get_current()
     context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK, True
     context.enable_progress_bars = sys.stderr.isatty()
@@ -58,7 +60,9 @@ def run(job: Job) -> None:
             num_gpus=1 if chosen == "cuda" else 0,
         ).write_datasink(sink, ray_remote_args={"num_cpus": shards.BESIDE})
     except Exception as error:
-        raise _refused(error) from None
+        if refusal := REFUSED.search(str(error)):  # what Ray passes on of a worker's error is its traceback in words
+            raise Refusal(refusal[1]) from None
+        raise
     with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
         pass  # as others mark a folder that is whole
     seconds = time.perf_counter() - began
@@ -91,7 +95,8 @@ class Worker:
             if "line" in row:
                 yield lines.document(row["line"], f"{row['path']}, line {row['number']}", self._text_field)
             else:
-                yield {"text": value(row, self._text_field, "a row"), "id": row.get("id")}
+                where = f"{row['path']}, row {row['number']}"
+                yield {"text": value(row, self._text_field, where), "id": row.get("id")}
 
 
 def _workers(job: Job) -> tuple[int, str]:
@@ -106,14 +111,3 @@ def _read(folder: Path) -> dict[str, bytes]:
     """The artifact, so that no other machine needs its folder."""
     names = (artifact.MANIFEST, artifact.NETWORK, artifact.VOCABULARY)
     return {name: (folder / name).read_bytes() for name in names}
-
-
-def _refused(error: BaseException) -> BaseException:
-    """The refusal that a worker raised, found under what Ray wraps it in; or else the error itself."""
-    below: BaseException | None = error
-    while below is not None:
-        cause = getattr(below, "cause", None)
-        if type(below) is Refusal:
-            return below
-        below = cause if isinstance(cause, BaseException) else below.__cause__
-    return error

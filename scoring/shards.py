@@ -31,7 +31,7 @@ BESIDE = 0.05
 def source(name: str, text_field: str) -> Dataset:
     """The rows of one file, or of a folder's files in the order of their names.
 
-    Those of JSON lines are ``line``, its ``number`` and ``path``; those of Parquet the text's field and ``id``.
+    Each has its ``path`` and its ``number`` there; of JSON lines the ``line``, of Parquet the text's field and ``id``.
     """
     system, path = _place(name)
     if system.get_file_info(path).type == fs.FileType.Directory:
@@ -41,14 +41,14 @@ def source(name: str, text_field: str) -> Dataset:
         paths = [path]
     kinds = {Path(path.lower().removesuffix(PACKED)).suffix for path in paths}
     if kinds == {".parquet"}:
-        rows = ray.data.read_parquet(paths, filesystem=system, num_cpus=BESIDE)
-        names = rows.schema().names
-        if text_field not in names:
-            raise Refusal(f"{name}: no field {text_field!r} among {', '.join(names[:8])}: say --text-field")
-        return rows.select_columns([text_field, *({"id"} & {*names})])
-    if kinds == {".jsonl"}:
-        return ray.data.read_datasource(Lines(paths, filesystem=system, include_paths=True), num_cpus=BESIDE)
-    raise Refusal(f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one")
+        found: FileBasedDatasource = Tables(text_field, paths, filesystem=system, include_paths=True)
+    elif kinds == {".jsonl"}:
+        found = Lines(paths, filesystem=system, include_paths=True)
+    else:
+        raise Refusal(
+            f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one"
+        )
+    return ray.data.read_datasource(found, num_cpus=BESIDE)
 
 
 def sink(name: str) -> tuple[str, Files]:
@@ -84,6 +84,29 @@ class Lines(FileBasedDatasource):
             yield _numbered(whole, number)
             number += len(whole)
         yield _numbered([rest], number)
+
+
+class Tables(FileBasedDatasource):
+    """Parquet files; Ray's own reader has a step that wants a whole core, and those are taken by who scores."""
+
+    def __init__(self, text_field: str, paths: list[str], **options: Any) -> None:
+        super().__init__(paths, **options)
+        self._text_field = text_field
+
+    def _open_input_source(self, filesystem: Any, path: str, **_: Any) -> pa.NativeFile:
+        return filesystem.open_input_file(path)  # its end is read first
+
+    def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
+        whole, number = parquet.ParquetFile(f), 0
+        names = whole.schema_arrow.names
+        if self._text_field not in names:
+            raise Refusal(f"{path}: no field {self._text_field!r} among {', '.join(names[:8])}: say --text-field")
+        columns = [self._text_field, *({"id"} & {*names})]
+        for group in range(whole.num_row_groups):
+            for batch in whole.iter_batches(row_groups=[group], columns=columns):
+                rows = pa.table(batch)
+                yield rows.append_column("number", pa.array(range(number + 1, number + 1 + len(rows)), pa.int64()))
+                number += len(rows)
 
 
 def _numbered(read: list[bytes], before: int) -> pa.Table:

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 PATIENCE = 240.0
-MADE = documents.made(6_000)
+MADE = documents.made(3_000)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def cluster() -> Iterator[str]:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three files, in the order of their names."""
     folder = tmp_path_factory.mktemp("corpus")
-    for place, begin in enumerate(range(0, len(MADE), 2_000)):
-        documents.written(folder / f"{place}.jsonl", MADE[begin : begin + 2_000])
+    for place, begin in enumerate(range(0, len(MADE), 1_000)):
+        documents.written(folder / f"{place}.jsonl", MADE[begin : begin + 1_000])
     return folder
 
 
@@ -93,7 +93,7 @@ def test_two_nodes_answer_a_folder_of_json_lines_as_one_machine_does_and_in_its_
 ):
     done = scored(cluster, artifact, corpus, "--out", tmp_path / "answers.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "6,000 documents" in done.stderr
+    assert "3,000 documents" in done.stderr
     assert "by 2 workers" in done.stderr
     assert_same(answers(tmp_path / "answers.jsonl"), alone)
 
@@ -134,6 +134,7 @@ def test_parquet_is_read_and_written_at_a_uri(cluster, artifact, alone, tmp_path
     [
         ('{"text": "the goal"}\n\n{"text": 5}\n', [], 'a.jsonl, line 3 has no "text" that is a string'),
         ('{"text": "the goal"}\n', ["--device", "cuda"], "the cluster has no GPU"),
+        ('{"text": "the goal"}\n', ["--text-field", "body"], 'line 1 has no "body" that is a string'),
     ],
 )
 def test_what_cannot_be_scored_is_refused_in_one_sentence(cluster, artifact, tmp_path, content, options, why):
