@@ -11,6 +11,7 @@ RUN python -m venv --without-pip /opt/docket \
 COPY pyproject.toml README.md LICENSE docket.py ./
 COPY app app
 COPY model model
+COPY scoring scoring
 COPY training training
 RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock '.[otel]'
 

@@ -7,9 +7,11 @@ SEEDS ?= 1
 SERVING ?=
 METHODS ?=
 BIN := .venv/bin
+RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test clients lint format bench bench-accuracy bench-servers bench-overload bench-gpu bench-client lock
+.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-gpu \
+	bench-client bench-offline lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -82,6 +84,17 @@ bench-gpu: train
 bench-client: train
 	$(BIN)/python -m benchmarks.client $(ARTIFACT)
 
+.venv-ray/installed: pyproject.toml requirements-ray.lock
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
+	touch $@
+
+test-ray: .venv-ray/installed
+	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
+
+bench-offline: train .venv-ray/installed
+	$(BIN)/python -m benchmarks.offline
+
 bench-accuracy: .venv/bench
 	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
 
@@ -89,3 +102,6 @@ lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]' ./client
 	.venv/lock/bin/python -m pip freeze --exclude docket --exclude docket-client | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --constraint requirements.lock '.[ray]' $(RAY_TESTS)
+	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements-ray.lock

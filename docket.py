@@ -62,11 +62,17 @@ def _parser() -> argparse.ArgumentParser:
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
-    predict = commands.add_parser("predict", help="JSONL in, JSONL out, in order")
+    predict = commands.add_parser("predict", help="documents → answers, as lines of JSON or a Parquet file")
     predict.add_argument("artifact", type=Path, metavar="DIR")
-    predict.add_argument("file", nargs="?", default="-", metavar="FILE|-", help='{"text": …} a line; - is stdin')
+    predict.add_argument(
+        "file", nargs="?", default="-", metavar="FILE|-", help='a CORPUS; {"text": …} a line on stdin, if left out'
+    )
+    predict.add_argument("--out", metavar="FILE", help="a .jsonl or .parquet file: begun, it is gone on with")
+    predict.add_argument("--text-field", default="text", metavar="NAME")
     predict.add_argument("--top-k", type=_positive, metavar="N", help="only the N highest scores")
     predict.add_argument("--explain", action="store_true", help="each word's share of the answer")
+    predict.add_argument("--workers", type=_positive, default=0, metavar="N", help="processes; one a core, if left out")
+    predict.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: a cluster of machines")
     _device(predict)
     predict.set_defaults(run=_predict)
 
@@ -155,13 +161,22 @@ def _evaluate(asked: argparse.Namespace) -> None:
 
 
 def _predict(asked: argparse.Namespace) -> None:
-    from app.lines import predict
     from app.schemas import Options
-    from model.classifier import Classifier
+    from scoring import job
 
-    classifier = Classifier.load(asked.artifact, asked.device)
-    for line in predict(classifier, asked.file, Options(top_k=asked.top_k, explain=asked.explain)):
-        print(line, flush=True)
+    options = Options(top_k=asked.top_k, explain=asked.explain)
+    asked_for = (asked.artifact, asked.file, asked.out, asked.text_field, options, asked.device, asked.workers)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and notes how far it is
+    if asked.engine == "ray":
+        try:
+            from scoring import cluster
+        except ImportError as error:
+            raise Refusal(
+                f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine"
+            ) from None
+        cluster.run(job.Job(*asked_for))
+    else:
+        job.run(job.Job(*asked_for))
 
 
 def _serve(asked: argparse.Namespace) -> None:

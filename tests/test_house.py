@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOUSE = [
     *sorted(
-        path for room in ("app", "model", "training", "client/docket_client") for path in (ROOT / room).rglob("*.py")
+        path
+        for room in ("app", "model", "scoring", "training", "client/docket_client")
+        for path in (ROOT / room).rglob("*.py")
     ),
     ROOT / "docket.py",
 ]
@@ -40,9 +42,13 @@ def rooms(files: set[str]) -> set[str]:
 
 
 def test_app_and_training_import_model_and_never_each_other():
-    assert rooms(files_that_import("app")) <= {"app", "docket.py"}
-    assert rooms(files_that_import("training")) <= {"training", "docket.py"}
+    assert rooms(files_that_import("app")) <= {"app", "scoring", "docket.py"}
+    assert rooms(files_that_import("training")) <= {"training", "scoring", "docket.py"}
     assert {"app", "training"} <= rooms(files_that_import("model"))
+    assert rooms(files_that_import("scoring")) == {
+        "scoring",
+        "docket.py",
+    }  # it has training's readers and app's answers
     assert files_that_import("docket") == {"training/__main__.py"}  # which torchrun starts in docket train's place
 
 
@@ -64,8 +70,9 @@ def test_one_file_knows_how_a_state_lies_on_disk():
 
 @pytest.mark.parametrize(
     ("package", "room"),
-    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("structlog", "app"), ("httpx", "client")]
-    + [(package, "training") for package in ("sklearn", "scipy", "numpy", "pyarrow", "matplotlib", "rich")],
+    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("structlog", "app")]
+    + [("ray", "scoring"), ("httpx", "client")]
+    + [(package, "training") for package in ("sklearn", "scipy", "numpy", "matplotlib")],
 )
 def test_a_library_is_known_in_one_room(package, room):
     assert rooms(files_that_import(package)) == {room}
