@@ -68,6 +68,8 @@ class Watch:
             now = time.perf_counter()
             self._batcher.excuse(max(0.0, now - last - LOOK))  # where this look is late, everything is
             status, last = self.status, now
+            if status != before and status in RECOVERY:
+                log.warning("the network is %s: no new requests should be sent here", status)
             found, before = (found + 1 if status == before else 1), status
             if found > RECOVERY.get(status, math.inf):
                 await self._end(f"the network has been {status} for {found - 1} s")

@@ -148,6 +148,7 @@ def warn():
     while not getattr(logging, "_warnings_showwarning", None):
         time.sleep(0.01)
     warnings.warn("something is old")
+    logging.getLogger("library").warning("something is odd")
 
 if "serve" in sys.orig_argv:
     threading.Thread(target=warn, daemon=True).start()
@@ -167,8 +168,8 @@ def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
         assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}-1\r\n", refused)
         until(lambda: len(server.lines) == 3)
         found = {line["logger"]: line for line in lines(server)}
-    assert found.keys() == {"docket", "py.warnings", "uvicorn.error"}
-    assert found["uvicorn.error"]["level"] == found["py.warnings"]["level"] == "warning"
+    assert found.keys() == {"docket", "py.warnings", "library"}
+    assert found["library"]["level"] == found["py.warnings"]["level"] == "warning"
     assert "UserWarning: something is old" in found["py.warnings"]["event"]
 
 
