@@ -11,11 +11,12 @@ RUN python -m venv --without-pip /opt/docket \
 COPY pyproject.toml README.md LICENSE docket.py ./
 COPY app app
 COPY model model
+COPY scoring scoring
 COPY training training
-RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock .
+RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock '.[otel]'
 
 FROM build AS build-training
-RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock '.[training]'
+RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --constraint requirements.lock '.[otel,training]'
 
 FROM python:3.11-slim AS runtime
 RUN useradd --create-home --uid 10001 docket && install --directory --owner docket /artifacts
@@ -32,6 +33,7 @@ CMD ["train", "bbc-news", "--out", "/artifacts/docket"]
 FROM runtime AS service
 COPY --from=build /opt/docket /opt/docket
 EXPOSE 8000
+ENV DOCKET_LOG=json
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('DOCKET_PORT', '8000') + '/health', timeout=4)"]
+    CMD ["python", "-c", "import os, ssl, urllib.request as u; s = 's' * ('DOCKET_TLS_CERTIFICATE' in os.environ); u.urlopen(f'http{s}://127.0.0.1:' + os.environ.get('DOCKET_PORT', '8000') + '/health', timeout=4, context=ssl._create_unverified_context())"]
 CMD ["serve", "/artifacts/docket"]

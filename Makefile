@@ -7,16 +7,18 @@ SEEDS ?= 1
 SERVING ?=
 METHODS ?=
 BIN := .venv/bin
+RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test lint format bench bench-accuracy bench-servers bench-gpu chaos soak swaps sbom lock
+.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-gpu \
+	bench-client bench-offline chaos soak swaps sbom lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml requirements.lock
+.venv/installed: pyproject.toml client/pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel]' --editable ./client
 	touch $@
 
 $(ARTIFACT)/manifest.json: | .venv/installed
@@ -33,7 +35,15 @@ serve: install
 	$(BIN)/docket serve $(ARTIFACT) --port $(PORT)
 
 test: install lint
+	-$(MAKE) clients
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+.venv-clients/installed: tests/protocols/clients.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+clients: .venv-clients/installed
 
 lint: install
 	$(BIN)/ruff check .
@@ -62,7 +72,7 @@ format: install
 	$(BIN)/ruff format .
 
 .venv/bench: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,bench]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel,bench]' --editable ./client
 	touch $@
 
 .venv-bench/%/installed: benchmarks/servers/%.txt
@@ -79,13 +89,33 @@ bench-servers: .venv/bench
 	-$(MAKE) --keep-going $(RIVALS)
 	$(BIN)/python -m benchmarks.serving $(SERVING)
 
+bench-overload: .venv/bench
+	$(BIN)/python -m benchmarks.overload
+
 bench-gpu: train
 	$(BIN)/python -m benchmarks.gpu $(ARTIFACT)
+
+bench-client: train
+	$(BIN)/python -m benchmarks.client $(ARTIFACT)
+
+.venv-ray/installed: pyproject.toml requirements-ray.lock
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
+	touch $@
+
+test-ray: .venv-ray/installed
+	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
+
+bench-offline: train .venv-ray/installed
+	$(BIN)/python -m benchmarks.offline
 
 bench-accuracy: .venv/bench
 	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,bench]'
-	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements.lock
+	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]' ./client
+	.venv/lock/bin/python -m pip freeze --exclude docket --exclude docket-client | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --constraint requirements.lock '.[ray]' $(RAY_TESTS)
+	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements-ray.lock

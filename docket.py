@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, predict, serve, models."""
+"""The command line: train, evaluate, predict, serve, keys, models."""
 
 from __future__ import annotations
 
@@ -62,11 +62,17 @@ def _parser() -> argparse.ArgumentParser:
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
-    predict = commands.add_parser("predict", help="JSONL in, JSONL out, in order")
+    predict = commands.add_parser("predict", help="documents → answers, as lines of JSON or a Parquet file")
     predict.add_argument("artifact", type=Path, metavar="DIR")
-    predict.add_argument("file", nargs="?", default="-", metavar="FILE|-", help='{"text": …} a line; - is stdin')
+    predict.add_argument(
+        "file", nargs="?", default="-", metavar="FILE|-", help='a CORPUS; {"text": …} a line on stdin, if left out'
+    )
+    predict.add_argument("--out", metavar="FILE", help="a .jsonl or .parquet file: begun, it is gone on with")
+    predict.add_argument("--text-field", default="text", metavar="NAME")
     predict.add_argument("--top-k", type=_positive, metavar="N", help="only the N highest scores")
     predict.add_argument("--explain", action="store_true", help="each word's share of the answer")
+    predict.add_argument("--workers", type=_positive, default=0, metavar="N", help="processes; one a core, if left out")
+    predict.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: a cluster of machines")
     _device(predict)
     predict.set_defaults(run=_predict)
 
@@ -76,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, metavar="P")
     serve.add_argument("--workers", type=_positive, metavar="N")
     serve.set_defaults(run=_serve)
+
+    keys = commands.add_parser("keys", help="who may ask the service")
+    new = keys.add_subparsers(required=True, metavar="COMMAND").add_parser("new", help="make a key, and show it once")
+    new.add_argument("name", metavar="NAME", help="whose it is")
+    new.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where its line goes; stdout, if left out")
+    new.set_defaults(run=_new_key)
 
     models = commands.add_parser("models", help="versions side by side: which there are, and which is served")
     _models(models.add_subparsers(required=True, metavar="COMMAND"))
@@ -149,13 +161,22 @@ def _evaluate(asked: argparse.Namespace) -> None:
 
 
 def _predict(asked: argparse.Namespace) -> None:
-    from app.lines import predict
     from app.schemas import Options
-    from model.classifier import Classifier
+    from scoring import job
 
-    classifier = Classifier.load(asked.artifact, asked.device)
-    for line in predict(classifier, asked.file, Options(top_k=asked.top_k, explain=asked.explain)):
-        print(line, flush=True)
+    options = Options(top_k=asked.top_k, explain=asked.explain)
+    asked_for = (asked.artifact, asked.file, asked.out, asked.text_field, options, asked.device, asked.workers)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and notes how far it is
+    if asked.engine == "ray":
+        try:
+            from scoring import cluster
+        except ImportError as error:
+            raise Refusal(
+                f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine"
+            ) from None
+        cluster.run(job.Job(*asked_for))
+    else:
+        job.run(job.Job(*asked_for))
 
 
 def _serve(asked: argparse.Namespace) -> None:
@@ -163,6 +184,18 @@ def _serve(asked: argparse.Namespace) -> None:
     from app.settings import Settings
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
+
+
+def _new_key(asked: argparse.Namespace) -> None:
+    from app import keys
+
+    key, line = keys.make(asked.name)
+    if asked.file:
+        keys.append(asked.file, line)
+        print(f"{asked.file} has its hash, and nothing has the key itself: keep it now", file=sys.stderr)
+    print(key)
+    if not asked.file:
+        print(line)
 
 
 def _list(asked: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.errors import Crowded, TooSlow
 from app.wire import WireProtocol
@@ -10,13 +10,7 @@ from app.wire import WireProtocol
 if TYPE_CHECKING:
     import asyncio
 
-
-class Arrival(NamedTuple):
-    """How many ``connections`` at once; seconds until a request's ``head`` is whole, and from then its ``body``."""
-
-    connections: int
-    head: float
-    body: float
+    from app.settings import Settings
 
 
 class ArrivingProtocol(WireProtocol):
@@ -28,11 +22,12 @@ class ArrivingProtocol(WireProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection, or say that there are too many."""
         super().connection_made(transport)
-        self._limits: Arrival = self.app_state["arrival"]
+        settings: Settings = self.app_state["settings"]
+        self._seconds = {"head": settings.head_timeout, "body": settings.body_timeout}
         self._missing: str | None = None  # the part of a request that is not whole yet
-        self._late: asyncio.TimerHandle | None = self.loop.call_later(self._limits.head, self._pass_time)
-        if len(self.connections) > self._limits.connections:
-            self.refuse(Crowded(self._limits.connections))
+        self._late: asyncio.TimerHandle | None = self.loop.call_later(settings.head_timeout, self._pass_time)
+        if len(self.connections) > settings.connections:
+            self.refuse(Crowded(settings.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
@@ -43,7 +38,7 @@ class ArrivingProtocol(WireProtocol):
         """Read on, and wait for so long for what is still missing."""
         super().data_received(data)
         if self._missing and self._late is None and not self._refused:
-            self._late = self.loop.call_later(getattr(self._limits, self._missing), self._pass_time)
+            self._late = self.loop.call_later(self._seconds[self._missing], self._pass_time)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -76,12 +71,12 @@ class ArrivingProtocol(WireProtocol):
         self._late = None
         if self._refused:
             return  # it is known what is said in its turn
-        if self._missing is None:
-            self.transport.close()  # it was opened and left: there is nothing to answer to
+        if self._missing is None or (self._missing == "body" and self.cycle.response_complete):
+            self.transport.close()  # it was opened and left, or has its answer already
         elif self.flow.read_paused or self._answering():
-            self._late = self.loop.call_later(getattr(self._limits, self._missing), self._pass_time)
+            self._late = self.loop.call_later(self._seconds[self._missing], self._pass_time)
         else:
-            self.refuse(TooSlow(self._missing, getattr(self._limits, self._missing)))
+            self.refuse(TooSlow(self._missing, self._seconds[self._missing]))
 
     def _answering(self) -> bool:
         """Whether a request is at work, and the one that is missing is behind it."""

@@ -38,7 +38,8 @@ class Batcher(Generic[Item, Result]):
     """``async with Batcher(run, weigh, limits) as batcher: outcome = await batcher.submit(item)``.
 
     ``run`` returns as many results as it gets items, in their order, and is called in two threads; ``weigh`` is an
-    item's share of a batch; ``record`` is called with each batch's record.
+    item's share of a batch; ``record`` is called with each batch's record; ``probe`` is called in each thread where
+    nothing else has succeeded for a moment: it raises where ``run`` would, and returns the weight of what it has run.
     """
 
     def __init__(
@@ -47,14 +48,15 @@ class Batcher(Generic[Item, Result]):
         weigh: Callable[[Item], int],
         limits: Limits,
         record: Callable[[BatchRecord], None] = lambda record: None,
+        probe: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._run, self._deadline, self._record = run, limits.deadline, record
+        self._run, self._deadline, self._record, self._probe = run, limits.deadline, record, probe
         self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
         self._lanes: list[Lane[Item, Result]] = []
         self.draining = False
 
     async def __aenter__(self) -> Batcher[Item, Result]:
-        self._lanes = [Lane(self._queue, self._run, self._note, heavy=heavy) for heavy in (False, True)]
+        self._lanes = [Lane(self._queue, self._run, self._note, self._probe, heavy=heavy) for heavy in (False, True)]
         return self
 
     async def __aexit__(
@@ -71,8 +73,18 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def stuck(self) -> bool:
-        """Whether a batch at work has taken longer than anybody waits, or none will be taken up again."""
-        return any(lane.stuck(self._deadline) for lane in self._lanes)
+        """Whether a thread does not come back from what it is at, or no batch will be taken up again."""
+        return any(lane.stuck for lane in self._lanes)
+
+    @property
+    def error(self) -> Exception | None:
+        """What a probe raised, where nothing has succeeded since."""
+        return next((lane.pulse.error for lane in self._lanes if lane.pulse.error), None)
+
+    def excuse(self, seconds: float) -> None:
+        """Hold it against nobody that the whole process has stood still for so long."""
+        for lane in self._lanes:
+            lane.pulse.excuse(seconds)
 
     def check(self) -> None:
         """Raise what ``put`` would, so that nothing is spent on an item that is not taken in."""
@@ -133,9 +145,10 @@ class Batcher(Generic[Item, Result]):
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
         self._queue.went(weight, seconds)
         waited = tuple(begin - waiting.since for waiting in batch)
+        contexts = tuple(waiting.context for waiting in batch)
         left, self._queue.left = self._queue.left, 0
         try:
-            self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error))
+            self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error, contexts))
         except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
             log.exception("a hook on the batch record failed")
 

@@ -20,8 +20,12 @@ PLAIN = "identity"
 
 async def read(request: Request, kind: type[Model]) -> Model:
     """The body as ``kind``; raise ``NotJson``, ``InvalidBody`` or what the body's limit raises."""
-    _demand_json(request.headers.get("content-type", ""), request.headers.get("content-encoding", PLAIN))
-    body = await request.body()
+    demand_json(request)
+    return parse(await request.body(), kind)
+
+
+def parse(body: bytes, kind: type[Model]) -> Model:
+    """JSON as ``kind``; raise ``InvalidBody``."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -38,9 +42,17 @@ async def read(request: Request, kind: type[Model]) -> Model:
         raise InvalidBody("the body cannot be read as JSON in UTF-8: mend it") from None
 
 
-def _demand_json(content_type: str, coding: str) -> None:
+def demand_plain(request: Request) -> None:
+    """Raise ``NotJson`` for a body that is compressed."""
+    coding = request.headers.get("content-encoding", PLAIN)
     if coding.strip().lower() != PLAIN:
         raise NotJson(f"the body is compressed ({coding}): send it as it is, without the header content-encoding")
+
+
+def demand_json(request: Request) -> None:
+    """Raise ``NotJson`` for a body of another type, or that is compressed."""
+    demand_plain(request)
+    content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise NotJson(

@@ -7,13 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
+from structlog.contextvars import bound_contextvars
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.answers import server_timing
 from app.batcher import Draining
 from app.drain import PatientProtocol
-from app.errors import answer_to
+from app.errors import STATUS, answer_to
+from app.ids import HEADER
+from app.logs import answered
 from app.metrics import LEFT
 from app.plain import JSON, PATH, Plain
 from app.queue import QueueFull
@@ -23,12 +26,19 @@ from app.service import INLINE
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sized
+    from contextlib import AbstractContextManager
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from app.main import State
     from app.outcome import Outcome
     from app.versions import Read
+
+FULL = STATUS[QueueFull]
+HOLD = 1.0
+"""Seconds that nothing more is read from who was told 429. ``Retry-After`` says no less: who heeds it does not notice,
+and who does not costs nothing meanwhile, which is time for those that were let in.
+"""
 
 
 class InTurn(FlowControl):
@@ -71,12 +81,15 @@ class DirectProtocol(PatientProtocol):
         return state
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._most = min(INLINE, self._state["max_body"])
-        self._coming = Plain.of(cycle, self._most, self.loop.time())
-        if self._coming is None:
+        name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
+        cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
+        self._most = min(INLINE, self._state["settings"].max_body)
+        plain = None if self._state["settings"].traces else Plain.of(cycle, self._most, self.loop.time())
+        if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
         else:
-            self._go_on(self._coming)
+            self._coming = plain
+            self._go_on(plain)
 
     def on_body(self, body: bytes) -> None:
         """Give up on a body that is not small."""
@@ -94,7 +107,7 @@ class DirectProtocol(PatientProtocol):
         """Let go of the answer that nobody waits for."""
         super().connection_lost(exc)
         if self._coming is not None:
-            self._count(self._coming, LEFT)
+            self._note(self._coming, LEFT)
             self._coming = None
         if self._answer is not None:
             self._answer.cancel()
@@ -107,6 +120,13 @@ class DirectProtocol(PatientProtocol):
         if self._answer is not None:
             return self._answer.cancel()
         return super().give_up(status)
+
+    def _lets_in(self, cycle: RequestResponseCycle) -> bool:
+        keys = self._state["keys"]
+        if keys is None:
+            return True
+        name = cycle.scope["state"]["key"] = keys.name_of(cycle.scope["headers"])
+        return name is not None
 
     def _go_on(self, plain: Plain) -> None:
         """Answer the request if its body is whole, hand it over if it is too large, else wait for more."""
@@ -125,7 +145,7 @@ class DirectProtocol(PatientProtocol):
             self._answer = service.put(document.text, document, plain.until)
         except (QueueFull, Draining) as error:
             self._coming = None
-            self._tell(plain, *_refusal(error))
+            self._tell(plain, *_refusal(plain, error))
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)
         else:
@@ -141,7 +161,7 @@ class DirectProtocol(PatientProtocol):
         self._answer = None
         service = self._state["service"]
         if answer.cancelled():
-            self._count(plain, LEFT)
+            self._note(plain, LEFT)
             return
         try:
             outcome = answer.result()
@@ -149,12 +169,12 @@ class DirectProtocol(PatientProtocol):
             timing = (b"server-timing", server_timing(outcome.timing).encode())
             told = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body
         except Exception as error:  # whatever it is, its client is told, as by the application
-            told = _refusal(error)
+            told = _refusal(plain, error)
         self._tell(plain, *told)
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Count the request and send the response as uvicorn would; go on to the connection's next request."""
-        self._count(plain, str(status))
+        """Note the request and send the response as uvicorn would; go on to the connection's next request."""
+        self._note(plain, str(status))
         cycle = plain.cycle
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
@@ -166,11 +186,25 @@ class DirectProtocol(PatientProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+        if status == FULL and not self.pipeline:
+            self.flow.pause_reading()
+            self.loop.call_later(HOLD, self.flow.resume_reading)
 
-    def _count(self, plain: Plain, status: str) -> None:
-        self._state["service"].metrics.request(PATH, status, time.perf_counter() - plain.began)
+    def _note(self, plain: Plain, status: str) -> None:
+        """Count the request, and write its line where requests have one."""
+        seconds = time.perf_counter() - plain.began
+        self._state["service"].metrics.request(PATH, status, seconds)
+        if self._state["settings"].access_log:
+            with _of(plain):
+                answered("POST", PATH, status, seconds, plain.cycle.scope["state"].get("key"))
 
 
-def _refusal(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    response = answer_to(error)
+def _of(plain: Plain) -> AbstractContextManager[object]:
+    """What is logged meanwhile is the request's."""
+    return bound_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
+
+
+def _refusal(plain: Plain, error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    with _of(plain):
+        response = answer_to(error)
     return response.status_code, response.raw_headers, bytes(response.body)

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import Response
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException as FrameworkException
 from starlette.requests import ClientDisconnect
 
 from app.batcher import DeadlinePassed, Draining
+from app.keys import NoKey
 from app.queue import QueueFull
 from app.schemas import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI, Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Form = Callable[[Problem], dict[str, Any]]  # what another protocol says of a problem
 
 log = logging.getLogger("docket")
 
@@ -58,6 +62,13 @@ class NotJson(Exception):
     """A body of another content type, or compressed."""
 
 
+class NoAdmin(Exception):
+    """Something that only an operator may ask for, of a service that cannot tell who asks."""
+
+    def __init__(self) -> None:
+        super().__init__("a service without keys does this for nobody: name a file of them in DOCKET_API_KEYS_FILE")
+
+
 class Malformed(Exception):
     """A head that says what nobody can read."""
 
@@ -80,15 +91,22 @@ class Crowded(Exception):
         super().__init__(f"there are {most} connections already: close those that you do not use, and ask again")
 
 
+class NotServed(Exception):
+    """A model, or a version of it, that is not here."""
+
+
 class NotReady(Exception):
     """The service cannot answer now."""
 
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     Malformed: HTTPStatus.BAD_REQUEST,
+    NoKey: HTTPStatus.UNAUTHORIZED,
+    NoAdmin: HTTPStatus.FORBIDDEN,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     TooMuch: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NotServed: HTTPStatus.NOT_FOUND,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidBody: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -107,10 +125,31 @@ def install(app: FastAPI) -> None:
     app.add_middleware(Failures)
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Any = None) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Any = None) -> Told:
     """The failure as a response."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
-    return Response(body.model_dump_json(exclude_none=True), status, headers, media_type="application/problem+json")
+    return Told(Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors), headers)
+
+
+class Told(Response):
+    """A problem as a response; where another protocol is spoken it is sent in the form of that."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None) -> None:
+        super().__init__(problem.model_dump_json(exclude_none=True), problem.status, headers)
+        self._problem, self._own_headers = problem, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        said = self.under(scope["path"], scope["state"]["forms"])
+        await (super().__call__ if said is self else said)(scope, receive, send)
+
+    def under(self, path: str, forms: Mapping[str, Form]) -> Response:
+        """The same in the form that is spoken there, by ``forms`` of the paths that each protocol has for itself."""
+        form = next((form for prefix, form in forms.items() if f"{path}/".startswith(f"{prefix}/")), None)
+        if form is None:
+            return self
+        return Response(to_json(form(self._problem)), self.status_code, self._own_headers, "application/json")
 
 
 class Failures:
@@ -138,13 +177,18 @@ class Failures:
             await answer_to(error)(scope, receive, send)
 
 
-def answer_to(error: Exception) -> Response:
-    """A failure as the table has it; what has no row of its own is logged."""
+def answer_to(error: Exception) -> Told:
+    """A failure as the table has it; one that is the service's own (5xx) is logged, but for what a probe is told."""
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("a request failed", exc_info=error)
+        log.error("a request failed", exc_info=error, extra={"status": int(status)})
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReady):
+        grave = logging.INFO if isinstance(error, Draining) else logging.WARNING  # a rollout is no fault
+        log.log(grave, "a request got %d: %s", status, error, extra={"status": int(status)})
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}
+    if isinstance(error, NoKey):
+        headers["www-authenticate"] = "Bearer"
     if isinstance(error, Draining):
         headers["connection"] = "close"  # so that the next request finds a service that stays
     return problem(status, str(error), headers, getattr(error, "errors", None))

@@ -3,68 +3,109 @@
 from __future__ import annotations
 
 import gc
-from contextlib import asynccontextmanager
+import logging
+from contextlib import asynccontextmanager, nullcontext
 from importlib import metadata
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
-from app import errors
-from app.arrival import Arrival
+from app import door, errors, page
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
+from app.keys import Keys
+from app.logs import RequestLog
 from app.metrics import Metrics, RequestMetrics
+from app.protocols.dialects import speak
 from app.queue import Limits
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
 from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
+from app.watch import Watch
+from model.device import is_lost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from app.errors import Form
+    from app.outcome import BatchRecord
 
 
 class State(TypedDict):
-    """What a request finds: the service, the bytes that its body may have, and how it may arrive."""
+    """What a connection and a request find.
+
+    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``forms``: how a
+    failure is told under the paths of other protocols.
+    """
 
     service: Service
-    max_body: int
-    arrival: Arrival
+    settings: Settings
+    keys: Keys | None
+    look: Callable[[], None]
+    forms: Mapping[str, Form]
+    request_id: NotRequired[str]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
     metrics = Metrics(settings.shared_metrics)
+    traces = None
+    if settings.traces:
+        from app.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
+
+        traces = Tracing()
+
+    def note(record: BatchRecord) -> None:
+        metrics.batch(record)
+        if traces is not None:
+            traces.batch(record)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.timeout)
         async with (
+            traces or nullcontext(),
             Versions(settings.artifact, settings.device, metrics) as versions,
-            Batcher(predict, weigh, limits, metrics.batch) as batcher,
+            Batcher(predict, weigh, limits, note, versions.probe) as batcher,
+            Watch(batcher, is_lost) as watch,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
             gc.freeze()
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
                 sizes = Sizes(settings.max_documents, settings.max_characters)
-                service = Service(versions, batcher, metrics, sizes, settings.abstain_below)
-                arrival = Arrival(settings.connections, settings.head_timeout, settings.body_timeout)
-                yield {"service": service, "max_body": settings.max_body, "arrival": arrival}
+                service = Service(versions, batcher, watch, metrics, sizes, settings.abstain_below)
+                keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
+                yield {
+                    "service": service,
+                    "settings": settings,
+                    "keys": keys,
+                    "look": versions.look,
+                    "forms": forms,
+                }
 
     version = metadata.version("docket")
     app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
+    forms = speak(app, settings.protocols)
+    if settings.page:
+        app.include_router(page.router)
+    door.install(app, settings)
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
     app.add_middleware(RequestMetrics, metrics=metrics)
+    if traces is not None:
+        app.add_middleware(RequestSpans, tracing=traces)
+    app.add_middleware(RequestLog, access=settings.access_log)
     return app
 
 
 def from_environment() -> FastAPI:
     """What each worker process builds."""
+    logging.captureWarnings(True)  # else Python writes them past the log, in a form of its own
     return create_app(Settings.read())

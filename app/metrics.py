@@ -15,6 +15,7 @@ from model.profile import CONFIDENCES, LENGTHS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prometheus_client.samples import Sample
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.outcome import BatchRecord
@@ -99,6 +100,10 @@ class Metrics:
         """All of them, of all workers, in Prometheus' text format."""
         return generate_latest(self._read)
 
+    def samples(self) -> list[Sample]:
+        """The same as numbers."""
+        return [sample for metric in self._read.collect() for sample in metric.samples]
+
 
 class RequestMetrics:
     """ASGI middleware: counts and times each request by the path of its route, so that a stray path adds no series."""
@@ -121,5 +126,11 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, noted)
         finally:
-            path = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(path, scope.get("refused") or status or LEFT, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._metrics.request(route(scope), scope.get("refused") or status or LEFT, seconds)
+
+
+def route(scope: Scope) -> str:
+    """The path of a request's route, once it is answered; ``other`` where it has none."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path

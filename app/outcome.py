@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -26,7 +27,8 @@ class Outcome(NamedTuple, Generic[Result]):
 @dataclass(frozen=True)
 class BatchRecord:
     """What one batch came to; ``waited``: seconds that each item was in the queue; ``left``: items passed over before
-    it because nobody waited for them any more; ``waiting``: items in the queue when it was done.
+    it because nobody waited for them any more; ``waiting``: items in the queue when it was done; ``contexts``: in which
+    each item came, for hooks that left something there.
     """
 
     items: int
@@ -36,3 +38,4 @@ class BatchRecord:
     left: int
     waiting: int
     error: Exception | None
+    contexts: tuple[Context, ...]

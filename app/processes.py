@@ -5,23 +5,21 @@ Left to accept for themselves, processes take what they wake up for: of 64 conne
 
 from __future__ import annotations
 
-import fcntl
-import os
+import logging
 import signal
 import socket
 import sys
-import termios
 import threading
 import time
-from array import array
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import connection, forkserver, get_context
 from typing import TYPE_CHECKING
 
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
 from app.drain import LINGER
-from app.receiver import READY, receive
+from app.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+log = logging.getLogger("docket")
 PULSE = 0.1
 """Seconds between two looks at whether to go on."""
 
@@ -39,69 +38,10 @@ def prepare() -> None:
     forkserver.ensure_running()
 
 
-class Process:
-    """One of them, and this end of the channel through which it gets its connections."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        self._channel, theirs = socket.socketpair()
-        self._channel.setblocking(False)
-        self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
-        self._process.start()
-        theirs.close()
-        self._ready = False
-        self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
-
-    @property
-    def code(self) -> int | None:
-        """What it has ended with."""
-        return self._process.exitcode
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has started."""
-        with suppress(OSError):  # it has not said so yet, or has ended
-            self._ready = self._ready or self._channel.recv(len(READY)) == READY
-        return self._ready
-
-    @property
-    def behind(self) -> int:
-        """0 where it has taken in all connections that it was given; more, the more it has not."""
-        unread = array("i", [0])
-        try:
-            fcntl.ioctl(self._channel, termios.TIOCOUTQ, unread)
-        except OSError:  # it has ended
-            return sys.maxsize
-        return unread[0]
-
-    def look(self) -> bool:
-        """Have it look for another version; not yet where it has not started, since it may have read the one before."""
-        ready = self.ready
-        if ready and self.pid is not None and self.code is None:
-            os.kill(self.pid, signal.SIGHUP)
-        return ready
-
-    def give(self, own: socket.socket) -> bool:
-        """Hand a connection over; False where it has ended, or there is no room for more."""
-        try:
-            return socket.send_fds(self._channel, [b"."], [own.fileno()]) == 1
-        except OSError:
-            return False
-
-    def give_no_more(self) -> None:
-        """Say that no connection is on its way."""
-        with suppress(OSError):  # it has ended
-            self._channel.shutdown(socket.SHUT_WR)
-
-    def bury(self) -> None:
-        """Wait for its end."""
-        self._process.join()
-        self._channel.close()
-
-
 class Processes:
     """``run`` serves with as many as ``config`` says until SIGTERM or SIGINT; a second signal is handed on.
 
-    SIGHUP has each of them look for another version, and ends none.
+    SIGHUP, or one of them that asks for it, has each look for another version, and ends none.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
@@ -140,8 +80,8 @@ class Processes:
         self._look = True
 
     def _tell_to_look(self) -> None:
-        """Tell all that run when SIGHUP has come, each once it is ready; one that is started later reads it anyway."""
-        if self._look:
+        """Tell all that run when it is asked for, each once it is ready; one that is started later reads it anyway."""
+        if any(process.asks() for process in self._all) or self._look:
             self._look, self._untold = False, list(self._all)
         self._untold = [process for process in self._untold if process in self._all and not process.look()]
 
@@ -156,9 +96,11 @@ class Processes:
                 continue
             if process.code == STARTUP_FAILURE:
                 return STARTUP_FAILURE
-            sys.stderr.write(f"docket: process {process.pid} ended with {process.code}, another takes its place\n")
+            ended = {"ended": process.pid, "code": process.code}
+            log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)
             process.bury()
+            mark_process_dead(process.pid)  # no document waits there any more
         return 0
 
     def _deal(self) -> None:
@@ -184,10 +126,10 @@ class Processes:
             process.give_no_more()
 
     def _given(self, own: socket.socket, turn: int) -> bool:
-        """Whether a process has got it: the next in turn, or one that is less behind."""
+        """Whether a process has got it: the next in turn, or one that is well or less behind."""
         place = turn % len(self._all)
         in_turn = self._all[place:] + self._all[:place]
-        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.behind))
+        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.busy))
 
 
 @contextmanager

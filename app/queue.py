@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
@@ -36,12 +37,13 @@ class Limits:
 
 
 class Waiting(NamedTuple, Generic[Item, Result]):
-    """An item, its share of a batch, the future that its caller awaits and when it came."""
+    """An item, its share of a batch, the future that its caller awaits, when it came and in which context."""
 
     item: Item
     weight: int
     answer: asyncio.Future[Result]
     since: float
+    context: Context
 
 
 class Line(Generic[Item, Result]):
@@ -80,7 +82,7 @@ class Queue(Generic[Item, Result]):
     def put(self, item: Item) -> asyncio.Future[Result]:
         """Let the item wait; the future is its answer's."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(item, self._weigh(item), answer, time.perf_counter())
+        waiting = Waiting(item, self._weigh(item), answer, time.perf_counter(), copy_context())
         line = self._light if waiting.weight <= self._limits.batch else self._heavy
         line.items.append(waiting)
         line.some.set()

@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
+from app import tls
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.main import State
+
 READY = b"!"
-"""What says through the channel that it has started, and SIGHUP has it look for another version."""
+"""What says through the channel that it has started, and SIGHUP has it look for another version; or is well again."""
+UNWELL = b"~"
+"""What says that its network fails or is stuck: connections are better given to another."""
+LOOK = b"?"
+"""What says that all processes are to look for another version."""
 AT_ONCE = 64
 """Connections taken in before those are looked after that are there."""
 PATIENCE = 1.0
@@ -47,10 +55,20 @@ class Receiver(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
+        self._tls = tls.of_a_connection(self.config.ssl, self.lifespan.state["settings"].head_timeout)
+        self._look, self.lifespan.state["look"] = self.lifespan.state["look"], self._have_all_look
         asyncio.get_running_loop().add_reader(self._channel, self._take_in)
-        if not self.should_exit:
+        self._said = b""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say how it does, where that has changed."""
+        state = cast("State", self.lifespan.state)
+        says = READY if state["service"].watch.status == "ok" else UNWELL
+        if says != self._said:
             with contextlib.suppress(OSError):  # nobody is there any more, which the reader finds too
-                self._channel.send(READY)
+                self._channel.send(says)
+            self._said = says
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take in what is on its way, then end as uvicorn does."""
@@ -59,8 +77,16 @@ class Receiver(uvicorn.Server):
                 await self._no_more.wait()
         asyncio.get_running_loop().remove_reader(self._channel)
         if self._coming:
-            await asyncio.wait(self._coming)
+            _, silent = await asyncio.wait(self._coming, timeout=PATIENCE)
+            for task in silent:
+                task.cancel()  # it has not even shaken hands
         await super().shutdown([self._channel])
+
+    def _have_all_look(self) -> None:
+        """Look for another version, and ask for SIGHUP, which has all of them look."""
+        self._look()
+        with contextlib.suppress(OSError):  # nobody is there any more
+            self._channel.send(LOOK)
 
     def _take_in(self) -> None:
         for _ in range(AT_ONCE):
@@ -84,4 +110,4 @@ class Receiver(uvicorn.Server):
         with contextlib.suppress(OSError):  # it has gone already
             own.setblocking(False)
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, own)
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, own, **self._tls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from pydantic_core import to_json
 from app import deadline
 from app.answers import Answer, Answers, server_timing
 from app.body import read
-from app.errors import NotReady
-from app.schemas import Batch, Document, Health, Problem
+from app.card import Card, card
+from app.errors import NoAdmin, NotReady
+from app.schemas import Batch, Document, Health, Looking, Problem
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -38,6 +40,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     )
 }
 router = APIRouter()
+log = logging.getLogger("docket")
 
 
 def _takes(body: type[BaseModel]) -> dict[str, Any]:
@@ -58,23 +61,30 @@ def _takes(body: type[BaseModel]) -> dict[str, Any]:
 @router.post("/predict", openapi_extra=_takes(Document), responses=_FAILURES, response_model=Answer)
 async def predict(request: Request) -> Response:
     """What one document is about."""
-    until = _until(request)
+    service, until = let_in(request)
     document = await read(request, Document)
-    return _json(*await _service(request).answer(document.text, document, until))
+    return _json(*await service.answer(document.text, document, until))
 
 
 @router.post("/predict/batch", openapi_extra=_takes(Batch), responses=_FAILURES, response_model=Answers)
 async def predict_batch(request: Request) -> Response:
     """What each of many documents is about; a bad one has an ``error`` in its place, and the others their answers."""
-    until = _until(request)
+    service, until = let_in(request)
     batch = await read(request, Batch)
-    return _json(*await _service(request).answer_all(batch.documents, batch, until))
+    return _json(*await service.answer_all(batch.documents, batch, until))
+
+
+@router.get("/model")
+def model(request: Request) -> Card:
+    """What network is served, how well it did on documents that it never saw, and how live ones differ."""
+    service = _service(request)
+    return card(service.versions.current, service.metrics)
 
 
 @router.get("/health", responses={503: _FAILURES[503]})
 @router.get("/health/ready", responses={503: _FAILURES[503]})
 async def ready(request: Request) -> Health:
-    """Whether to send requests here: 503 while it drains or when the network does not come back."""
+    """Whether to send requests here: 503 while it drains, and when the network fails or does not come back."""
     health = _service(request).health()
     if health.status != "ok":
         raise NotReady(f"the service is {health.status}: send requests elsewhere")
@@ -83,10 +93,10 @@ async def ready(request: Request) -> Health:
 
 @router.get("/health/live", responses={503: _FAILURES[503]})
 async def live(request: Request) -> Health:
-    """Whether to let the process live: 503 when the network does not come back. Load and draining do not count."""
+    """Whether to let the process live: 503 when it has given itself up. Whatever may pass does not count."""
     health = _service(request).health()
-    if health.status == "stuck":
-        raise NotReady("the network has not come back from a batch: restart this process")
+    if health.status == "ending":
+        raise NotReady("the network does not come back: this process ends, and another must take its place")
     return health
 
 
@@ -96,13 +106,34 @@ async def metrics(request: Request) -> Response:
     return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
+@router.post(
+    "/admin/reload",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={403: {"description": HTTPStatus.FORBIDDEN.phrase, "content": _PROBLEM}},
+)
+async def reload(request: Request) -> Looking:
+    """Have every worker look for another version at once; ``/health`` says under ``reload`` what came of it.
+
+    Only for who has a key: 403 where the service has none.
+    """
+    if request.state.keys is None:
+        raise NoAdmin
+    log.warning("another version is looked for, as %s asks", request.state.key)
+    request.state.look()
+    said = "every worker looks for another version: GET /health says under reload what came of it"
+    return Looking(detail=said, version=_service(request).health().version)
+
+
 def _service(request: Request) -> Service:
     service: Service = request.state.service
     return service
 
 
-def _until(request: Request) -> float:
-    return deadline.until(request.headers.get(deadline.HEADER), asyncio.get_running_loop().time())
+def let_in(request: Request) -> tuple[Service, float]:
+    """The service, and until when the client waits; raise what ``Batcher.check`` does before the body is read."""
+    service, now = _service(request), asyncio.get_running_loop().time()
+    service.batcher.check()
+    return service, deadline.until(request.headers.get(deadline.HEADER), now)
 
 
 def _json(answer: Answer | Answers, timing: Timing | None) -> Response:

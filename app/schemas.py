@@ -28,14 +28,17 @@ def _whole_number(given: Any) -> Any:
 
 
 SAID = {"minLength": 1, "pattern": r"\S"}  # of a text, to those who read the API's description
-Text = Annotated[str, AfterValidator(_whole), AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
+Whole = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[Whole, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What takes nothing for something else, and no field that nobody knows."""
+
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class Options(_Strict):
+class Options(Strict):
     """What to answer beside the label."""
 
     top_k: Annotated[
@@ -61,10 +64,10 @@ class Document(Options):
     text: Annotated[Text, Field(description="the whole text; nothing of it is cut off")]
 
 
-class BatchDocument(_Strict):
+class BatchDocument(Strict):
     """One document of a batch; ``id`` comes back with its answer."""
 
-    id: Annotated[str, AfterValidator(_whole)] | int | None = None
+    id: Whole | int | None = None
     text: Text
 
 
@@ -88,6 +91,13 @@ class Health(BaseModel):
     labels: int
     waiting: int
     reload: str
+
+
+class Looking(BaseModel):
+    """What is done about another version, and the one that answers until then."""
+
+    detail: str
+    version: str
 
 
 class Problem(BaseModel):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
 
+from app import keys, logs, tls
 from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
 from model.refusal import Refusal
@@ -22,12 +23,18 @@ except ImportError:  # not on Windows
 
 BESIDE = 256
 """Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""
+log = logging.getLogger("docket")
 
 
 def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
+    if settings.api_keys_file is not None:
+        keys.check(settings.api_keys_file)
+    tls.check(settings)
     settings.write()
     _allow_files(settings.connections)
+    if settings.traces:
+        _demand_opentelemetry()
     with ExitStack() as stack:
         if settings.workers != 1:
             from app.processes import Processes, prepare  # Unix alone has what they need
@@ -48,13 +55,16 @@ def serve(settings: Settings) -> None:
             workers=workers,
             http=DirectProtocol,
             proxy_headers=False,  # nothing here asks who the client is
+            log_config=logs.config(settings.log),
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=max(1, int(settings.grace)),
+            **tls.options(settings),
         )
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        with_ = f"with {workers} worker{'s' if workers > 1 else ''}"
-        sys.stderr.write(f"docket: serving {settings.artifact} ({version}) on {address} {with_}\n")
+        address = f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        said = {"artifact": str(settings.artifact), "version": version, "address": address, "workers": workers}
+        many = "s" if workers > 1 else ""
+        log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
             Processes(config, listener).run()
         else:
@@ -62,7 +72,7 @@ def serve(settings: Settings) -> None:
                 signal.signal(number, lambda number, frame: None)
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
-            uvicorn.Server(config).run(sockets=[listener])
+            tls.Server(config).run(sockets=[listener])
 
 
 def _allow_files(connections: int) -> None:
@@ -78,6 +88,15 @@ def _allow_files(connections: int) -> None:
         )
     if resource.RLIM_INFINITY != soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _demand_opentelemetry() -> None:
+    try:
+        import app.tracing  # noqa: F401  # here a sentence can still say what is missing
+    except ImportError as error:
+        raise Refusal(
+            "DOCKET_TRACES=true needs OpenTelemetry, which is not installed: pip install 'docket[otel]'"
+        ) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.outcome import Outcome, Timing
     from app.sizes import Sizes
     from app.versions import Read, Versions
+    from app.watch import Watch
     from model.classifier import Classifier, Prediction
 
 INLINE = 1 << 16
@@ -33,17 +35,18 @@ class Service:
         self,
         versions: Versions,
         batcher: Batcher[Bound, Read],
+        watch: Watch,
         metrics: Metrics,
         sizes: Sizes,
         abstain_below: float = 0.0,
     ) -> None:
-        self.versions, self.batcher, self.metrics, self._abstain_below = versions, batcher, metrics, abstain_below
-        self._sizes = sizes
+        self.versions, self.batcher, self.watch, self.metrics = versions, batcher, watch, metrics
+        self.sizes, self._abstain_below = sizes, abstain_below
 
     def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
         self.batcher.check()
-        self._sizes.check(text)
+        self.sizes.check(text)
         classifier = self.versions.current
         return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)), until)
 
@@ -56,10 +59,11 @@ class Service:
     async def answer(self, text: str, asked: Options, until: float) -> tuple[Answer, Timing]:
         """One document's answer and its timing; raises ``TooMuch`` and what ``Batcher.submit`` raises."""
         self.batcher.check()
-        self._sizes.check(text)
-        (item,) = await _encode(self.versions.current, [text], asked)
+        self.sizes.check(text)
+        (item,) = await self._encode(self.versions.current, [text], asked)
         outcome = await self.batcher.submit(item, until)
-        return self.said(outcome, text, asked), outcome.timing
+        told = partial(self.said, outcome, text, asked)
+        return await asyncio.to_thread(told) if asked.explain and len(text) > INLINE else told(), outcome.timing
 
     async def answer_all(self, documents: Sequence[Any], asked: Options, until: float) -> tuple[Answers, Timing | None]:
         """One result for each document, in order, and the longest timing; an invalid one has its error for a result.
@@ -67,22 +71,32 @@ class Service:
         Raises ``TooMuch`` and what ``Batcher.submit_all`` raises: all documents are taken in, or none.
         """
         self.batcher.check()
-        self._sizes.check_all(documents)
+        self.sizes.check_all(len(documents))
         options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
         read = [self._within(read_document(document)) for document in documents]
-        items = await _encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
+        items = await self._encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
         outcomes = await self.batcher.submit_all(items, until)
         for outcome in outcomes:
             self.metrics.prediction(outcome.result.prediction)
         longest = max((outcome.timing for outcome in outcomes), key=lambda it: it.waited + it.seconds, default=None)
-        answered = results(read, [outcome.result.prediction for outcome in outcomes], classifier, options)
+        told = partial(results, read, [outcome.result.prediction for outcome in outcomes], classifier, options)
+        answered = await asyncio.to_thread(told) if options.explain else told()
         return {"results": answered, "version": classifier.version}, longest
+
+    async def _encode(self, classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
+        def encode() -> list[Bound]:
+            return [Bound(classifier, classifier.encode(text, options.explain)) for text in texts]
+
+        items = encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
+        if options.explain:
+            self.sizes.check_explained(sum(item.encoding.words for item in items))
+        return items
 
     def _within(self, each: BatchDocument | BatchError) -> BatchDocument | BatchError:
         """The same, or its error where it is too long."""
         if isinstance(each, BatchDocument):
             try:
-                self._sizes.check(each.text)
+                self.sizes.check(each.text)
             except TooMuch as error:
                 return {"error": str(error)} if each.id is None else {"error": str(error), "id": each.id}
         return each
@@ -91,20 +105,13 @@ class Service:
         """How it does."""
         classifier = self.versions.current
         return Health(
-            status="stuck" if self.batcher.stuck else "draining" if self.batcher.draining else "ok",
+            status=self.watch.status,
             version=classifier.version,
             device=classifier.device,
             labels=len(classifier.labels),
             waiting=self.batcher.waiting,
             reload=self.versions.reload,
         )
-
-
-async def _encode(classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
-    def encode() -> list[Bound]:
-        return [Bound(classifier, classifier.encode(text, options.explain)) for text in texts]
-
-    return encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
 
 
 def read_document(document: Any) -> BatchDocument | BatchError:

@@ -44,7 +44,27 @@ class Settings(BaseModel):
         float, Field(gt=0, description="seconds until a waiting request gets 504; sooner by X-Request-Timeout")
     ] = 30.0
     abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
+    protocols: Annotated[
+        str,
+        Field(
+            pattern="^(none|all|(oip|hf|tei)(,(oip|hf|tei))*)$",
+            description="others to speak: all, or some of oip,hf,tei",
+        ),
+    ] = "none"
+    page: Annotated[bool, Field(description="whether / is the page for people; the API is there in any case")] = True
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
+    api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
+    open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False
+    open_docs: Annotated[bool, Field(description="where there are keys: /docs and /openapi.json ask for none")] = False
+    tls_certificate: Annotated[Path | None, Field(description="a chain in PEM, for HTTPS; without it HTTP")] = None
+    tls_key: Annotated[Path | None, Field(description="the certificate's key, in PEM")] = None
+    log: Annotated[
+        Literal["text", "json"], Field(description="lines on stderr: a sentence each, or a JSON object each")
+    ] = "text"
+    access_log: Annotated[bool, Field(description="a line for each request, without its text")] = False
+    traces: Annotated[
+        bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs docket[otel]")
+    ] = False
 
     @classmethod
     def read(cls, **options: Any) -> Settings:
@@ -69,7 +89,8 @@ class Settings(BaseModel):
     def write(self) -> None:
         """Put the settings into the environment, where worker processes read them."""
         for name, value in self.model_dump(mode="json").items():
-            os.environ[PREFIX + name.upper()] = str(value)
+            if value is not None:  # which no variable can say
+                os.environ[PREFIX + name.upper()] = str(value)
 
 
 def share_metrics(folder: Path) -> None:

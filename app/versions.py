@@ -30,6 +30,8 @@ LOOK = 1.0
 """Seconds between two looks at which version is current: each worker looks for itself, and one ``stat`` is cheap."""
 AGAIN = 60.0
 """Seconds until what was refused is tried again: a copy under way may have ended, a shared folder shows what it has."""
+PROBE = "probe " * 256
+"""What a probe reads: enough words to tell what one of them costs, in 1 ms."""
 log = logging.getLogger("docket")
 
 
@@ -92,7 +94,16 @@ class Versions:
 
     def look(self) -> None:
         """Look now, and try again what was refused; for an artifact alone this is the only way to its successor."""
+        self.reload = "loading"  # so that whoever asked and reads health next is not told of what was before
         self._asked.set()
+
+    def probe(self) -> int:
+        """Have the current network read a document of ours, uncounted; its weight. Raise where it gives no answer."""
+        item = Bound(self.current, self.current.encode(PROBE))
+        (read,) = predict([item])
+        if not 0 <= read.prediction.score <= 1:
+            raise ArithmeticError(f"the network gives a score of {read.prediction.score}")
+        return weigh(item)
 
     def _first(self) -> Classifier:
         """The current version; where that is refused the one before, so that a worker can be replaced meanwhile."""
@@ -124,7 +135,8 @@ class Versions:
             self._refuse(error)
             return
         if isinstance(following, Classifier):
-            log.warning("version %s is served in place of %s", following.version, self.current.version)
+            taken = {"version": following.version, "before": self.current.version}
+            log.info("version %(version)s is served in place of %(before)s", taken, extra=taken)
             self.current = following
             self._metrics.reference.show(following)
             self._metrics.reloads.labels("taken").inc()

@@ -8,6 +8,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import HeadTooLarge, Malformed, answer_to
+from app.ids import HEADER, RequestIds
 
 MOST = 1 << 16
 """Bytes of a head, and of what is in no body; the parser keeps them, however many come."""
@@ -27,6 +28,7 @@ class WireProtocol(HttpToolsProtocol):
         self._headed = 0  # bytes since the last that were of a body, or ended a request
         self._refused = False
         self._in_turn: Exception | None = None  # what the last request is refused with, once its turn has come
+        self._ids = RequestIds()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless there is nothing more to say."""
@@ -70,9 +72,11 @@ class WireProtocol(HttpToolsProtocol):
     def refuse(self, error: Exception) -> None:
         """Answer with a failure in place of what has not been answered yet, and close the connection."""
         self._refused, self._in_turn = True, None
-        response = answer_to(error)
+        told, asked = answer_to(error), self.cycle is not None and not self.cycle.response_complete
+        response = told.under(self.cycle.scope["path"], self.app_state["forms"]) if asked else told
         status = response.status_code
-        headers = (*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close"))
+        own = (HEADER, self._ids.of(self.headers or ()).encode())
+        headers = (*self.server_state.default_headers, *response.raw_headers, own, (b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
         if not self.give_up(str(status)):

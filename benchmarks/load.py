@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from model.refusal import Refusal
 
-SCRIPT = Path(__file__).parent / "posts.lua"
+HERE = Path(__file__).parent
 PATIENCE = 10
 """Seconds until wrk counts a request as lost, and that it may take longer than it was told to."""
 
@@ -40,14 +40,15 @@ def check_wrk() -> None:
         raise Refusal("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
 
 
-def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> Report:
+def post(port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float | None = None) -> Report:
     """Post the lines of ``bodies`` to ``path``: each connection its next as soon as it has an answer.
 
-    Raises ``OSError`` where wrk cannot.
+    ``rate``: so many a second instead, in all, as far as a connection is free. Raises ``OSError`` where wrk cannot.
     """
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--timeout", f"{PATIENCE}s", "--script", str(SCRIPT), f"http://127.0.0.1:{port}", "--"]
-    command += [str(bodies), path]
+    script, paced = ("posts.lua", []) if rate is None else ("paced.lua", [str(rate)])
+    command += ["--timeout", f"{PATIENCE}s", "--script", str(HERE / script), f"http://127.0.0.1:{port}", "--"]
+    command += [str(bodies), path, *paced]
     run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=False)
     if run.returncode:
         raise OSError(f"wrk says: {(run.stderr or run.stdout).strip()[:200]}")

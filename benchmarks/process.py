@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 READY, GRACE = 180.0, 15.0
@@ -79,10 +79,15 @@ class Tree(NamedTuple):
 
 
 @contextmanager
-def serving(python: Path, module: str, artifact: Path, path: str, body: bytes) -> Iterator[Tree]:
-    """``python -m module artifact port``, from the moment when it answers ``body`` on; raises ``NotReady``."""
+def serving(
+    python: Path, module: str, artifact: Path, path: str, body: bytes, settings: Mapping[str, str] | None = None
+) -> Iterator[Tree]:
+    """``python -m module artifact port``, from the moment when it answers ``body`` on; raises ``NotReady``.
+
+    ``settings``: variables of its environment.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        own = {"OMP_NUM_THREADS": "1", "TMPDIR": folder}
+        own = {"OMP_NUM_THREADS": "1", "TMPDIR": folder, **(settings or {})}
         port, log = free_port(), Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(

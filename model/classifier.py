@@ -61,7 +61,7 @@ class Classifier:
         self.labels, self.version, self.device = artifact.vocabulary.labels, artifact.version, device.type
         self.encode, self.places = artifact.vocabulary.encode, artifact.vocabulary.places
         self.threshold, self.profile = artifact.calibration.threshold, artifact.profile
-        self.golden = artifact.golden
+        self.golden, self.manifest = artifact.golden, artifact.manifest
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", threads: int | None = None) -> Classifier:

@@ -30,6 +30,11 @@ def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
     return torch.device(name, number) if name == "cuda" else torch.device(name)
 
 
+def is_lost(error: Exception) -> bool:
+    """Whether the GPU has failed in a way that only another process mends; a lack of memory passes."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error) and "out of memory" not in str(error)
+
+
 def use_threads(threads: int) -> None:
     """How many cores a product may take, in the whole process."""
     torch.set_num_threads(threads)

@@ -2,13 +2,18 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 HOUSE = [
-    *sorted(path for room in ("app", "model", "training") for path in (ROOT / room).rglob("*.py")),
+    *sorted(
+        path
+        for room in ("app", "model", "scoring", "training", "client/docket_client")
+        for path in (ROOT / room).rglob("*.py")
+    ),
     ROOT / "docket.py",
 ]
 
@@ -37,10 +42,22 @@ def rooms(files: set[str]) -> set[str]:
 
 
 def test_app_and_training_import_model_and_never_each_other():
-    assert rooms(files_that_import("app")) <= {"app", "docket.py"}
-    assert rooms(files_that_import("training")) <= {"training", "docket.py"}
+    assert rooms(files_that_import("app")) <= {"app", "scoring", "docket.py"}
+    assert rooms(files_that_import("training")) <= {"training", "scoring", "docket.py"}
     assert {"app", "training"} <= rooms(files_that_import("model"))
+    assert rooms(files_that_import("scoring")) == {
+        "scoring",
+        "docket.py",
+    }  # it has training's readers and app's answers
     assert files_that_import("docket") == {"training/__main__.py"}  # which torchrun starts in docket train's place
+
+
+def test_the_client_knows_nothing_of_the_house():
+    """It is installed where the service is not."""
+    allowed = {"docket_client", "httpx", "pydantic", "stamina", "typing_extensions", *sys.stdlib_module_names}
+    for path in (ROOT / "client").rglob("*.py"):
+        assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+    assert rooms(files_that_import("docket_client")) == {"client"}
 
 
 def test_one_file_knows_of_other_processes():
@@ -53,11 +70,16 @@ def test_one_file_knows_how_a_state_lies_on_disk():
 
 @pytest.mark.parametrize(
     ("package", "room"),
-    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("pydantic", "app")]
-    + [(package, "training") for package in ("sklearn", "scipy", "numpy", "pyarrow", "matplotlib", "rich")],
+    [("fastapi", "app"), ("uvicorn", "app"), ("prometheus_client", "app"), ("structlog", "app")]
+    + [("ray", "scoring"), ("httpx", "client")]
+    + [(package, "training") for package in ("sklearn", "scipy", "numpy", "matplotlib")],
 )
 def test_a_library_is_known_in_one_room(package, room):
     assert rooms(files_that_import(package)) == {room}
+
+
+def test_pydantic_is_known_where_there_is_http():
+    assert rooms(files_that_import("pydantic")) == {"app", "client"}
 
 
 def test_the_service_does_not_know_torch():
@@ -65,9 +87,13 @@ def test_the_service_does_not_know_torch():
 
 
 def test_model_needs_torch_and_the_standard_library_alone():
-    allowed = {"torch", "model", "__future__", *__import__("sys").stdlib_module_names}
+    allowed = {"torch", "model", "__future__", *sys.stdlib_module_names}
     for path in (ROOT / "model").glob("*.py"):
         assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+
+
+def test_one_file_knows_of_spans():
+    assert files_that_import("opentelemetry") == {"app/tracing.py"}
 
 
 def test_one_file_knows_torch_jit():

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import math
 import zlib
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from model.refusal import Refusal
 from training import rows
 from training.documents import Documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
 KINDS = (".jsonl", ".csv", ".tsv", ".parquet")
 PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+Watch = Callable[[IO[bytes]], None]
 
 
 def read(path: Path, text_field: str, label_field: str) -> Documents:
@@ -27,9 +31,9 @@ def read(path: Path, text_field: str, label_field: str) -> Documents:
     if not path.is_file():
         raise Refusal(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
     documents = Documents([], [])
-    for where, record in _rows(path, (text_field, label_field)):
-        documents.texts.append(_value(record, text_field, f"{path}, {where}"))
-        documents.labels.append(_value(record, label_field, f"{path}, {where}").strip())
+    for where, record in rows_of(path, (text_field, label_field)):
+        documents.texts.append(value(record, text_field, f"{path}, {where}"))
+        documents.labels.append(value(record, label_field, f"{path}, {where}").strip())
         if not documents.labels[-1]:
             raise Refusal(f"{path}, {where}: the label is empty: fill it in or take the row out")
     if not documents.texts:
@@ -37,35 +41,61 @@ def read(path: Path, text_field: str, label_field: str) -> Documents:
     return documents
 
 
-def _rows(path: Path, fields: tuple[str, str]) -> Iterator[rows.Row]:
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    packed = suffixes.pop() if suffixes and suffixes[-1] in PACKED else ""
-    kind = suffixes[-1] if suffixes else ""
+def rows_of(
+    path: Path, fields: Sequence[str], also: Sequence[str] = (), watch: Watch | None = None
+) -> Iterator[rows.Row]:
+    """A file's rows, read as they are asked for, with ``fields`` and, where it has them, those of ``also``."""
+    kind = kind_of(path)
     if kind not in KINDS:
         raise Refusal(
             f"{path} is of no kind that can be read: make it {', '.join(KINDS)}, or one of them as .gz or .xz"
         )
-    data = _content(path, packed)
-    if not data.strip():
-        raise Refusal(f"{path} is empty: give it one labelled document a row")
-    if kind == ".jsonl":
-        return rows.json_lines(path, data)
-    if kind == ".parquet":
-        return rows.columns(path, data, fields)
-    return rows.separated(path, data, "\t" if kind == ".tsv" else ",", fields)
+    with opened(path, watch) as file:
+        if _is_blank(file):
+            raise Refusal(f"{path} is empty: give it one document a row")
+        if kind == ".jsonl":
+            yield from rows.json_lines(path, file)
+        elif kind == ".parquet":
+            packed = path.suffix.lower() in PACKED  # its reader goes to and fro, which takes long in a packed file
+            yield from rows.columns(path, io.BytesIO(file.read()) if packed else file, fields, also)
+        else:
+            yield from rows.separated(path, file, "\t" if kind == ".tsv" else ",", fields)
 
 
-def _content(path: Path, packed: str) -> bytes:
+def kind_of(path: Path) -> str:
+    """The end of its name, before .gz or .xz."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes and suffixes[-1] in PACKED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+@contextmanager
+def opened(path: Path, watch: Watch | None = None) -> Iterator[IO[bytes]]:
+    """A file, unpacked; raises ``Refusal`` for one that cannot be opened, or read while it is.
+
+    ``watch`` is given the file as it lies on disk: where that stands says how much has been read.
+    """
+    packed = path.suffix.lower()
     try:
-        with PACKED.get(packed, Path.open)(path, "rb") as file:
-            return bytes(file.read())
+        with path.open("rb") as raw, PACKED.get(packed, nullcontext)(raw) as file:
+            if watch:
+                watch(raw)
+            yield file
     except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
         raise Refusal(f"{path} is no whole {packed} file ({error}): pack it again") from None
     except OSError as error:
         raise Refusal(f"{path} cannot be read ({error.strerror}): check its permissions") from None
 
 
-def _value(record: dict[str, Any], field: str, where: str) -> str:
+def _is_blank(file: IO[bytes]) -> bool:
+    """Whether there is nothing in it, or so little white space that it comes to the same; it is at its begin again."""
+    begin = file.read(io.DEFAULT_BUFFER_SIZE)
+    file.seek(0)
+    return not begin.strip() and len(begin) < io.DEFAULT_BUFFER_SIZE
+
+
+def value(record: dict[str, Any], field: str, where: str) -> str:
     """A text, or a number as text; whatever else JSON or Parquet has in its place is refused."""
     value = record.get(field)
     if isinstance(value, str):
@@ -83,14 +113,29 @@ def _value(record: dict[str, Any], field: str, where: str) -> str:
 
 def _folder(path: Path) -> Documents:
     documents = Documents([], [])
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        for file in sorted(entry for entry in folder.rglob("*") if entry.is_file() and not entry.name.startswith(".")):
-            data = _content(file, "")
-            try:
-                documents.texts.append(data.decode("utf-8-sig"))
-            except UnicodeDecodeError as error:
-                raise rows.not_utf8(file, data, error) from None
-            documents.labels.append(folder.name)
+    for file in under(path):
+        if file.parent != path:
+            documents.texts.append(text_of(file))
+            documents.labels.append(file.relative_to(path).parts[0])
     if not documents.texts:
         raise Refusal(f"{path} holds no folder with documents: make one folder for each label and put its texts in")
     return documents
+
+
+def under(folder: Path) -> Iterator[Path]:
+    """The files in a folder and in its folders, in the order of their names; what begins with a dot is passed over."""
+    for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
+        if entry.is_dir():
+            yield from sorted(file for file in entry.rglob("*") if file.is_file() and not file.name.startswith("."))
+        else:
+            yield entry
+
+
+def text_of(path: Path) -> str:
+    """A whole file as one text."""
+    with opened(path) as file:
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise rows.not_utf8(path, io.BytesIO(data)) from None

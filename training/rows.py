@@ -1,4 +1,4 @@
-"""A file's bytes → rows by field name, each with the place where it stands."""
+"""A file's bytes → rows by field name, one after the other, each with the place where it stands."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import csv
 import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-from pyarrow import parquet
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
 
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Row = tuple[str, dict[str, Any]]
 EXAMPLE = '{"text": …, "label": …}'
+AT_ONCE = 1024
+"""Rows of a Parquet file that are held as Python's objects at a time."""
 
 
-def json_lines(path: Path, data: bytes) -> Iterator[Row]:
+def json_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
     """One object a line; blank lines are passed over."""
-    for number, line in enumerate(_decoded(path, data).split("\n"), start=1):
+    for number, line in enumerate(_decoded(path, file, "\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -37,10 +37,10 @@ def json_lines(path: Path, data: bytes) -> Iterator[Row]:
         yield f"line {number}", record
 
 
-def separated(path: Path, data: bytes, separator: str, fields: tuple[str, str]) -> Iterator[Row]:
+def separated(path: Path, file: IO[bytes], separator: str, fields: Sequence[str]) -> Iterator[Row]:
     """Comma- or tab-separated values under a head that has ``fields``; a row's place is its last line."""
     csv.field_size_limit(sys.maxsize)  # a text may be longer than the reader's 128 KiB
-    reader = csv.reader(io.StringIO(_decoded(path, data), newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(_decoded(path, file, ""), delimiter=separator, strict=True)
     head: list[str] | None = None
     begin = 1
     try:
@@ -62,20 +62,30 @@ def separated(path: Path, data: bytes, separator: str, fields: tuple[str, str]) 
         raise Refusal(f"{path}, line {begin}: {error}: close the quote, or double it inside a text") from None
 
 
-def columns(path: Path, data: bytes, fields: tuple[str, str]) -> Iterator[Row]:
-    """A Parquet file's rows, of ``fields`` alone."""
+def columns(path: Path, file: IO[bytes], fields: Sequence[str], also: Sequence[str] = ()) -> Iterator[Row]:
+    """A Parquet file's rows, of ``fields`` and those of ``also`` that it has."""
+    import pyarrow as pa  # the service's image has none, and reads JSON lines all the same
+    from pyarrow import parquet
+
     try:
-        file = parquet.ParquetFile(io.BytesIO(data))
-        _check_fields(str(path), file.schema_arrow.names, fields)
-        table = file.read(columns=list(fields))
+        whole = parquet.ParquetFile(file)
+        names = whole.schema_arrow.names
+        _check_fields(str(path), names, fields)
+        chosen = [*fields, *(name for name in also if name in names)]
+        records = (
+            record
+            for group in range(whole.num_row_groups)  # one after the other: all at once, it reads far ahead
+            for batch in whole.iter_batches(AT_ONCE, row_groups=[group], columns=chosen)
+            for record in batch.to_pylist()
+        )
+        for number, record in enumerate(records, start=1):
+            yield f"row {number}", record
     except (pa.ArrowInvalid, OSError) as error:
         why = str(error).strip().split("\n")[0]
         raise Refusal(f"{path} is no Parquet file, or cut short ({why}): write it again") from None
-    for number, record in enumerate(table.to_pylist(), start=1):
-        yield f"row {number}", record
 
 
-def _check_fields(where: str, head: list[str], fields: tuple[str, str]) -> None:
+def _check_fields(where: str, head: list[str], fields: Sequence[str]) -> None:
     for field in fields:
         if field not in head:
             raise Refusal(
@@ -83,14 +93,25 @@ def _check_fields(where: str, head: list[str], fields: tuple[str, str]) -> None:
             )
 
 
-def _decoded(path: Path, data: bytes) -> str:
+def _decoded(path: Path, file: IO[bytes], line_end: str) -> Iterator[str]:
+    """The lines of a file in UTF-8, as they stand; ``line_end`` as ``open`` takes it for ``newline``."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=line_end)
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, data, error) from None
+        yield from text
+    except UnicodeDecodeError:
+        file.seek(0)
+        raise not_utf8(path, file) from None
+    finally:
+        with suppress(ValueError):  # the file may be closed by now
+            text.detach()  # else it would close what is not its own
 
 
-def not_utf8(path: Path, data: bytes, error: UnicodeDecodeError) -> Refusal:
+def not_utf8(path: Path, lines: Iterable[bytes]) -> Refusal:
     """The refusal of a file in another encoding, with the line of the first byte that says so."""
-    line = data.count(b"\n", 0, error.start) + 1
-    return Refusal(f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8: save the file as UTF-8")
+    for number, line in enumerate(lines, start=1):
+        try:
+            line.decode()
+        except UnicodeDecodeError as error:
+            byte = line[error.start]
+            return Refusal(f"{path}, line {number}: byte {byte:#04x} is not UTF-8: save the file as UTF-8")
+    raise AssertionError("all of it is UTF-8")

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from tests import tiny
-from tests.app.served import PATIENCE, Server, served
+from tests.app.served import PATIENCE, Server, new_keys, served
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,23 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
     with served(artifact) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def held(keys_folder: Path) -> list[str]:
+    """The keys that ``keyed`` lets in."""
+    return new_keys(keys_folder / "keys", "shop", "desk")
+
+
+@pytest.fixture(scope="session")
+def keyed(artifact: Path, keys_folder: Path, held: list[str]) -> Iterator[Server]:
+    with served(artifact, api_keys_file=keys_folder / "keys", protocols="all") as running:
         yield running
 
 

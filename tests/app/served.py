@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import keys
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -34,7 +36,7 @@ class Server:
 
     @property
     def host(self) -> str:
-        return self.url.removeprefix("http://").rpartition(":")[0]
+        return self.url.partition("://")[2].rpartition(":")[0]
 
     @property
     def port(self) -> int:
@@ -81,15 +83,16 @@ def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -
 
 
 @contextmanager
-def served(artifact: Path, *options: str, **settings: object) -> Iterator[Server]:
-    """``docket serve`` on a free port, ready to answer."""
-    command: Sequence[str] = [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", *options]
+def served(artifact: Path, *options: str, fault: str = "", **settings: object) -> Iterator[Server]:
+    """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how."""
+    module = ["tests.app.faults", fault] if fault else ["docket"]
+    command: Sequence[str] = [sys.executable, "-m", *module, "serve", str(artifact), "--port", "0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(settings)) as process:
         server, reader = Server(process), None
         try:
             assert process.stderr is not None
             server.lines.append(process.stderr.readline())
-            found = re.search(r"http://\S+", server.lines[0])
+            found = re.search(r"https?://\S+", server.lines[0])
             assert found, f"no address in {server.lines[0]!r}"
             server.url = found[0]
             reader = threading.Thread(target=server.lines.extend, args=[process.stderr])
@@ -100,6 +103,13 @@ def served(artifact: Path, *options: str, **settings: object) -> Iterator[Server
             _end(process)
             if reader is not None:
                 reader.join(PATIENCE)
+
+
+def new_keys(path: Path, *names: str) -> list[str]:
+    """A file of new keys, and the keys."""
+    made = [keys.make(name) for name in names]
+    path.write_text("# who may ask\n\n" + "".join(f"{line}\n" for _, line in made))
+    return [key for key, _ in made]
 
 
 def _wait_until_ready(server: Server) -> None:

@@ -7,6 +7,7 @@ from functools import wraps
 
 import pytest
 
+from app import pulse
 from app.batcher import Batcher, DeadlinePassed, Draining
 from app.outcome import BatchRecord, Outcome
 from app.queue import Limits, QueueFull
@@ -58,9 +59,10 @@ def batcher_of(
     network: Callable[[Sequence[str]], Sequence[str]],
     weigh: Callable[[str], int] = by_one,
     record: Callable[[BatchRecord], None] = lambda record: None,
+    probe: Callable[[], int] = lambda: 0,
     **limits: float,
 ) -> Batcher[str, str]:
-    return Batcher(network, weigh, replace(LIMITS, **limits), record)
+    return Batcher(network, weigh, replace(LIMITS, **limits), record, probe)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -153,17 +155,6 @@ async def test_an_item_that_exceeds_the_budget_holds_up_its_like_alone() -> None
         assert not like.done()
         network.go.set()
         assert own(await asyncio.gather(first, like)) == ["HOLD", "LONG"]
-
-
-@asynchronous
-async def test_a_heavy_item_that_takes_longer_than_anybody_waits_is_said_to_be_stuck() -> None:
-    network = Network()
-    async with batcher_of(network, weigh=len, batch=3, deadline=0.3) as batcher:
-        first = await held(batcher, network)
-        assert isinstance(await ended(first), DeadlinePassed)
-        await until(lambda: batcher.stuck)
-        network.go.set()
-        await until(lambda: not batcher.stuck)
 
 
 @asynchronous
@@ -290,17 +281,114 @@ async def test_an_item_that_cannot_be_weighed_fails_alone() -> None:
         assert (await batcher.submit("3")).result == "3"
 
 
+@pytest.mark.parametrize("batch", [1, 100], ids=["heavy", "light"])
 @asynchronous
-async def test_a_batch_that_takes_longer_than_anybody_waits_is_said_to_be_stuck() -> None:
+async def test_a_batch_that_takes_longer_than_its_weight_explains_is_said_to_be_stuck(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = Network()
-    async with batcher_of(network, deadline=0.3) as batcher:
-        assert not batcher.stuck
+    async with batcher_of(network, weigh=len, batch=batch) as batcher:
         first = await held(batcher, network)
-        assert isinstance(await ended(first), DeadlinePassed)
+        await asyncio.sleep(0.01)
+        assert not batcher.stuck
+        monkeypatch.setattr(pulse, "PATIENCE", 0.0)
         await until(lambda: batcher.stuck)
+        batcher.excuse(PATIENCE)
+        assert not batcher.stuck
         network.go.set()
+        assert (await first).result == "HOLD"
+        assert not batcher.stuck
+
+
+@asynchronous
+async def test_a_batch_that_takes_longer_than_anybody_waits_is_at_work_and_not_stuck() -> None:
+    network = Network()
+    async with batcher_of(network, deadline=0.05) as batcher:
+        assert isinstance(await ended(await held(batcher, network)), DeadlinePassed)
+        assert not batcher.stuck
+        network.go.set()
+
+
+@asynchronous
+async def test_a_batcher_without_work_probes_in_both_threads_and_records_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulse, "REST", 0.01)
+    network, records, threads = Network(), list[BatchRecord](), list[str]()
+
+    def probe() -> int:
+        threads.append(threading.current_thread().name)
+        return 1
+
+    async with batcher_of(network, record=records.append, probe=probe) as batcher:
+        await until(lambda: threads.count("batcher") > 2 and threads.count("batcher, heavy") > 2)
+        assert (await batcher.submit("a")).result == "A"
+    assert len(records) == 1
+    assert network.batches == [["a"]]
+
+
+@asynchronous
+async def test_while_batches_succeed_nothing_is_probed() -> None:
+    threads: list[str] = []
+
+    def probe() -> int:
+        threads.append(threading.current_thread().name)
+        return 1
+
+    async with batcher_of(Network(), probe=probe) as batcher:
+        await until(lambda: len(threads) == 2)
+        for _ in range(20):
+            await batcher.submit("a")
+    assert len(threads) == 2
+
+
+@asynchronous
+async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "REST", 0.01)
+    network, probes = Network(), list[int]()
+    async with batcher_of(network, items=1, batch=1, probe=lambda: probes.append(1) or 1) as batcher:
+        first = await held(batcher, network)
+        (other,) = await waiting(batcher, ["a"])
+        with pytest.raises(QueueFull):
+            await batcher.submit("b")
+        before = len(probes)
+        network.go.set()
+        await asyncio.gather(first, other)
+        await until(lambda: len(probes) > before)
+        assert batcher.error is None
+
+
+@asynchronous
+async def test_a_probe_that_hangs_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "PATIENCE", 0.05)
+    go = threading.Event()
+    async with batcher_of(Network(), probe=lambda: go.wait(PATIENCE)) as batcher:
+        await until(lambda: batcher.stuck)
+        go.set()
         await until(lambda: not batcher.stuck)
-        assert (await batcher.submit("next")).result == "NEXT"
+
+
+@asynchronous
+async def test_whose_fault_it_was_that_a_batch_failed_a_probe_tells_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    well, probes = True, list[bool]()
+
+    def probe() -> int:
+        probes.append(well)
+        if not well:
+            raise ZeroDivisionError
+        return 1
+
+    async with batcher_of(Network(), probe=probe) as batcher:
+        await until(lambda: len(probes) == 2)
+        assert isinstance(await ended(asyncio.create_task(batcher.submit("raise"))), ValueError)
+        await until(lambda: len(probes) == 3)
+        assert batcher.error is None
+        well = False
+        assert isinstance(await ended(asyncio.create_task(batcher.submit("raise"))), ValueError)
+        await until(lambda: isinstance(batcher.error, ZeroDivisionError))
+        assert (await batcher.submit("a")).result == "A"
+        assert batcher.error is None
+    assert caplog.text.count("the network fails its probe") == 1
 
 
 @asynchronous

@@ -52,7 +52,7 @@ def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, wo
         assert last.headers["retry-after"] == "1"
     with pytest.raises(httpx.ConnectError):
         server.get("/health")
-    assert len(server.lines) == 1
+    assert all(line.startswith("docket: a request got 503: ") for line in server.lines[1:])
     assert (len(started) >= 2) is (workers == 2)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_answered_within_the_grace_time_is_503_and_the_exit_is_cl
         response = asyncio.run(rule(server))
         assert server.ended() == 0
     problem(response, 503)
-    assert len(server.lines) == 1
+    assert all(line.startswith("docket: a request got 503: ") for line in server.lines[1:])
 
 
 @contextmanager

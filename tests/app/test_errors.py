@@ -36,6 +36,13 @@ def hasty(slow: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def unwell(artifact: Path) -> Iterator[Server]:
+    """Its network fails from the first document on."""
+    with served(artifact, fault="raise@1-") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its network has no row for the last word, ``law``: the network fails on it, as if for a reason of its own."""
     network = tiny.network(words=len(tiny.WORDS))
@@ -76,7 +83,6 @@ def slow_to_come(hasty: Server) -> httpx.Response:
 
 
 def late(hasty: Server) -> httpx.Response:
-    until(lambda: hasty.get("/health").status_code == 200)  # what the last test left at work is done
     return hasty.post("/predict", {"text": "the late goal won " * 200_000})
 
 
@@ -84,10 +90,18 @@ def failing(broken: Server) -> httpx.Response:
     return broken.post("/predict", {"text": "the law"})
 
 
-def stuck(hasty: Server) -> httpx.Response:
-    late(hasty)
-    until(lambda: hasty.get("/health").status_code != 200)
-    return hasty.get("/health")
+def without_a_key(keyed: Server) -> httpx.Response:
+    return keyed.post("/predict", {"text": "the goal"})
+
+
+def from_nobody(server: Server) -> httpx.Response:
+    return server.post("/admin/reload", {})
+
+
+def unready(unwell: Server) -> httpx.Response:
+    unwell.post("/predict", {"text": "the goal"})
+    until(lambda: unwell.get("/health").status_code != 200)
+    return unwell.get("/health")
 
 
 def of_a_long_head(narrow: Server) -> httpx.Response:
@@ -106,15 +120,22 @@ def told_on(server: Server, sent: bytes) -> httpx.Response:
     return httpx.Response(int(line.split()[1]), headers=dict(pairs), content=body)
 
 
+def of_no_path(narrow: Server) -> httpx.Response:
+    return narrow.get("/nowhere")
+
+
 WAYS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response]]] = {
     HTTPStatus.BAD_REQUEST: ("narrow", malformed),
     HTTPStatus.REQUEST_TIMEOUT: ("hasty", slow_to_come),
+    HTTPStatus.UNAUTHORIZED: ("keyed", without_a_key),
+    HTTPStatus.FORBIDDEN: ("server", from_nobody),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("narrow", of_a_long_head),
+    HTTPStatus.NOT_FOUND: ("narrow", of_no_path),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("narrow", too_large),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("narrow", of_another_type),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("narrow", invalid),
     HTTPStatus.TOO_MANY_REQUESTS: ("narrow", of_a_crowd),
-    HTTPStatus.SERVICE_UNAVAILABLE: ("hasty", stuck),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("unwell", unready),
     HTTPStatus.GATEWAY_TIMEOUT: ("hasty", late),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("broken", failing),
 }
@@ -143,6 +164,11 @@ def test_every_status_of_the_table_is_met_and_told_in_one_form(
 
 def test_a_path_that_is_not_there_is_404_and_named(client: httpx.Client) -> None:
     assert "/nowhere" in problem(client.get("/nowhere"), 404)["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v2/models/docket/infer", "/hf", "/tei/predict"])
+def test_other_protocols_are_not_there_unless_a_setting_says_so(client: httpx.Client, path: str) -> None:
+    problem(client.post(path, json={"inputs": "the goal"}), 404)
 
 
 @pytest.mark.parametrize(
@@ -251,15 +277,16 @@ def test_a_full_queue_is_429_says_when_to_come_back_and_the_others_are_answered(
     assert narrow.post("/predict", {"text": "the goal"}).status_code == 200
 
 
-def test_a_late_answer_is_504_health_says_stuck_and_then_all_is_well(hasty: Server) -> None:
+def test_a_late_answer_is_504_and_who_is_at_work_on_it_is_well(hasty: Server) -> None:
     assert "0.05 s" in problem(late(hasty), 504)["detail"]
-    until(lambda: hasty.get("/health").status_code != 200)
     for path in ("/health", "/health/ready", "/health/live"):
-        response = hasty.get(path)
-        problem(response, 503)
-        assert int(response.headers["retry-after"]) >= 1
-    until(lambda: hasty.get("/health").status_code == 200)
-    assert hasty.get("/health/live").status_code == 200
+        assert hasty.get(path).status_code == 200
+
+
+def test_whoever_is_told_503_is_told_when_to_come_back(unwell: Server) -> None:
+    response = unready(unwell)
+    problem(response, 503)
+    assert int(response.headers["retry-after"]) >= 1
 
 
 def test_a_failure_of_the_network_is_500_without_its_reasons_and_the_next_request_is_answered(broken: Server) -> None:

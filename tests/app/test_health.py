@@ -9,7 +9,7 @@ from model.device import cores
 from tests import tiny
 from tests.app.served import Server, samples, served
 
-FAILURES = {"413", "415", "422", "429", "503", "504"}
+FAILURES = {"400", "408", "413", "415", "422", "429", "503", "504"}
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,18 @@
 """A request may ask for so much, and wait for so long as its client says: what is more is refused before any work."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.app.served import PATIENCE, Server, environment, problem, samples, served
+from app.sizes import EXPLAINED
+from tests.app.served import PATIENCE, Server, environment, problem, samples, served, until
 
 LONG = "the late goal won " * 200_000
 WAYS = pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"], ids=["direct", "long"])
@@ -91,3 +95,35 @@ def test_more_connections_than_there_may_be_files_stop_the_start(artifact: Path)
     assert ended.returncode == 2
     assert "DOCKET_CONNECTIONS=2048 needs 2304 open files, and 1000 may be" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_explanation(artifact: Path) -> None:
+    text = "goal " * (EXPLAINED + 1)
+    with served(artifact) as running:
+        for path, asked in (("/predict", {"text": text}), ("/predict/batch", {"documents": [{"text": text}]})):
+            told = problem(post(running, path, {**asked, "explain": True}), 413)
+            assert "131,073 words" in told["detail"]
+            assert "without explain" in told["detail"]
+            assert post(running, path, asked).status_code == 200
+        text = text.removesuffix("goal ")
+        answered = post(running, "/predict", {"text": text, "explain": True}).json()
+        assert len(answered["explanation"]["words"]) == EXPLAINED
+
+
+def test_who_is_told_that_the_queue_is_full_is_read_again_when_it_may_come_back(slow: Path) -> None:
+    body = b'{"text": "the goal"}'
+    asked = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+    with served(slow, queue_documents=1) as full, ThreadPoolExecutor(2) as clients:
+        at_work = [clients.submit(post, full, "/predict", {"text": LONG}) for _ in range(2)]
+        until(lambda: full.get("/health").json()["waiting"] == 1)
+        with socket.create_connection((full.host, full.port), timeout=PATIENCE) as connection:
+            connection.sendall(asked % (len(body), body))
+            told = connection.recv(1 << 16)
+            begin = time.monotonic()
+            assert told.startswith(b"HTTP/1.1 429 ")
+            assert b"retry-after: " in told
+            connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert full.get("/health").status_code == 200
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+            assert time.monotonic() - begin > 0.9
+        assert [answer.result().status_code for answer in at_work] == [200, 200]

@@ -25,8 +25,18 @@ GIVEN = {
     "head_timeout": ("2.5", 2.5),
     "body_timeout": ("2.5", 2.5),
     "timeout": ("2.5", 2.5),
+    "protocols": ("oip,tei", "oip,tei"),
+    "page": ("false", False),
     "grace": ("4", 4.0),
     "abstain_below": ("0.6", 0.6),
+    "api_keys_file": ("/somewhere/keys", Path("/somewhere/keys")),
+    "open_metrics": ("true", True),
+    "open_docs": ("1", True),
+    "tls_certificate": ("/somewhere/tls.crt", Path("/somewhere/tls.crt")),
+    "tls_key": ("/somewhere/tls.key", Path("/somewhere/tls.key")),
+    "log": ("json", "json"),
+    "access_log": ("true", True),
+    "traces": ("true", True),
 }
 
 
@@ -63,8 +73,18 @@ def test_without_variables_the_defaults_hold() -> None:
         "head_timeout": 10.0,
         "body_timeout": 60.0,
         "timeout": 30.0,
+        "protocols": "none",
+        "page": True,
         "grace": 30.0,
         "abstain_below": 0.0,
+        "api_keys_file": None,
+        "open_metrics": False,
+        "open_docs": False,
+        "tls_certificate": None,
+        "tls_key": None,
+        "log": "text",
+        "access_log": False,
+        "traces": False,
     }
 
 
@@ -106,6 +126,12 @@ def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_liste
         ("TIMEOUT", "0"),
         ("TIMEOUT", "nan"),
         ("TIMEOUT", "inf"),
+        ("LOG", "xml"),
+        ("ACCESS_LOG", "often"),
+        ("TRACES", "2"),
+        ("PROTOCOLS", "grpc"),
+        ("PROTOCOLS", "oip;tei"),
+        ("PROTOCOLS", "all,oip"),
         ("GRACE", "-1"),
         ("GRACE", "inf"),
     ],
@@ -148,6 +174,12 @@ def test_what_is_written_is_read_back_the_same() -> None:
     settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})
     settings.write()
     assert Settings.read() == settings
+
+
+def test_what_is_not_set_is_not_written() -> None:
+    Settings().write()
+    assert Settings.read() == Settings()
+    assert "DOCKET_API_KEYS_FILE" not in os.environ
 
 
 def test_settings_do_not_change() -> None:

@@ -2,8 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
-from model.device import cores
+from model.device import cores, is_lost
 
 BOUND = len(os.sched_getaffinity(0))
 
@@ -32,3 +33,21 @@ def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_pa
         assert cores(tmp_path / "none") == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."), False),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("run gave 0 results for 1 items"), False),
+        (MemoryError(), False),
+        (ValueError("CUDA error"), False),
+    ],
+    ids=repr,
+)
+def test_a_device_is_lost_by_an_error_that_no_call_after_it_can_escape(error: Exception, lost: bool) -> None:
+    assert is_lost(error) is lost

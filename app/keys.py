@@ -1,0 +1,118 @@
+"""Keys: who may ask, by a file of names and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.followed import Followed
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+_LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-fA-F]{64})")
+_NEW = "docket keys new NAME FILE"
+
+
+class Key(NamedTuple):
+    """Whose it is, and its SHA-256. That is enough: nobody guesses 256 random bits, however fast he can try."""
+
+    name: str
+    digest: bytes
+
+
+class NoKey(Exception):
+    """Whoever asks has shown no key, or none of ours."""
+
+    def __init__(self, shown: bool) -> None:
+        send = "send one that its operator gave you, as Authorization: Bearer KEY or X-API-Key: KEY"
+        super().__init__(f"the key is none of this service's: {send}" if shown else f"this asks for a key: {send}")
+
+
+class Keys:
+    """Those in a file, as it is now: one that is taken out of it lets nobody in after a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._held: Followed[tuple[Key, ...]] = Followed([path], partial(read, path), ())
+
+    def name_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+        """Whose key a request's headers show; None where it is nobody's.
+
+        How long it takes tells nothing of a key: it is hashed, and the hash compared with all of them, each whole.
+        """
+        name: str | None = None
+        held = self._held()
+        for shown in _shown(headers):
+            digest = hashlib.sha256(shown).digest()
+            for key in held:
+                if hmac.compare_digest(key.digest, digest):
+                    name = key.name
+        return name
+
+    def demand(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """Whose key the headers show; raise ``NoKey`` where it is nobody's."""
+        name = self.name_of(headers)
+        if name is None:
+            raise NoKey(shown=any(_shown(headers)))
+        return name
+
+
+def read(path: Path) -> tuple[Key, ...]:
+    """A file's keys; raise ``Refusal``, which has a line's number and nothing of it: it may be the key itself."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise Refusal(f"the keys in {path} cannot be read ({error.strerror}): name a file that can") from None
+    except UnicodeDecodeError:
+        raise Refusal(f"{path} is no text in UTF-8: write it again with {_NEW}") from None
+    keys = []
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line and not line.startswith("#"):
+            found = _LINE.fullmatch(line)
+            if found is None:
+                raise Refusal(
+                    f"{path} line {number} is not a name, a colon and 64 hexadecimal digits: "
+                    f"take it out, and let {_NEW} write one"
+                )
+            keys.append(Key(found[1], bytes.fromhex(found[2])))
+    return tuple(keys)
+
+
+def check(path: Path) -> None:
+    """Raise ``Refusal`` for a file that cannot be used, or that has no key and so would let nobody in."""
+    if not read(path):
+        raise Refusal(f"{path} has no key in it: say {_NEW}, or take DOCKET_API_KEYS_FILE out of the environment")
+
+
+def make(name: str) -> tuple[str, str]:
+    """A new key, and its line for the file; raise ``Refusal`` for a name that cannot stand there."""
+    key = f"docket_{secrets.token_urlsafe(32)}"  # what finds secrets in code and logs knows it by its beginning
+    line = f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
+    if not _LINE.fullmatch(line):
+        raise Refusal(f"{name!r} cannot be a key's name: say up to 64 letters, digits and . _ - @")
+    return key, line
+
+
+def append(path: Path, line: str) -> None:
+    """Write a line below a file's others, in one piece; a file that is not there is made for its owner alone."""
+    try:
+        path.touch(mode=0o600)
+        read(path)  # what cannot be used is not made longer
+        with path.open("rb+") as file:
+            whole = file.read()
+            file.write((b"" if whole.endswith(b"\n") or not whole else b"\n") + f"{line}\n".encode())
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written ({error.strerror}): name a file that can") from None
+
+
+def _shown(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    for name, value in headers:
+        if name == b"x-api-key":
+            yield value.strip()
+        elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            yield value[7:].strip()

@@ -1,0 +1,108 @@
+"""What the service writes to stderr: a sentence a line for people, or a JSON object a line for programs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import structlog
+from structlog.contextvars import bind_contextvars, merge_contextvars
+
+from app.metrics import LEFT, route
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from structlog.typing import Processor
+
+    Line = MutableMapping[str, Any]
+
+Form = Literal["text", "json"]
+log = logging.getLogger("docket")
+
+
+def config(form: Form) -> dict[str, Any]:
+    """For ``logging.config``: every logger of the process, libraries' and Python's warnings too, in one form.
+
+    Plain values alone: uvicorn hands it to its worker processes.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": "app.logs.formatter", "form": form}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {"docket": {"level": "INFO"}},
+    }
+
+
+def formatter(form: Form) -> logging.Formatter:
+    """A record → its line. The message says all in a sentence; ``extra`` has its parts as fields, for JSON alone."""
+    fields: list[Processor] = [merge_contextvars, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info]
+    if form == "text":
+        return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[_text])
+    own = [_origin, structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[*own, as_json])
+
+
+def answered(method: str, path: str, status: str, seconds: float, key: str | None) -> None:
+    """The line of a request; ``path`` is its route's, since what a client writes there is not ours to keep; ``key``:
+    the name of the one that it showed.
+    """
+    fields = {"method": method, "path": path, "status": int(status), "seconds": round(seconds, 6)}
+    if key is not None:
+        fields["key"] = key
+    log.info("%s %s: %s in %.1f ms", method, path, status, 1000 * seconds, extra=fields)
+
+
+class RequestLog:
+    """ASGI middleware: all lines of a request have its id; ``access``: and it has a line of its own."""
+
+    def __init__(self, app: ASGIApp, *, access: bool) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and write the line."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        if "request_id" in scope["state"]:  # the connection has chosen it, where it is one of ours
+            bind_contextvars(request_id=scope["state"]["request_id"])
+        if not self._access:
+            return await self._app(scope, receive, send)
+        began, status = time.perf_counter(), None
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            told, key = scope.get("refused") or status or LEFT, scope["state"].get("key")
+            answered(scope["method"], route(scope), told, time.perf_counter() - began, key)
+
+
+def _origin(logger: logging.Logger, method: str, line: Line) -> Line:
+    """When, how grave and whose it is, before the rest."""
+    record: logging.LogRecord = line["_record"]
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return {
+        "timestamp": f"{at}.{int(record.msecs):03}Z",
+        "level": record.levelname.lower(),
+        "event": line.pop("event"),
+        "logger": record.name,
+        "pid": record.process,
+        **line,
+    }
+
+
+def _text(logger: logging.Logger, method: str, line: Line) -> str:
+    record: logging.LogRecord = line["_record"]
+    grave = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+    asked = f" (request {line['request_id']})" if "request_id" in line else ""
+    return "\n".join([f"docket: {grave}{line['event']}{asked}", *filter(None, [line.get("exception")])])

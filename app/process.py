@@ -1,0 +1,98 @@
+"""A worker process, and this end of the channel through which it gets its connections and says how it does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import termios
+from array import array
+from contextlib import suppress
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from app.receiver import LOOK, UNWELL, receive
+
+if TYPE_CHECKING:
+    import uvicorn
+
+AT_ONCE = 64
+"""Bytes of what a process says that are read at once; each is a word of its own."""
+
+
+class Process:
+    """Started as a copy of the one that ``Processes`` has prepared."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
+        self._process.start()
+        theirs.close()
+        self._does, self._asks = b"", False
+        self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """What it has ended with."""
+        return self._process.exitcode
+
+    @property
+    def started(self) -> bool:
+        """Whether it takes connections, well or not."""
+        self._hear()
+        return bool(self._does)
+
+    @property
+    def busy(self) -> tuple[bool, int]:
+        """Less for who should rather get the next connection."""
+        self._hear()
+        return self._does == UNWELL, self.behind
+
+    def asks(self) -> bool:
+        """Whether it has asked since the last time that all look for another version."""
+        self._hear()
+        asks, self._asks = self._asks, False
+        return asks
+
+    def _hear(self) -> None:
+        with suppress(OSError):  # it says nothing, or has ended
+            said = self._channel.recv(AT_ONCE)
+            self._asks = self._asks or LOOK in said
+            self._does = said.replace(LOOK, b"")[-1:] or self._does
+
+    @property
+    def behind(self) -> int:
+        """0 where it has taken in all connections that it was given; more, the more it has not."""
+        unread = array("i", [0])
+        try:
+            fcntl.ioctl(self._channel, termios.TIOCOUTQ, unread)
+        except OSError:  # it has ended
+            return sys.maxsize
+        return unread[0]
+
+    def look(self) -> bool:
+        """Have it look for another version; not yet where it has not started, since it may have read the one before."""
+        started = self.started
+        if started and self.pid is not None and self.code is None:
+            os.kill(self.pid, signal.SIGHUP)
+        return started
+
+    def give(self, own: socket.socket) -> bool:
+        """Hand a connection over; False where it has ended, or there is no room for more."""
+        try:
+            return socket.send_fds(self._channel, [b"."], [own.fileno()]) == 1
+        except OSError:
+            return False
+
+    def give_no_more(self) -> None:
+        """Say that no connection is on its way."""
+        with suppress(OSError):  # it has ended
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def bury(self) -> None:
+        """Wait for its end."""
+        self._process.join()
+        self._channel.close()

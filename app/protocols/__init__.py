@@ -1,0 +1,1 @@
+"""Protocols that clients already speak, over the same service."""

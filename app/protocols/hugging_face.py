@@ -1,0 +1,54 @@
+"""Hugging Face's text classification: ``POST /hf``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from app.body import read
+from app.protocols.answering import answer
+from app.routes import let_in
+from app.schemas import Strict
+
+if TYPE_CHECKING:
+    from app.schemas import Problem
+
+PREFIX = "/hf"
+router = APIRouter(include_in_schema=False)
+
+
+def _softmax(function: str) -> str:
+    if function != "softmax":
+        raise ValueError("scores are calibrated probabilities, and no others are kept: leave it out, or say softmax")
+    return function
+
+
+class Parameters(Strict):
+    """How to answer."""
+
+    top_k: Annotated[int | None, Field(ge=1)] = None
+    function_to_apply: Annotated[str, AfterValidator(_softmax)] | None = None
+
+
+class Classification(Strict):
+    """A text, or several; ``options`` are about caches and waiting, of which there are none here."""
+
+    inputs: Annotated[list[Any], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
+    parameters: Parameters | None = None
+    options: dict[str, Any] | None = None
+
+
+@router.post(PREFIX)
+async def classify(request: Request) -> Response:
+    """A list of labels for each text; for one text alone too, since clients take the first list and leave the rest."""
+    service, until = let_in(request)
+    asked = await read(request, Classification)
+    answered = await answer(service, asked.inputs, until, asked.parameters.top_k if asked.parameters else None)
+    return answered.response(answered.scores)
+
+
+def failure(told: Problem) -> dict[str, Any]:
+    """A failure as its clients read it."""
+    return {"error": told.detail}

@@ -1,0 +1,77 @@
+"""text-embeddings-inference's classification: ``POST /tei/predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BeforeValidator
+
+from app.body import read
+from app.protocols.answering import answer
+from app.routes import let_in, ready
+from app.schemas import Strict
+
+if TYPE_CHECKING:
+    from app.schemas import Problem
+
+PREFIX = "/tei"
+TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
+"""Its own word for a failure, by status; any other is the request's."""
+router = APIRouter(prefix=PREFIX, include_in_schema=False)
+
+
+class Inputs(Strict):
+    """Texts, and whether they are one text alone, whose answer is in no list of answers."""
+
+    texts: list[Any]
+    alone: bool
+
+
+def _inputs(given: Any) -> dict[str, Any]:
+    """Its four shapes: ``"a"``, ``["a"]``, the pair ``["a", "b"]`` and the batch ``[["a"], ["b"]]``."""
+    if not isinstance(given, list) or (given and not isinstance(given[0], list)):
+        texts = given if isinstance(given, list) else [given]
+        if len(texts) > 1:
+            raise ValueError('a list of texts is one pair, and pairs have no label here: send a batch, [["a"], ["b"]]')
+        return {"texts": texts, "alone": True}
+    if not all(isinstance(each, list) and len(each) == 1 for each in given):
+        raise ValueError('a batch is [["a"], ["b"]]: a list of one text each')
+    return {"texts": [text for (text,) in given], "alone": False}
+
+
+def _calibrated(raw: bool) -> bool:
+    if raw:
+        raise ValueError("scores are calibrated probabilities, and no others are kept: leave it out, or say false")
+    return raw
+
+
+class Predict(Strict):
+    """What to classify. Whether to cut what is too long may be said: nothing is too long, and nothing is cut."""
+
+    inputs: Annotated[Inputs, BeforeValidator(_inputs)]
+    raw_scores: Annotated[bool, AfterValidator(_calibrated)] = False
+    truncate: bool | None = None
+    truncation_direction: str | None = None
+    model: str | None = None
+
+
+@router.post("/predict")
+async def predict(request: Request) -> Response:
+    """The labels of one text, or a list of them for each of a batch."""
+    service, until = let_in(request)
+    asked = await read(request, Predict)
+    answered = await answer(service, asked.inputs.texts, until)
+    return answered.response(answered.scores[0] if asked.inputs.alone else answered.scores)
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """Nothing, where requests may be sent here."""
+    await ready(request)
+    return Response()
+
+
+def failure(told: Problem) -> dict[str, Any]:
+    """A failure as its clients read it."""
+    return {"error": told.detail, "error_type": TYPES.get(told.status, "Validation")}

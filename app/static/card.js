@@ -1,0 +1,83 @@
+// The tab of the model: what is served, what it learned from, how well it did, and how live documents differ.
+import { get } from "./api.js";
+import { count, counted, element, find, percent } from "./element.js";
+import { confusion, mistakes } from "./confusion.js";
+import { drift } from "./drift.js";
+
+let asking;
+
+export function startModel() {
+  find("model").addEventListener("shown", load);
+}
+
+async function load() {
+  asking?.abort();
+  const own = (asking = new AbortController());
+  find("model-alert").textContent = "";
+  find("model-status").textContent = "Reading…";
+  try {
+    const card = await get("model", own.signal);
+    find("card").replaceChildren(...parts(card));
+  } catch (error) {
+    if (!own.signal.aborted) find("model-alert").textContent = error.message;
+  }
+  if (asking === own) find("model-status").textContent = "";
+}
+
+function parts(card) {
+  const { scores, labels } = card;
+  return [
+    element("div", { class: "headline" },
+      element("h2", {}, "Version ", element("code", {}, card.version)),
+      element("p", { class: "hint" }, learned(card))),
+    scores ? tiles(scores) : element("p", {}, "This artifact keeps no scores of its own: docket evaluate measures them."),
+    scores ? perLabel(scores.per_label) : plainLabels(labels),
+    scores && element("div", { class: "pair" },
+      scores.confusion && confusion(scores), scores.mistakes.length > 0 && mistakes(scores)),
+    drift(card),
+    facts(card),
+  ].filter(Boolean);
+}
+
+function learned({ corpus, labels }) {
+  const many = counted(labels.length, "label");
+  return corpus ? `${many}, learned from ${counted(corpus.documents, "document")} of ${corpus.name}` : many;
+}
+
+const tiles = ({ documents, accuracy, macro_f1: f1, ece, ece_by_chance: chance }) =>
+  element("section", { "aria-label": "Scores on held-out documents" },
+    element("h3", {}, `On ${counted(documents, "document")} that it never saw`),
+    element("dl", { class: "tiles" },
+      tile("Accuracy", percent(accuracy), `${count(Math.round(accuracy * documents))} right`),
+      tile("Macro-F1", f1.toFixed(3), "each label counts the same"),
+      tile("Calibration error", percent(ece), `${percent(chance)} by chance alone`)));
+
+const tile = (name, value, hint) => element("div", {}, element("dt", {}, name), element("dd", {}, value), element("dd", { class: "hint" }, hint));
+
+const perLabel = (rows) =>
+  element("section", {},
+    element("h3", {}, "Labels"),
+    element("div", { class: "scrolled tall", tabindex: "0", role: "region", "aria-label": "Scores by label" },
+      element("table", {},
+        element("thead", {}, element("tr", {},
+          ["Label", "Precision", "Recall", "F1", "Documents"].map((name, at) => element("th", { scope: "col", class: at && "number" }, name)))),
+        element("tbody", {}, rows.map(({ label, precision, recall, f1, documents }) =>
+          element("tr", {},
+            element("th", { scope: "row" }, label),
+            [precision, recall].map((value) => element("td", { class: "number" }, value.toFixed(3))),
+            element("td", { class: "number" }, f1.toFixed(3)),
+            element("td", { class: "number" }, count(documents))))))));
+
+const plainLabels = (labels) =>
+  element("section", {}, element("h3", {}, "Labels"), element("ul", { class: "labels" }, labels.map((label) => element("li", {}, label))));
+
+function facts({ version, recipe, corpus, packages }) {
+  const rows = [
+    ["Version", version], ["Recipe", recipe], ["Corpus", corpus?.name], ["Fingerprint of the corpus", corpus?.fingerprint],
+    ["Made with", Object.entries(packages).map((each) => each.join(" ")).join(", ")],
+  ];
+  return element("section", {},
+    element("h3", {}, "Where it comes from"),
+    element("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) =>
+      element("div", {}, element("dt", {}, name), element("dd", {}, value)))));
+}

@@ -1,0 +1,39 @@
+// Which labels were taken for which: the matrix as a table, and the most frequent mistakes in words.
+import { bar, count, element } from "./element.js";
+
+const DENSE = 12;  // labels from which cells are small, so that twenty are seen at once
+
+/** A row for each right label, a column for each that was said; a cell is shaded by its share of the row. */
+export function confusion({ per_label: labels, confusion: counts }) {
+  const head = element("tr", {},
+    element("td", { class: "corner" }, element("span", { "aria-hidden": "true" }, "right ↓  said →")),
+    labels.map(({ label }) => element("th", { scope: "col" }, element("span", {}, label))));
+  return element("section", {},
+    element("h3", {}, "Confusion"),
+    element("p", { class: "hint" }, "A row for each right label, a column for what was said; the shade is the share of the row."),
+    element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+      element("table", { class: labels.length > DENSE ? "confusion dense" : "confusion" },
+        element("thead", {}, head),
+        element("tbody", {}, counts.map((row, right) => matrixRow(labels[right].label, row, right))))));
+}
+
+function matrixRow(label, row, right) {
+  const all = row.reduce((so, each) => so + each, 0);
+  return element("tr", {}, element("th", { scope: "row" }, label), row.map((number, said) => {
+    const cell = element("td", { class: number === 0 ? "none" : said === right ? "for" : "against" }, count(number));
+    cell.style.setProperty("--share", all ? number / all : 0);
+    return cell;
+  }));
+}
+
+/** The most frequent mistakes, as sentences with bars. */
+export function mistakes({ mistakes: rows }) {
+  const most = rows[0].documents;
+  return element("section", {},
+    element("h3", {}, "Most frequent mistakes"),
+    element("ol", { class: "bars wide" }, rows.slice(0, 8).map(({ right, said, documents }) =>
+      element("li", {},
+        element("span", { class: "name" }, right, element("small", {}, " called "), said),
+        bar(documents / most, "against"),
+        element("span", { class: "number" }, count(documents))))));
+}

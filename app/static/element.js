@@ -1,0 +1,33 @@
+// Elements made from text. No text ever becomes markup: strings are appended as text nodes, and nothing else is taken.
+
+/** The element of the page with this id. */
+export const find = (id) => document.getElementById(id);
+
+/** A new element; `attributes` that are false, null or undefined are left out, and children likewise. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== false && value != null) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== false && child != null));
+  return made;
+}
+
+/** A bar as long as `share` (0 to 1) of its place; numbers beside it say the same to who does not see it. */
+export function bar(share, kind = "") {
+  const filled = element("span", { class: `bar ${kind}`, "aria-hidden": "true" });
+  filled.style.setProperty("--share", share);
+  return filled;
+}
+
+export const count = (number) => number.toLocaleString("en");
+
+/** "3 rows", "1 row". */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** A probability as people read it; what is not all or nothing is not rounded to it. */
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
+  if (share < 1 && share >= 0.9995) return "> 99.9 %";
+  return `${(share * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,134 @@
+// The tab of a file: rows in; a progress bar, what came out by label, and the same file with labels to be downloaded.
+import { bar, count, counted, element, find, percent } from "./element.js";
+import { opened } from "./table.js";
+import { scored } from "./batch.js";
+
+const BROKEN = 20, SHOWN = 8, LABELS = 12;
+let stop, download;
+
+export function startFile() {
+  const pick = find("pick");
+  pick.addEventListener("change", () => {
+    if (pick.files[0]) openFile(pick.files[0]);
+    pick.value = "";
+  });
+}
+
+/** Score the rows of a file; one that is under way is left. */
+export async function openFile(file) {
+  stop?.abort();
+  const own = (stop = new AbortController());
+  find("file-alert").textContent = "";
+  find("file-status").textContent = `Reading ${file.name}…`;
+  try {
+    const table = await opened(file);
+    const job = new Job(file.name, table, own);
+    find("job").replaceChildren(job.place);
+    find("job").hidden = false;
+    find("file-status").textContent = `Scoring ${file.name}.`;
+    await job.run();
+    if (stop === own) find("file-status").textContent = job.sentence();
+  } catch (error) {
+    if (stop !== own) return;
+    find("file-status").textContent = "";
+    find("file-alert").textContent = error.message;
+  }
+}
+
+/** A file being scored, and what of it is shown. */
+class Job {
+  constructor(name, table, stop) {
+    Object.assign(this, { name, table, stop, done: 0, labels: new Map(), broken: [], wrong: 0, written: [table.head], first: [] });
+    this.progress = element("progress", { max: table.length, value: 0, "aria-label": `Scoring ${name}` });
+    this.told = element("p", { class: "hint" });
+    this.cancel = element("button", { type: "button" }, "Cancel");
+    this.cancel.onclick = () => stop.abort(new Error("cancelled"));
+    this.found = element("div", { class: "found" });
+    this.place = element("div", {},
+      element("div", { class: "row" }, element("h2", {}, name), this.cancel), this.progress, this.told, this.found);
+  }
+
+  /** Score all rows; what is done when it is cancelled or fails can be downloaded all the same. */
+  async run() {
+    const began = performance.now(), { signal } = this.stop;
+    const waiting = (seconds, why) => this.tell(began, ` · ${why} Trying again in ${counted(seconds, "second")}.`);
+    try {
+      for await (const parcel of scored(this.table.rows(), signal, waiting)) {
+        for (const [row, answer] of parcel) this.take(row, answer);
+        this.tell(began);
+      }
+      this.whole = true;
+    } catch (error) {
+      this.failed = signal.aborted ? "Cancelled" : error.message;
+    }
+    this.end();
+  }
+
+  take(row, { label, score, error }) {
+    this.done++;
+    this.written.push(row.line({ label, score, error }));
+    this.progress.value = row.upTo;
+    if (this.first.length < SHOWN) this.first.push({ number: this.done, text: row.text, label, score, error });
+    if (error === undefined) this.labels.set(label, (this.labels.get(label) ?? 0) + 1);
+    else if (++this.wrong <= BROKEN) this.broken.push({ number: this.done, error });
+  }
+
+  tell(began, more = "") {
+    const rate = Math.round(this.done / ((performance.now() - began) / 1000));
+    this.told.textContent = `${counted(this.done, "row")}, ${count(rate)} a second${more}`;
+    this.found.replaceChildren(byLabel(this.labels, this.done - this.wrong));
+  }
+
+  end() {
+    this.progress.hidden = this.whole;
+    this.cancel.remove();
+    this.told.textContent = this.sentence();
+    if (download) URL.revokeObjectURL(download);
+    download = URL.createObjectURL(new Blob(this.written));
+    const name = this.name.replace(/(\.\w+)$/, `${this.whole ? ".labelled" : ".labelled.part"}$1`);
+    this.written = [];
+    const link = element("a", { class: "button main", href: download, download: name }, `Download ${name}`);
+    this.found.replaceChildren(
+      this.done > 0 ? link : "",
+      byLabel(this.labels, this.done - this.wrong),
+      this.wrong > 0 ? brokenRows(this.broken, this.wrong) : "",
+      this.done > 0 ? firstRows(this.first) : "");
+  }
+
+  /** What came of it. */
+  sentence() {
+    const rows = `${counted(this.done - this.wrong, "row")} scored${this.wrong ? `, ${count(this.wrong)} broken` : ""}`;
+    return this.whole ? `${rows}.` : `${this.failed} after ${counted(this.done, "row")}: ${rows}.`;
+  }
+}
+
+function byLabel(labels, scored) {
+  const most = Math.max(...labels.values());
+  const all = [...labels].sort(([, one], [, other]) => other - one);
+  return element("div", {},
+    element("h3", {}, "By label"),
+    element("ol", { class: "bars" }, all.slice(0, LABELS).map(([label, number]) =>
+      element("li", {},
+        element("span", { class: "name", title: label ?? "" }, label ?? "no label"), bar(number / most),
+        element("span", { class: "number" }, `${count(number)} · ${percent(number / scored)}`)))),
+    all.length > LABELS && element("p", { class: "hint" }, `and ${count(all.length - LABELS)} more`));
+}
+
+const brokenRows = (rows, all) =>
+  element("div", {},
+    element("h3", {}, "Broken rows"),
+    element("ul", { class: "broken" }, rows.map(({ number, error }) => element("li", {}, element("b", {}, `Row ${count(number)}`), ` ${error}`))),
+    all > rows.length && element("p", { class: "hint" }, `and ${count(all - rows.length)} more: the file has each in its place`));
+
+const firstRows = (rows) =>
+  element("div", {},
+    element("h3", {}, "First rows"),
+    element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "First rows" },
+      element("table", {},
+        element("thead", {}, element("tr", {}, ["Row", "Label", "Score", "Text"].map((name) => element("th", { scope: "col" }, name)))),
+        element("tbody", {}, rows.map(({ number, label, score, error, text }) =>
+          element("tr", {},
+            element("td", { class: "number" }, count(number)),
+            element("td", {}, error === undefined ? label ?? "no label" : element("span", { class: "wrong" }, "broken")),
+            element("td", { class: "number" }, score === undefined ? "" : percent(score)),
+            element("td", { class: "excerpt" }, (text ?? "").slice(0, 160))))))));

@@ -1,0 +1,161 @@
+"""The Python client beside ``wrk`` on one service, and through its faults: ``python -m benchmarks.client ARTIFACT``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import load, process
+from benchmarks.faults import Fault, Reply, Request, gate
+from benchmarks.fleet import OURS, ROOT, SERVERS
+from docket_client import Answer, AsyncClient, Client
+from model.refusal import Refusal
+from training import corpora
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DOCUMENTS, ROUNDS, SECONDS = 10_000, 3, 3
+WAYS = ((32, 8), (1, 8))
+"""Documents in a request, and requests at once."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write docs/client.md; 2: it cannot be measured here."""
+    (artifact,) = map(Path, sys.argv[1:] if arguments is None else arguments)
+    documents, server = corpora.load(corpora.DEFAULT).test, SERVERS[0]
+    assert documents is not None
+    try:
+        load.check_wrk()
+    except Refusal as refusal:
+        print(f"client: {refusal}", file=sys.stderr)
+        return 2
+    busy = os.getloadavg()[0]
+    with process.serving(server.python, server.module, artifact, OURS.path, OURS.body("ready?")) as tree:
+        rates = _rates(tree.port, documents.texts)
+        through = [_through(f"http://127.0.0.1:{tree.port}", documents.texts, batch) for batch in (32, 1)]
+    page = _page(rates, through, busy)
+    (ROOT / "docs" / "client.md").write_text(page, encoding="utf-8")
+    print(page)
+    return 0
+
+
+def _rates(port: int, texts: list[str]) -> dict[str, list[float]]:
+    """Documents a second, each way once a round."""
+    rates: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        bodies = Path(folder) / "bodies"
+        bodies.write_bytes(b"".join(OURS.body(text) + b"\n" for text in texts))
+        for _ in range(ROUNDS):
+            for connections in (8, 64):
+                report = load.post(port, OURS.path, bodies, connections, SECONDS)
+                rates.setdefault(f"`wrk` | 1 | {connections}", []).append(report.requests / report.seconds)
+            for batch, concurrency in WAYS:
+                some = list(islice(cycle(texts), DOCUMENTS if batch > 1 else DOCUMENTS // 10))
+                for kind in (_blocking, _asynchronous):
+                    taken = kind(f"http://127.0.0.1:{port}", some, batch, concurrency)
+                    name = f"`{kind.__doc__}` | {batch} | {concurrency}"
+                    rates.setdefault(name, []).append(len(some) / taken)
+    return rates
+
+
+def _blocking(url: str, texts: list[str], batch: int, concurrency: int) -> float:
+    """Client"""
+    with Client(url) as client:
+        client.predict("ready?")
+        begin = time.perf_counter()
+        count = sum(1 for _ in client.predict_many(texts, batch=batch, concurrency=concurrency, top_k=1))
+        assert count == len(texts)
+        return time.perf_counter() - begin
+
+
+def _asynchronous(url: str, texts: list[str], batch: int, concurrency: int) -> float:
+    """AsyncClient"""
+
+    async def measure() -> float:
+        async with AsyncClient(url) as client:
+            await client.predict("ready?")
+            begin = time.perf_counter()
+            many = client.predict_many(texts, batch=batch, concurrency=concurrency, top_k=1)
+            assert sum([1 async for _ in many]) == len(texts)
+            return time.perf_counter() - begin
+
+    return asyncio.run(measure())
+
+
+def _through(url: str, texts: list[str], batch: int) -> str:
+    """A row: every document through a gate that turns away and drops; raises where one is lost, doubled or moved."""
+    faults: Counter[str] = Counter()
+
+    def decide(number: int, _: Request) -> Fault | Reply | None:
+        if number % 100 == 7:
+            faults["turned away"] += 1
+            return Reply.problem(429, "the queue is full: try again in 1 s", retry_after="1")
+        if number % 100 == 50:
+            faults["dropped"] += 1
+            return Fault.DROP if number % 200 == 50 else Fault.DROP_ANSWERED
+        return None
+
+    numbered = [f"{number} {text}" for number, text in enumerate(islice(cycle(texts), DOCUMENTS))]
+    with Client(url) as client:
+        expected = [_tokens(result) for result in client.predict_many(numbered)]
+    begin = time.perf_counter()
+    with gate(url, decide) as between, Client(between.url) as client:
+        got = [_tokens(result) for result in client.predict_many(numbered, batch=batch)]
+    taken = time.perf_counter() - begin
+    answered = [each["text"] for request in between.requests if request.answered for each in request.json["documents"]]
+    if got != expected or sorted(answered) != sorted(numbered):
+        raise RuntimeError("a document was lost, answered twice, or has another's answer")
+    cells = (batch, len(between.requests), faults["turned away"], faults["dropped"], len(got), f"{taken:.1f} s")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _tokens(result: object) -> tuple[int, str | None]:
+    assert isinstance(result, Answer)
+    return result.tokens, result.label
+
+
+def _page(rates: dict[str, list[float]], through: list[str], busy: float) -> str:
+    reference = statistics.median(rates["`wrk` | 1 | 64"])
+    rows = "\n".join(
+        f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f} to {max(each):,.0f} "
+        f"| {statistics.median(each) / reference:.2f} |"
+        for name, each in rates.items()
+    )
+    return f"""# The Python client, measured
+
+Written by `make bench-client` on {os.cpu_count()} cores ({platform.machine()}) with Python {platform.python_version()},
+which service (two workers), client and whatever else runs share: {busy:.1f} processes wanted a core before it began.
+BBC News articles, one score asked for. Compare rows of one run.
+
+## Documents a second
+
+The median of {ROUNDS} rounds; beside it the least and the most, and the median as a part of `wrk`'s on 64 connections.
+
+| who asks | documents in a request | requests at once | documents a second | from, to | of `wrk` |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+
+## Through faults
+
+{DOCUMENTS:,} documents through a gate that turns one request in a hundred away with `Retry-After: 1` and drops one
+connection in a hundred, half of them after the service has done its work. Every document was answered once, in order,
+as without the gate.
+
+| documents in a request | requests | turned away | dropped | answered | took |
+| --- | --- | --- | --- | --- | --- |
+{chr(10).join(through)}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

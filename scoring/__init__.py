@@ -1,0 +1,1 @@
+"""Documents scored offline, with the very answers of the service."""

@@ -1,0 +1,113 @@
+"""``docket predict --engine ray``: the same answers from a cluster of machines."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import ray
+from pydantic_core import to_json
+from ray.data import ActorPoolStrategy, DataContext
+
+from model import artifact, versions
+from model.classifier import Classifier
+from model.refusal import Refusal
+from scoring import lines, shards, table
+from scoring.blocks import Blocks
+from scoring.scorer import Scorer
+from training.files import value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from app.schemas import Options
+    from scoring.job import Job
+    from scoring.lines import Document
+
+REFUSED = re.compile(rf"^{re.escape(Refusal.__module__)}\.Refusal: (.+)$", re.MULTILINE)
+SCORING = 0.9
+"""Of a core: who scores leaves room for who reads and writes, else each would wait for the other."""
+
+
+def run(job: Job) -> None:
+    """Score with as many workers as the cluster has cores, or GPUs; raise ``Refusal`` as one machine does."""
+    out, sink = shards.sink(job.out or "")
+    folder = versions.served(job.artifact)
+    version = Classifier.load(folder, "cpu", threads=1).version  # refused here, and not by each worker
+    began = time.perf_counter()
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="error")
+    for name in ("ray", "ray.data"):  # they tell of each step, and of what is told below
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    context = DataContext.get_current()
+    context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK, True
+    context.enable_progress_bars = sys.stderr.isatty()
+    workers, chosen = _workers(job)
+    try:
+        shards.source(job.source, job.text_field).map_batches(
+            Worker,
+            fn_constructor_args=(ray.put(_read(folder)), chosen, job.options, job.text_field, sink.file_format),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=workers),
+            num_cpus=SCORING,
+            num_gpus=1 if chosen == "cuda" else 0,
+        ).write_datasink(sink, ray_remote_args={"num_cpus": shards.BESIDE})
+    except Exception as error:
+        if refusal := REFUSED.search(str(error)):  # what Ray passes on of a worker's error is its traceback in words
+            raise Refusal(refusal[1]) from None
+        raise
+    with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
+        pass  # as others mark a folder that is whole
+    seconds = time.perf_counter() - began
+    sys.stderr.write(
+        f"docket: {sink.rows:,} documents in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
+        f"by {workers} workers: {out} has the answers of {version}\n"
+    )
+
+
+class Worker:
+    """A classifier in a process of the cluster."""
+
+    def __init__(self, files: Any, device: str, options: Options, text_field: str, kind: str) -> None:
+        self._text_field, self._kind = text_field, kind
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in ray.get(files).items():
+                (Path(folder) / name).write_bytes(content)
+            self._scorer = Scorer(Classifier.load(folder, device, threads=1), options)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """The answers to a batch of rows, cut into blocks as on one machine."""
+        blocks = Blocks(self._documents(batch))
+        answers = [answer for block in blocks for answer in self._scorer.answers(block.documents)]
+        if self._kind == "parquet":
+            return table.of(answers, table.schema(explain=self._scorer.options.explain))
+        return pa.table({"line": pa.array([to_json(answer) + b"\n" for answer in answers], pa.binary())})
+
+    def _documents(self, batch: pa.Table) -> Iterator[Document]:
+        for row in batch.to_pylist():
+            if "line" in row:
+                yield lines.document(row["line"], f"{row['path']}, line {row['number']}", self._text_field)
+            else:
+                where = f"{row['path']}, row {row['number']}"
+                yield {"text": value(row, self._text_field, where), "id": row.get("id")}
+
+
+def _workers(job: Job) -> tuple[int, str]:
+    has: Mapping[str, float] = ray.cluster_resources()
+    gpus = 0 if job.device == "cpu" else int(has.get("GPU", 0))
+    if job.device == "cuda" and not gpus:
+        raise Refusal("device cuda was asked for and the cluster has no GPU: say auto or cpu")
+    return job.workers or gpus or int(has.get("CPU", 1)), "cuda" if gpus else "cpu"
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    """The artifact, so that no other machine needs its folder."""
+    names = (artifact.MANIFEST, artifact.NETWORK, artifact.VOCABULARY)
+    return {name: (folder / name).read_bytes() for name in names}

@@ -1,0 +1,83 @@
+"""``docket predict``: a source in, answers out in its order, going on where the same command was stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.schemas import Options
+from model import device, versions
+from model.classifier import Classifier
+from model.refusal import Refusal
+from scoring import source
+from scoring.blocks import Blocks
+from scoring.crew import score
+from scoring.output import Output
+from scoring.progress import bar
+from scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from scoring.source import Source
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``docket predict`` was asked for; ``out``: a file, or None for stdout; ``workers``: 0 for one a core."""
+
+    artifact: Path
+    source: str = "-"
+    out: str | None = None
+    text_field: str = "text"
+    options: Options = field(default_factory=Options)
+    device: str = "auto"
+    workers: int = 0
+
+
+def run(job: Job) -> None:
+    """Raise ``Refusal`` for an artifact, a source or an output that cannot be used."""
+    read = source.read(job.source, job.text_field)
+    folder = versions.served(job.artifact)  # once: another may be promoted before the last process has read it
+    scorer = Scorer(Classifier.load(folder, job.device, threads=1), job.options)
+    if job.out is None:
+        _to_stdout(job, read, scorer, folder)
+    else:
+        _to_file(job, Path(job.out), read, scorer, folder)
+
+
+def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
+    for _, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
+        sys.stdout.write(lines.decode())
+        sys.stdout.flush()
+
+
+def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
+    asked = {"version": scorer.classifier.version, "device": scorer.classifier.device, **job.options.model_dump()}
+    with Output(out, asked) as output:
+        blocks, before = Blocks(read.documents), output.reached
+        if before.documents:
+            _tell(f"{output.part} has the answers to {before.documents:,} documents: going on from there")
+            blocks.skip(before.documents)
+            if (blocks.read, blocks.fingerprint) != (before.documents, before.fingerprint):
+                raise Refusal(
+                    f"{output.part} has answers to other documents than {job.source} begins with: "
+                    f"name the same documents, or remove {output.part} to begin anew"
+                )
+        began = time.perf_counter()
+        with bar(job.source, read.share) as answered:
+            for block, lines in score(iter(blocks), scorer, folder, _processes(job, scorer)):
+                output.write(block, lines)
+                answered(len(block.documents))
+        output.end()
+    new, seconds = blocks.read - before.documents, time.perf_counter() - began
+    _tell(f"{new:,} documents in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
+
+
+def _processes(job: Job, scorer: Scorer) -> int:
+    return job.workers or (1 if scorer.classifier.device == "cuda" else device.cores())
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"docket: {line}\n")

@@ -1,0 +1,134 @@
+"""Files of documents and of answers, wherever Ray reads and writes: paths that all machines have, and URIs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import ray
+from pyarrow import fs, parquet
+from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
+
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ray.data import Dataset
+    from ray.data.block import BlockAccessor
+
+KINDS = (".jsonl", ".parquet")
+PACKED = ".gz"
+BLOCK = 1 << 23
+"""Bytes of documents that a worker gets at a time, a second or two of its work: that much is done again if it ends."""
+ROWS = 1 << 16
+"""Answers of a file, at least."""
+BESIDE = 0.05
+"""Of a core, for who reads and who writes."""
+
+
+def source(name: str, text_field: str) -> Dataset:
+    """The rows of one file, or of a folder's files in the order of their names.
+
+    Each has its ``path`` and its ``number`` there; of JSON lines the ``line``, of Parquet the text's field and ``id``.
+    """
+    system, path = _place(name)
+    if system.get_file_info(path).type == fs.FileType.Directory:
+        inside = system.get_file_info(fs.FileSelector(path, recursive=True))
+        paths = sorted(each.path for each in inside if each.is_file and each.base_name[0] not in "._")
+    else:
+        paths = [path]
+    kinds = {Path(path.lower().removesuffix(PACKED)).suffix for path in paths}
+    if kinds == {".parquet"}:
+        found: FileBasedDatasource = Tables(text_field, paths, filesystem=system, include_paths=True)
+    elif kinds == {".jsonl"}:
+        found = Lines(paths, filesystem=system, include_paths=True)
+    else:
+        raise Refusal(
+            f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one"
+        )
+    return ray.data.read_datasource(found, num_cpus=BESIDE)
+
+
+def sink(name: str) -> tuple[str, Files]:
+    """A folder that is not there yet, and what writes files into it; its name says of which kind."""
+    out = name.rstrip("/")
+    kind = Path(out).suffix
+    if kind not in KINDS:
+        raise Refusal(
+            "the engine ray writes a folder of files: name it with --out, and let it end in .jsonl or .parquet"
+        )
+    system, path = _place(out)
+    if system.get_file_info(path).type != fs.FileType.NotFound:
+        raise Refusal(f"{out} is there already: name another, or remove it")
+    return out, Files(path, filesystem=system, file_format=kind[1:], min_rows_per_file=ROWS)
+
+
+def _place(name: str) -> tuple[fs.FileSystem, str]:
+    """Where a path or a URI leads."""
+    try:
+        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(name if "://" in name else str(Path(name).resolve()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Refusal(f"{name} cannot be reached ({error}): name a path that all machines have, or a URI") from None
+    return found
+
+
+class Lines(FileBasedDatasource):
+    """Files of JSON lines, each line a row with its number; Ray's own reader would take texts for dates."""
+
+    def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
+        number, rest = 0, b""
+        while data := f.read(BLOCK):
+            *whole, rest = (rest + data).split(b"\n")
+            yield _numbered(whole, number)
+            number += len(whole)
+        yield _numbered([rest], number)
+
+
+class Tables(FileBasedDatasource):
+    """Parquet files; Ray's own reader has a step that wants a whole core, and those are taken by who scores."""
+
+    def __init__(self, text_field: str, paths: list[str], **options: Any) -> None:
+        super().__init__(paths, **options)
+        self._text_field = text_field
+
+    def _open_input_source(self, filesystem: Any, path: str, **_: Any) -> pa.NativeFile:
+        return filesystem.open_input_file(path)  # its end is read first
+
+    def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
+        whole, number = parquet.ParquetFile(f), 0
+        names = whole.schema_arrow.names
+        if self._text_field not in names:
+            raise Refusal(f"{path}: no field {self._text_field!r} among {', '.join(names[:8])}: say --text-field")
+        columns = [self._text_field, *({"id"} & {*names})]
+        for group in range(whole.num_row_groups):
+            for batch in whole.iter_batches(row_groups=[group], columns=columns):
+                rows = pa.table(batch)
+                yield rows.append_column("number", pa.array(range(number + 1, number + 1 + len(rows)), pa.int64()))
+                number += len(rows)
+
+
+def _numbered(read: list[bytes], before: int) -> pa.Table:
+    kept = [(line, number) for number, line in enumerate(read, before + 1) if line.strip()]
+    columns = [("line", pa.large_binary()), ("number", pa.int64())]
+    return pa.table([[line for line, _ in kept], [number for _, number in kept]], schema=pa.schema(columns))
+
+
+class Files(BlockBasedFileDatasink):
+    """Files of answers, whose names are in the order of the documents."""
+
+    rows = 0
+
+    def write_block_to_file(self, block: BlockAccessor, file: pa.NativeFile) -> None:
+        """One of them."""
+        answers = block.to_arrow()
+        if self.file_format == "parquet":
+            parquet.write_table(answers, file)
+        else:
+            file.write(b"".join(answers["line"].to_pylist()))
+
+    def on_write_complete(self, write_result: Any) -> None:
+        """Keep how many there are."""
+        super().on_write_complete(write_result)
+        self.rows = write_result.num_rows

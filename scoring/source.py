@@ -1,0 +1,84 @@
+"""What is to be scored: stdin, a file, a folder or a corpus' test part → documents, one after the other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from model.refusal import Refusal
+from scoring import lines
+from training import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scoring.lines import Document
+
+CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+class Source(NamedTuple):
+    """Documents as they are asked for; ``share``: how much of the source has been read, from 0 to 1, where known."""
+
+    documents: Iterator[Document]
+    share: Callable[[], float | None] = lambda: None
+
+
+def read(name: str, text_field: str) -> Source:
+    """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands."""
+    path = Path(name)
+    if name == "-":
+        return Source(lines.documents(sys.stdin.buffer, "stdin", text_field))
+    if name in CORPORA:
+        return Source(_corpus(name))
+    if path.is_dir():
+        return Source(_folder(path))
+    if not path.exists():
+        raise Refusal(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
+    meter = _Meter()
+    kind = _rows if files.kind_of(path) in TABLES else _lines
+    return Source(kind(path, text_field, meter), meter.share)
+
+
+class _Meter:
+    """How much of a file has been read."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+
+    def watch(self, file: IO[bytes]) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+
+    def share(self) -> float | None:
+        if self._file is None or not self._size:  # it is not open yet, or a pipe
+            return None
+        return 1.0 if self._file.closed else self._file.tell() / self._size
+
+
+def _corpus(name: str) -> Iterator[Document]:
+    """The part that ``docket evaluate`` reads."""
+    from training import corpora  # with the libraries that training alone has
+
+    corpus = corpora.load(name)
+    for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
+        yield {"id": number, "text": text}
+
+
+def _folder(path: Path) -> Iterator[Document]:
+    """Each file a document, called by its path."""
+    for file in files.under(path):
+        yield {"id": file.relative_to(path).as_posix(), "text": files.text_of(file)}
+
+
+def _rows(path: Path, text_field: str, meter: _Meter) -> Iterator[Document]:
+    for where, record in files.rows_of(path, (text_field,), ("id",), meter.watch):
+        text = files.value(record, text_field, f"{path}, {where}")
+        yield {"text": text} | ({"id": record["id"]} if "id" in record else {})
+
+
+def _lines(path: Path, text_field: str, meter: _Meter) -> Iterator[Document]:
+    with files.opened(path, meter.watch) as file:
+        yield from lines.documents(file, str(path), text_field)

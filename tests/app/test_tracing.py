@@ -1,0 +1,203 @@
+"""What a collector of spans sees, and what becomes of requests and of the end where there is none."""
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from model import artifact as artifacts
+from model.calibration import Calibration
+from model.vocabulary import Vocabulary
+from tests import tiny
+from tests.app.collector import Collector, Span, collecting
+from tests.app.served import PATIENCE, Server, docket, served, until
+
+SECRET = "Xylographic confidences"
+TRACE, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@contextmanager
+def traced(artifact: Path, collector: str, delay: int = 50, **settings: object) -> Iterator[Server]:
+    """A service that hands its spans on every ``delay`` ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OTEL_")]:
+            patch.delenv(name)
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", str(delay))
+        with served(artifact, traces=True, log="json", **settings) as server:
+            yield server
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Server]:
+    """It reads a million words in about 2.5 s, and fails on ``law``."""
+    folder = tmp_path_factory.mktemp("traced")
+    network = tiny.network(words=len(tiny.WORDS), window=0)
+    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
+    with traced(folder, collector.url, batch_tokens=300_000, access_log=True) as running:
+        yield running
+
+
+def ask(server: Server, text: str, **headers: str) -> httpx.Response:
+    return httpx.post(server.url + "/predict", json={"text": text}, headers=headers, timeout=PATIENCE, verify=False)
+
+
+def ids(response: httpx.Response) -> tuple[str, str]:
+    """The trace and the span that an answer names."""
+    version, trace, own, flags = response.headers["traceresponse"].split("-")
+    assert version == "00"
+    assert int(flags, 16) & 1, "it is sampled"
+    return trace, own
+
+
+def spans(collector: Collector, response: httpx.Response, path: str = "/predict") -> tuple[Span, Span, Span]:
+    """Those of the request, its wait and its batch, where the batch is within its trace."""
+    trace, own = ids(response)
+    request = f"POST {path}"
+    until(lambda: {request, "queue", "batch"} <= collector.of(trace).keys())
+    found = collector.of(trace)
+    assert found[request].own == own
+    return found[request], found["queue"], found["batch"]
+
+
+def test_a_request_is_within_its_clients_trace_and_its_wait_and_its_batch_are_within_it(
+    server: Server, collector: Collector
+) -> None:
+    response = ask(server, "the goal", traceparent=f"00-{TRACE}-{CLIENT}-01")
+    request, queue, batch = spans(collector, response)
+    assert (request.trace, request.parent) == (TRACE, CLIENT)
+    assert queue.parent == batch.parent == request.own
+    assert (batch.links, queue.links) == ({request.own}, {batch.own})
+    assert request.began <= queue.began <= queue.ended == batch.began <= batch.ended <= request.ended
+    assert not any(span.failed for span in (request, queue, batch))
+    assert (
+        request.attributes.items()
+        >= {
+            "http.request.method": "POST",
+            "http.route": "/predict",
+            "http.response.status_code": 200,
+            "docket.request_id": response.headers["x-request-id"],
+        }.items()
+    )
+    assert batch.attributes == {"docket.documents": 1, "docket.tokens": 2}
+    assert request.resource["service.name"] == "docket"
+
+
+def test_a_request_without_a_trace_begins_one(server: Server, collector: Collector) -> None:
+    request, _, _ = spans(collector, ask(server, "the goal"))
+    assert request.parent == ""
+    assert request.trace != TRACE
+
+
+def test_a_client_that_is_not_sampled_has_no_spans(server: Server, collector: Collector) -> None:
+    trace = TRACE[::-1]
+    response = ask(server, "the goal", traceparent=f"00-{trace}-{CLIENT}-00")
+    assert re.fullmatch(f"00-{trace}-[0-9a-f]{{16}}-00", response.headers["traceresponse"])
+    spans(collector, ask(server, "the goal"))
+    assert not collector.of(trace)
+
+
+def test_requests_that_share_a_batch_are_all_linked_from_its_one_span(server: Server, collector: Collector) -> None:
+    """Two that do not fit one batch; two small ones come while the first is at work, and join the second's."""
+    long = "the late goal won " * 50_000
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, server, long) for _ in range(2)]
+        until(lambda: server.get("/health").json()["waiting"] == 1)
+        asked += [pool.submit(ask, server, "the goal") for _ in range(2)]
+        named = [ids(each.result()) for each in asked]
+    shared = {own for _, own in named[2:]}
+    until(lambda: any(shared <= span.links for span in collector.spans))
+    (batch,) = [span for span in collector.spans if shared & span.links and span.name == "batch"]
+    assert batch.attributes["docket.documents"] == 3
+    assert len(batch.links) == 3
+    assert batch.parent in batch.links
+    until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
+    for trace, own in named[2:]:
+        queue = collector.of(trace)["queue"]
+        assert (queue.parent, queue.links) == (own, {batch.own})
+        assert queue.ended - queue.began > 1e6, "it waited for the first to be read"
+
+
+def test_a_client_batch_has_one_span_of_its_wait_however_many_documents(server: Server, collector: Collector) -> None:
+    response = server.post("/predict/batch", {"documents": [{"text": "the goal"}] * 50})
+    request, queue, batch = spans(collector, response, "/predict/batch")
+    assert batch.attributes["docket.documents"] == 50
+    assert [span.name for span in collector.spans if span.trace == request.trace].count("queue") == 1
+    assert queue.parent == request.own
+
+
+def test_a_failure_is_marked_and_nothing_sent_or_logged_has_a_document_or_a_key(
+    server: Server, collector: Collector
+) -> None:
+    response = ask(server, f"the law {SECRET}", authorization="Bearer sk-never", baggage="key=sk-never")
+    assert response.status_code == 500
+    request, _, batch = spans(collector, response)
+    assert request.failed
+    assert request.attributes["http.response.status_code"] == 500
+    assert batch.failed
+    for each in (*SECRET.split(), SECRET.lower().split()[0], "sk-never"):
+        assert each.encode() not in b"".join(collector.raw)
+        assert each not in "".join(server.lines)
+
+
+def test_refusals_and_stray_paths_have_spans_under_bounded_names(server: Server, collector: Collector) -> None:
+    refused, stray = ask(server, ""), server.get(f"/{SECRET.split()[0]}")
+    traces = [ids(refused)[0], ids(stray)[0]]
+    until(lambda: all(collector.of(trace) for trace in traces))
+    found = [span for trace in traces for span in collector.of(trace).values()]
+    assert [(span.name, span.failed) for span in found] == [("POST /predict", False), ("GET other", False)]
+
+
+def test_lines_of_a_request_name_its_trace(server: Server) -> None:
+    trace, own = ids(ask(server, "the goal"))
+    until(lambda: any(trace in line for line in server.lines))
+    (line,) = [json.loads(line) for line in server.lines if trace in line]
+    assert (line["trace_id"], line["span_id"], line["status"]) == (trace, own, 200)
+
+
+def test_what_is_not_sent_yet_is_sent_at_the_end(artifact: Path) -> None:
+    with collecting() as collector, traced(artifact, collector.url, delay=600_000) as server:
+        trace, _ = ids(ask(server, "the goal"))
+        assert not collector.spans
+        server.terminate()
+        assert server.ended() == 0
+        assert collector.of(trace).keys() == {"POST /predict", "queue", "batch"}
+
+
+def test_a_collector_that_never_answers_delays_neither_requests_nor_the_end(artifact: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        traced(artifact, f"http://127.0.0.1:{silent.getsockname()[1]}", workers=2) as server,
+    ):
+        for _ in range(10):
+            assert ask(server, "the goal").status_code == 200
+        with silent.accept()[0]:
+            began = time.monotonic()
+            server.terminate()
+            assert server.ended() == 0
+        assert time.monotonic() - began < 8, "it would wait 10 s for the collector"
+
+
+def test_where_opentelemetry_is_not_installed_the_start_is_refused_with_the_mend(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    refused = docket("serve", artifact, "--port", 0, traces=True)
+    assert refused.returncode == 2
+    assert refused.stderr.decode().count("\n") == 1
+    assert "pip install 'docket[otel]'" in refused.stderr.decode()

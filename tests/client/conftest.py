@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from docket_client import AsyncClient, Client
+from docket_client.background import Background
+from tests import tiny
+from tests.app.served import Server, served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from docket_client import Answer, Health, Unanswered
+
+
+class InAsyncio:
+    """``AsyncClient`` on an event loop of another thread, behind the methods of ``Client``: one test holds both."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._client = AsyncClient(*arguments, **options)
+        self._loop = Background(self._client.aclose)
+
+    def __enter__(self) -> InAsyncio:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.close()
+
+    def health(self) -> Health:
+        return self._loop.run(self._client.health())
+
+    def predict(self, text: str, **options: Any) -> Answer:
+        return self._loop.run(self._client.predict(text, **options))
+
+    def predict_many(self, texts: Any, **options: Any) -> Iterator[Answer | Unanswered]:
+        results = self._client.predict_many(texts, **options)
+
+        async def following() -> Answer | Unanswered | None:
+            return await anext(results, None)
+
+        try:
+            while (result := self._loop.run(following())) is not None:
+                yield result
+        finally:
+            self._loop.run(results.aclose())
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tiny.artifact(tmp_path_factory.mktemp("artifact"))) as running:
+        yield running
+
+
+@pytest.fixture(params=[Client, InAsyncio], ids=["Client", "AsyncClient"])
+def opened(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Opens a client; each test that asks for it holds both kinds."""
+    kind: Callable[..., Any] = request.param
+    return kind

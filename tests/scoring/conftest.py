@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.artifact(tmp_path_factory.mktemp("artifact"))

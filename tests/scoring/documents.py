@@ -1,0 +1,27 @@
+"""Documents, and files of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+from tests import tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def made(count: int, words: int = 300, seed: int = 0) -> list[dict]:
+    """Documents of about so many words, known and unknown, with an id each."""
+    rng = random.Random(seed)
+    known = [*tiny.WORDS, "quux", "größer", "比赛"]
+    return [
+        {"id": number, "text": " ".join(rng.choices(known, k=rng.randint(1, 2 * words)))} for number in range(count)
+    ]
+
+
+def written(path: Path, documents: list[dict]) -> Path:
+    """A file of JSON lines."""
+    path.write_text("".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents))
+    return path
