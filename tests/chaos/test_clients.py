@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ledger import Ledger
+from benchmarks.wire import TEXT, Answer, Wire, ask, head, post, settle, wired
 from tests.app.served import PATIENCE, Server, until
 from tests.app.test_processes import connections, workers
 from tests.chaos.conftest import Case
-from tests.chaos.ledger import Ledger
-from tests.chaos.wire import TEXT, Answer, Wire, ask, head, post, settle, wired
 
 PLAIN, BATCH = post({"text": TEXT}), post({"documents": [{"text": TEXT}] * 3}, path="/predict/batch")
 LONG = post({"documents": [{"text": TEXT * 2_000}] * 2}, path="/predict/batch")
@@ -211,7 +211,7 @@ def test_a_head_that_is_malformed_is_refused_with_400_or_what_else_fits_in_the_o
             assert answer.told["status"] == answer.status
             assert answer.told["detail"]
 
-    with case(f"malformed head: {what}", server) as ledger:
+    with case("malformed heads of nineteen kinds", server) as ledger:
         run(rule(ledger))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.wire import crowd
 from tests.app.served import PATIENCE, served
 from tests.chaos.conftest import Case
-from tests.chaos.wire import crowd
 
 REQUESTS, CLIENTS = 600, 16
 

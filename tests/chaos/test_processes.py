@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ledger import Ledger
+from benchmarks.wire import crowd
 from tests.app.served import PATIENCE, Server, served, until
 from tests.app.test_processes import workers
 from tests.chaos.conftest import Case
-from tests.chaos.ledger import Ledger
-from tests.chaos.wire import crowd
 
 CLIENTS = 32
 JUMPS = """

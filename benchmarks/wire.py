@@ -5,28 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httptools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.app.served import Server
-    from tests.chaos.ledger import Ledger
+    from benchmarks.ledger import Ledger
 
 ENOUGH = 30.0
 """Seconds after which a request without an answer is lost."""
+HOST = "127.0.0.1"
 TEXT = "the late goal won the cup for the home side"
 
 
+class Listens(Protocol):
+    """A server of this machine."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+
+
 class Answer(NamedTuple):
+    """What came back."""
+
     status: int
     kind: str
     body: bytes
 
     @property
     def told(self) -> dict[str, object]:
+        """The body, an object of JSON."""
         read = json.loads(self.body)
         assert isinstance(read, dict)
         return read
@@ -58,6 +69,7 @@ class Wire:
         self._parser = httptools.HttpResponseParser(self)
 
     async def send(self, data: bytes) -> None:
+        """Write it, as far as the other side takes it."""
         self.writer.write(data)
         with suppress(ConnectionError):  # the end is met in reading, after whatever was said before it
             await self.writer.drain()
@@ -88,20 +100,24 @@ class Wire:
         self.writer.transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has read one."""
         if name.lower() == b"content-type":
             self._kind = value.decode()
 
     def on_body(self, body: bytes) -> None:
+        """The parser has read some of it."""
         self._body += body
 
     def on_message_complete(self) -> None:
+        """The parser has read an answer."""
         self._answers.append(Answer(self._parser.get_status_code(), self._kind, self._body))
         self._kind, self._body = "", b""
 
 
 @asynccontextmanager
-async def wired(server: Server) -> AsyncIterator[Wire]:
-    wire = Wire(*await asyncio.open_connection(server.host, server.port))
+async def wired(server: Listens) -> AsyncIterator[Wire]:
+    """A connection of its own."""
+    wire = Wire(*await asyncio.open_connection(HOST, server.port))
     try:
         yield wire
     finally:
@@ -138,7 +154,7 @@ async def ask(ledger: Ledger, wire: Wire, sent: bytes) -> Answer | None:
     return await settle(ledger, wire)
 
 
-async def crowd(server: Server, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
+async def crowd(server: Listens, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
     """So many clients, each asking one after the other on a connection that it opens again where it ends.
 
     They go when it is ``over``, and when they are told to ask elsewhere.
@@ -149,7 +165,7 @@ async def crowd(server: Server, ledger: Ledger, clients: int, over: Callable[[],
         sent = post({"text": f"{TEXT} {number} " * 5})
         while not over():
             try:
-                wire = Wire(*await asyncio.open_connection(server.host, server.port))
+                wire = Wire(*await asyncio.open_connection(HOST, server.port))
             except OSError:
                 return
             try:

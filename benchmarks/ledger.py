@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
-
-from tests.app.served import until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.app.served import Server
 
 
 @dataclass
@@ -43,32 +35,25 @@ class Ledger:
         assert dies or self.cut == 0, self.why[:5]
         assert self.sent == self.answered + self.refused + self.left + self.cut
 
+    def __add__(self, other: Ledger) -> Ledger:
+        """Both as one case."""
+        numbers = [getattr(self, each.name) + getattr(other, each.name) for each in fields(self)[1:]]
+        return Ledger(self.case, *numbers)
+
     def row(self) -> str:
         """A line of the table."""
         return "| " + " | ".join(_cell(getattr(self, each.name)) for each in fields(self)[:-1]) + " |"
 
 
-HEAD = "| case | sent | answered | refused | left | cut | lost |\n| --- | --: | --: | --: | --: | --: | --: |"
-
-AGAIN = 4
-"""How often the service must serve at the end: connections go to each of its workers in turn."""
+_HEAD = "| case | sent | answered | refused | left | cut | lost |\n| --- | --: | --: | --: | --: | --: | --: |"
 
 
-@contextmanager
-def survived(server: Server | None, ledger: Ledger, *, dies: bool = False) -> Iterator[Ledger]:
-    """The case is over: everybody got what is theirs, nothing waits, and the service serves again, both ways."""
-    yield ledger
-    ledger.check(dies=dies)
-    if server is None:
-        return
-    until(lambda: all(_serves(server) for _ in range(AGAIN)))
-    until(lambda: server.get("/health").json()["waiting"] == 0)
-
-
-def _serves(server: Server) -> bool:
-    """Whether a connection of its own finds a worker that answers, plainly and in a batch."""
-    both = ("/predict", {"text": "a late goal"}), ("/predict/batch", {"documents": [{"text": "a vote"}]})
-    return all(server.post(path, body).status_code == 200 for path, body in both)
+def table(ledgers: Iterable[Ledger]) -> str:
+    """As Markdown; those of one name are one row."""
+    rows: dict[str, Ledger] = {}
+    for ledger in ledgers:
+        rows[ledger.case] = rows[ledger.case] + ledger if ledger.case in rows else ledger
+    return "\n".join([_HEAD, *(ledger.row() for ledger in rows.values())])
 
 
 def _cell(value: object) -> str:
