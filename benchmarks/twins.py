@@ -1,0 +1,34 @@
+"""Two versions side by side, to be swapped while they are served."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model import versions
+from training import corpora
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+DEMO, SECOND = ROOT / "artifacts" / "demo", ROOT / "artifacts" / "second"
+NAMES = ("one", "two")
+
+
+@contextmanager
+def twins() -> Iterator[Path]:
+    """A folder of both, the first current. The second is as large and less trained; it is made where there is none."""
+    if not SECOND.exists():
+        command = [sys.executable, "-m", "docket", "train", corpora.DEFAULT, "--seed", "1", "--epochs", "1"]
+        subprocess.run([*command, "--out", SECOND], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory(prefix="twins-") as name:
+        folder = Path(name)
+        for each, artifact in zip(NAMES, (DEMO, SECOND), strict=True):
+            (folder / each).symlink_to(artifact)
+        versions.point(folder, NAMES[0])
+        yield folder
