@@ -11,7 +11,7 @@ RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
 .PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-gpu \
-	bench-client bench-offline lock
+	bench-client bench-offline chaos soak swaps sbom lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -52,6 +52,20 @@ lint: install
 	$(BIN)/hadolint Dockerfile
 	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
 	else echo "docker-compose.yml is not checked: there is no docker compose here"; fi
+	@$(BIN)/python deploy/audit.py
+
+sbom: install
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/docket.cdx.json
+
+chaos: install
+	$(BIN)/python -m pytest tests/chaos --full --table docs/resilience.md
+
+soak: install
+	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+
+swaps: install
+	$(BIN)/python -m benchmarks.swaps
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 
 def _not_blank(text: str) -> str:
@@ -22,8 +22,14 @@ def _whole(text: str) -> str:
     return text
 
 
+def _whole_number(given: Any) -> Any:
+    """To JSON Schema, and so to the API's description, 2.0 is an integer."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+SAID = {"minLength": 1, "pattern": r"\S"}  # of a text, to those who read the API's description
 Whole = Annotated[str, AfterValidator(_whole)]
-Text = Annotated[Whole, AfterValidator(_not_blank)]
+Text = Annotated[Whole, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
 
 
 class Strict(BaseModel):
@@ -35,7 +41,10 @@ class Strict(BaseModel):
 class Options(Strict):
     """What to answer beside the label."""
 
-    top_k: Annotated[int | None, Field(ge=1, description="only so many of the highest scores; all, if left out")] = None
+    top_k: Annotated[
+        Annotated[int, Field(ge=1), BeforeValidator(_whole_number)] | None,
+        Field(description="only so many of the highest scores; all, if left out"),
+    ] = None
     explain: Annotated[bool, Field(description="add each word's share of the answer")] = False
     abstain_below: Annotated[
         float | None, Field(ge=0, le=1, description="no label if its score is lower; DOCKET_ABSTAIN_BELOW, if left out")
@@ -62,10 +71,15 @@ class BatchDocument(Strict):
     text: Text
 
 
+_ANY_DOCUMENT: dict[str, Any] = {
+    "anyOf": [BatchDocument.model_json_schema(), {"description": "whatever else it is has an error for a result"}]
+}
+
+
 class Batch(Options):
     """Documents that share their options; each is validated by itself, so that a bad one fails alone."""
 
-    documents: Annotated[list[Any], Field(json_schema_extra={"items": BatchDocument.model_json_schema()})]
+    documents: Annotated[list[Any], Field(json_schema_extra={"items": _ANY_DOCUMENT})]
 
 
 class Health(BaseModel):

@@ -73,7 +73,7 @@ class Calibration:
         Classifiers, 2019): it holds for documents that come from where the held-out ones came from. A set can be
         empty, of a document that no label fits well enough.
         """
-        below = int((len(self.right) + 1) * (1 - coverage))
+        below = min(int((len(self.right) + 1) * (1 - coverage)), len(self.right))
         return self.right[below - 1] if below else 0.0
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +83,8 @@ class Checkpoint:
                 os.fsync(file.fileno())
             beside.replace(self._path)
         except OSError as error:
-            beside.unlink(missing_ok=True)  # what is half-written takes room and is of no use
+            with suppress(OSError):
+                beside.unlink()  # what is half-written takes room and is of no use
             raise Refusal(f"{self._path} cannot be written ({error.strerror}): make room and --resume") from error
 
     def read(self) -> dict[str, Tensor] | None:
