@@ -36,7 +36,7 @@ serve: install
 
 test: install lint
 	-$(MAKE) clients
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term $(PYTEST)
 
 .venv-clients/installed: tests/protocols/clients.txt
 	$(PYTHON) -m venv .venv-clients

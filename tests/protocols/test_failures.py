@@ -5,13 +5,14 @@ import json
 import socket
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.protocols.dialects import speak
-from tests.app.served import PATIENCE, Server, problem, samples, until
+from tests.app.served import PATIENCE, Server, problem, samples, served, until
 from tests.protocols.conftest import MOST
 
 JSON = {"content-type": "application/json"}
@@ -147,16 +148,21 @@ def test_a_full_queue_is_429_with_the_seconds_to_wait(ailing: Server, protocol: 
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_late_answer_is_504_and_the_health_of_what_is_stuck_503(ailing: Server, protocol: str) -> None:
+def test_a_late_answer_is_504(ailing: Server, protocol: str) -> None:
     until(lambda: _is_idle(ailing))
     response = ailing.post(PATHS[protocol], body(protocol, "the late goal won " * 50_000))
     assert "0.2 s" in told(protocol, response, 504)
-    until(lambda: ailing.get("/health").status_code != 200)
-    paths = {"oip": ["/v2/health/ready", "/v2/health/live", "/v2/models/docket/ready"], "tei": ["/tei/health"]}
-    for path in paths.get(protocol, []):
-        response = ailing.get(path)
-        assert int(response.headers["retry-after"]) >= 1
-        told(protocol, response, 503)
+
+
+def test_the_health_of_a_network_that_fails_is_503_and_it_may_live(artifact: Path) -> None:
+    with served(artifact, fault="raise@1-", protocols="all") as failing:
+        told("tei", failing.post(PATHS["tei"], body("tei", "the goal")), 500)
+        until(lambda: failing.get("/health").status_code != 200)
+        for protocol, path in (("oip", "/v2/health/ready"), ("oip", "/v2/models/docket/ready"), ("tei", "/tei/health")):
+            response = failing.get(path)
+            assert int(response.headers["retry-after"]) >= 1
+            told(protocol, response, 503)
+        assert failing.get("/v2/health/live").status_code == 200
 
 
 def test_a_request_that_is_read_while_the_service_drains_is_503_in_each_form(ailing: Server) -> None:
