@@ -61,10 +61,10 @@ sbom: install
 chaos: install
 	$(BIN)/python -m pytest tests/chaos --full --table docs/resilience.md
 
-soak: install
+soak: train
 	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
-swaps: install
+swaps: train
 	$(BIN)/python -m benchmarks.swaps
 
 format: install
