@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from benchmarks.load import Report
 
 SWAPS, CONNECTIONS, SECONDS, WORKERS = 100, 64, 5, 2
+REST = 2.0
+"""Seconds between a version that is taken and the next."""
 ALONE = 6
 """Loads without a swap, half of them before the swaps and half after."""
 TIMES = 3.0
@@ -85,6 +87,7 @@ def _under_load(tree: Tree, folder: Path, post: Callable[[], Report]) -> tuple[l
             while _swaps(tree) < before + WORKERS and time.perf_counter() < begin + PATIENCE:
                 time.sleep(0.05)
             taken.append(time.perf_counter() - begin)
+            time.sleep(REST)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
@@ -122,7 +125,7 @@ def _page(without: list[Report], during: list[Report], taken: list[float], p99: 
         [
             "# Versions swapped under full load\n",
             f"Written by `make swaps`: two workers, {CONNECTIONS} connections that post BBC News in a closed loop, two",
-            "versions of 70 MB each in turn. The next swap begins when both workers have taken the one before.\n",
+            f"versions of 70 MB each in turn. The next swap begins {REST:g} s after both workers took the last.\n",
             "| meanwhile | requests | failed | a second | p50 | p99 |",
             "| --- | --: | --: | --: | --: | --: |",
             *rows,
