@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -132,6 +133,9 @@ class Reader:
         match Path(command).name:
             case "docket":
                 return self._docket(arguments, shown)
+            case "curl" if shutil.which("curl") is None:
+                self.left_out.append("curl is not installed")
+                return shown
             case "curl":
                 run = subprocess.run(
                     ["bash", "-c", self.here(line)],
