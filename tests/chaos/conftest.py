@@ -49,7 +49,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
     """It waits long enough for 10,000 connections to be opened, and not much longer."""
-    with served(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=5) as running:
+    with served(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=8) as running:
         yield running
 
 

@@ -291,14 +291,8 @@ def test_more_connections_than_a_process_may_have_files_are_hung_up_on_and_then_
     files = {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in workers(server)}
     before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE, (files[pid] + 20, 4_096)) for pid in files}
 
-    async def client(ledger: Ledger) -> Answer | None:
-        ledger.sent += 1
-        try:
-            wire = Wire(*await asyncio.open_connection(server.host, server.port))
-        except OSError:
-            ledger.refused += 1
-            return None
-        await asyncio.sleep(0.5)  # all are there at once
+    async def client(ledger: Ledger, connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Answer | None:
+        wire = Wire(*connection)
         await wire.send(PLAIN)
         try:
             return await settle(ledger, wire, whole=False)
@@ -306,7 +300,11 @@ def test_more_connections_than_a_process_may_have_files_are_hung_up_on_and_then_
             wire.leave()
 
     async def rule(ledger: Ledger) -> None:
-        found = await asyncio.gather(*[client(ledger) for _ in range(200)])
+        """All are there before the first asks."""
+        opened = await asyncio.gather(*[asyncio.open_connection(server.host, server.port) for _ in range(200)])
+        ledger.sent += len(opened)
+        await asyncio.sleep(0.5)
+        found = await asyncio.gather(*[client(ledger, connection) for connection in opened])
         assert 20 <= sum(each is not None for each in found) < 200
 
     with case("more connections than files are allowed", server) as ledger:
