@@ -17,7 +17,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 HEAD = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.2"}
-WAIT = 5.0
+WAIT = 4.0
 """Seconds from both workers' readiness to the end of one."""
 
 

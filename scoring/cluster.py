@@ -49,6 +49,7 @@ def run(job: Job) -> None:
     context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK, True
     context.enable_progress_bars = sys.stderr.isatty()
     workers, chosen = _workers(job)
+    context.read_op_min_num_blocks = workers  # or else it cuts 200 at least, however small
     try:
         shards.source(job.source, job.text_field).map_batches(
             Worker,

@@ -22,8 +22,6 @@ KINDS = (".jsonl", ".parquet")
 PACKED = ".gz"
 BLOCK = 1 << 23
 """Bytes of documents that a worker gets at a time, a second or two of its work: that much is done again if it ends."""
-ROWS = 1 << 16
-"""Answers of a file, at least."""
 BESIDE = 0.05
 """Of a core, for who reads and who writes."""
 
@@ -62,7 +60,7 @@ def sink(name: str) -> tuple[str, Files]:
     system, path = _place(out)
     if system.get_file_info(path).type != fs.FileType.NotFound:
         raise Refusal(f"{out} is there already: name another, or remove it")
-    return out, Files(path, filesystem=system, file_format=kind[1:], min_rows_per_file=ROWS)
+    return out, Files(path, filesystem=system, file_format=kind[1:])
 
 
 def _place(name: str) -> tuple[fs.FileSystem, str]:
