@@ -18,7 +18,8 @@ def test_every_known_pair_has_its_number_and_every_other_has_none(count):
     own = known(count)
     nests = nests_of(own)
     assert torch.equal(numbers_of(own, nests, NONE), torch.arange(count))
-    others = torch.tensor([pair for pair in (own + 1).tolist() if pair not in set(own.tolist())])
+    taken = set(own.tolist())
+    others = torch.tensor([pair for pair in (own + 1).tolist() if pair not in taken])
     assert set(numbers_of(others, nests, NONE).tolist()) == {NONE}
 
 
