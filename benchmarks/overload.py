@@ -14,7 +14,7 @@ from benchmarks.posts import Posts
 
 ARTIFACT, DOCS = ROOT / "artifacts" / "20newsgroups", ROOT / "docs"
 TIMES = (1, 2, 5, 10)
-ROUNDS, SECONDS = 5, 6
+ROUNDS, SECONDS = 5, 4
 CONNECTIONS = 4_096
 """Of the load: each has one request on its way, so that there are as many clients that do not wait for others."""
 PATIENCE = 1.0
