@@ -116,7 +116,7 @@ def _scores(scores: dict[str, Any]) -> Scores:
     wrong.sort(key=lambda each: (-each[0], each[1:]))
     numbers = ("documents", "accuracy", "macro_f1", "ece", "ece_by_chance")
     return {
-        **{name: scores[name] for name in numbers},  # type: ignore[typeddict-item]
+        **{name: scores[name] for name in numbers},  # type: ignore[typeddict-item]  # a dict of names
         "per_label": [{"label": label, **scores["per_label"][label]} for label in labels],
         "confusion": counts if len(labels) <= DRAWN else None,
         "mistakes": [{"right": labels[i], "said": labels[j], "documents": n} for n, i, j in wrong[:MISTAKES]],

@@ -7,14 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
-from structlog.contextvars import bind_contextvars, merge_contextvars
-
-from app.metrics import LEFT, route
+from structlog.contextvars import merge_contextvars
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from structlog.typing import Processor
 
     Line = MutableMapping[str, Any]
@@ -56,35 +53,6 @@ def answered(method: str, path: str, status: str, seconds: float, key: str | Non
     if key is not None:
         fields["key"] = key
     log.info("%s %s: %s in %.1f ms", method, path, status, 1000 * seconds, extra=fields)
-
-
-class RequestLog:
-    """ASGI middleware: all lines of a request have its id; ``access``: and it has a line of its own."""
-
-    def __init__(self, app: ASGIApp, *, access: bool) -> None:
-        self._app, self._access = app, access
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and write the line."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        if "request_id" in scope["state"]:  # the connection has chosen it, where it is one of ours
-            bind_contextvars(request_id=scope["state"]["request_id"])
-        if not self._access:
-            return await self._app(scope, receive, send)
-        began, status = time.perf_counter(), None
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            told, key = scope.get("refused") or status or LEFT, scope["state"].get("key")
-            answered(scope["method"], route(scope), told, time.perf_counter() - began, key)
 
 
 def _origin(logger: logging.Logger, method: str, line: Line) -> Line:

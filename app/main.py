@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from fastapi import FastAPI
 
 from app import door, errors, page
+from app.account import Account
 from app.batcher import Batcher
 from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
 from app.keys import Keys
-from app.logs import RequestLog
-from app.metrics import Metrics, RequestMetrics
+from app.metrics import Metrics
 from app.protocols.dialects import speak
 from app.queue import Limits
 from app.routes import router
@@ -98,10 +98,9 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
-    app.add_middleware(RequestMetrics, metrics=metrics)
     if traces is not None:
         app.add_middleware(RequestSpans, tracing=traces)
-    app.add_middleware(RequestLog, access=settings.access_log)
+    app.add_middleware(Account, metrics=metrics, access=settings.access_log)
     return app
 
 

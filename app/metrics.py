@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prometheus_client.samples import Sample
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.outcome import BatchRecord
     from model.classifier import Prediction
@@ -103,34 +101,3 @@ class Metrics:
     def samples(self) -> list[Sample]:
         """The same as numbers."""
         return [sample for metric in self._read.collect() for sample in metric.samples]
-
-
-class RequestMetrics:
-    """ASGI middleware: counts and times each request by the path of its route, so that a stray path adds no series."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and count it under its status, or as left."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        began, status = time.perf_counter(), None
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            seconds = time.perf_counter() - began
-            self._metrics.request(route(scope), scope.get("refused") or status or LEFT, seconds)
-
-
-def route(scope: Scope) -> str:
-    """The path of a request's route, once it is answered; ``other`` where it has none."""
-    path: str = getattr(scope.get("route"), "path", "other")
-    return path

@@ -19,7 +19,7 @@ from model.refusal import Refusal
 try:
     import resource
 except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
+    resource = None  # type: ignore[assignment]  # a module to mypy, which reads the line above alone
 
 BESIDE = 256
 """Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from structlog.contextvars import bind_contextvars
 
-from app.metrics import route
+from app.account import route
 
 if TYPE_CHECKING:
     from types import TracebackType
