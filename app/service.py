@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from app.answers import Answer, Answers, BatchAnswer, BatchError, answer
+from app.answers import Answer, Answers, BatchError, answer
+from app.documents import read_document, results
 from app.errors import TooMuch
-from app.schemas import BatchDocument, Health, Options, sentence
+from app.schemas import BatchDocument, Health
 from app.versions import Bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from app.batcher import Batcher
     from app.metrics import Metrics
     from app.outcome import Outcome, Timing
+    from app.schemas import Options
     from app.sizes import Sizes
     from app.versions import Read, Versions
     from app.watch import Watch
-    from model.classifier import Classifier, Prediction
+    from model.classifier import Classifier
 
 INLINE = 1 << 16
 """Characters whose words are split on the event loop (about 4 ms); more go to a thread, so that others are heard."""
@@ -112,37 +112,3 @@ class Service:
             waiting=self.batcher.waiting,
             reload=self.versions.reload,
         )
-
-
-def read_document(document: Any) -> BatchDocument | BatchError:
-    """One document of a batch, or what is wrong with it; its ``id`` is kept where it has one."""
-    try:
-        return BatchDocument.model_validate(document)
-    except ValidationError as error:
-        own = document.get("id") if isinstance(document, dict) else None
-        wrong: BatchError = {"error": sentence(error)}
-        if _echoable(own):
-            wrong["id"] = own
-        return wrong
-
-
-def _echoable(own: Any) -> TypeGuard[str | int]:
-    return type(own) is int or (isinstance(own, str) and own.encode(errors="replace").decode() == own)
-
-
-def results(
-    read: Sequence[BatchDocument | BatchError],
-    predictions: Iterable[Prediction],
-    classifier: Classifier,
-    options: Options,
-) -> list[BatchAnswer | BatchError]:
-    """Each document's answer or error at its place; ``predictions`` are those of the documents without error."""
-    following = iter(predictions)
-    answered: list[BatchAnswer | BatchError] = []
-    for each in read:
-        if isinstance(each, BatchDocument):
-            own = cast("BatchAnswer", answer(next(following), each.text, classifier, options))
-            answered.append(own if each.id is None else {**own, "id": each.id})
-        else:
-            answered.append(each)
-    return answered

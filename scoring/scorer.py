@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import to_json
 
+from app.documents import read_document, results
 from app.schemas import BatchDocument
-from app.service import read_document, results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 from app.answers import server_timing
+from app.documents import read_document
 from app.errors import InvalidBody
 from app.schemas import BatchDocument, Options
-from app.service import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,49 @@
+"""The documents of a batch: read each by itself, and each one's answer or error in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
+
+from pydantic import ValidationError
+
+from app.answers import BatchAnswer, BatchError, answer
+from app.schemas import BatchDocument, Options, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from model.classifier import Classifier, Prediction
+
+
+def read_document(document: Any) -> BatchDocument | BatchError:
+    """One document of a batch, or what is wrong with it; its ``id`` is kept where it has one."""
+    try:
+        return BatchDocument.model_validate(document)
+    except ValidationError as error:
+        own = document.get("id") if isinstance(document, dict) else None
+        wrong: BatchError = {"error": sentence(error)}
+        if _echoable(own):
+            wrong["id"] = own
+        return wrong
+
+
+def _echoable(own: Any) -> TypeGuard[str | int]:
+    return type(own) is int or (isinstance(own, str) and own.encode(errors="replace").decode() == own)
+
+
+def results(
+    read: Sequence[BatchDocument | BatchError],
+    predictions: Iterable[Prediction],
+    classifier: Classifier,
+    options: Options,
+) -> list[BatchAnswer | BatchError]:
+    """Each document's answer or error at its place; ``predictions`` are those of the documents without error."""
+    following = iter(predictions)
+    answered: list[BatchAnswer | BatchError] = []
+    for each in read:
+        if isinstance(each, BatchDocument):
+            own = cast("BatchAnswer", answer(next(following), each.text, classifier, options))
+            answered.append(own if each.id is None else {**own, "id": each.id})
+        else:
+            answered.append(each)
+    return answered
