@@ -8,12 +8,13 @@ import signal
 import socket
 import sys
 import termios
+import time
 from array import array
 from contextlib import suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from app.receiver import LOOK, UNWELL, receive
+from app.receiver import LOOK, READY, receive
 
 if TYPE_CHECKING:
     import uvicorn
@@ -30,6 +31,7 @@ class Process:
         self._channel.setblocking(False)
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
         self._process.start()
+        self.begun = time.monotonic()
         theirs.close()
         self._does, self._asks = b"", False
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
@@ -46,10 +48,15 @@ class Process:
         return bool(self._does)
 
     @property
+    def serves(self) -> bool:
+        """Whether it has started and has not ended."""
+        return self.started and self.code is None
+
+    @property
     def busy(self) -> tuple[bool, int]:
         """Less for who should rather get the next connection."""
         self._hear()
-        return self._does == UNWELL, self.behind
+        return self._does != READY, self.behind
 
     def asks(self) -> bool:
         """Whether it has asked since the last time that all look for another version."""
@@ -75,10 +82,9 @@ class Process:
 
     def look(self) -> bool:
         """Have it look for another version; not yet where it has not started, since it may have read the one before."""
-        started = self.started
-        if started and self.pid is not None and self.code is None:
+        if self.serves and self.pid is not None:
             os.kill(self.pid, signal.SIGHUP)
-        return started
+        return self.started
 
     def give(self, own: socket.socket) -> bool:
         """Hand a connection over; False where it has ended, or there is no room for more."""

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from multiprocessing import connection, forkserver, get_context
+from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("docket")
 PULSE = 0.1
 """Seconds between two looks at whether to go on."""
-
-
-def prepare() -> None:
-    """Begin to import what they need, in one process of which each will be a copy; the environment is read now."""
-    get_context("forkserver").set_forkserver_preload(["app.main"])
-    forkserver.ensure_running()
+AGAIN = 5.0
+"""Seconds from the start of a process that could not start to that of its successor: each try costs CPU."""
 
 
 class Processes:
@@ -52,7 +48,7 @@ class Processes:
         self._untold: list[Process] = []  # who has not been told so yet
 
     def run(self) -> None:
-        """Raise ``SystemExit`` where one could not start."""
+        """Raise ``SystemExit`` where one could not start and no other serves."""
         code = 0
         end, look = self._end, self._note_look
         with _on_signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: look}):
@@ -60,7 +56,7 @@ class Processes:
             dealer = threading.Thread(target=self._deal, name="dealer")
             dealer.start()
             while not code and not self._over.is_set():
-                connection.wait([process.sentinel for process in self._all], timeout=PULSE)
+                connection.wait([process.sentinel for process in self._all if process.code is None], timeout=PULSE)
                 code = self._replace_ended()
                 self._tell_to_look()
             self._over.set()
@@ -90,12 +86,14 @@ class Processes:
             process.terminate()
 
     def _replace_ended(self) -> int:
-        """Start another for each that has ended; the code to end with where one could not start."""
+        """Start another for each that has ended; the code to end with where one could not start and no other serves."""
         for place, process in enumerate(self._all):
             if process.code is None or self._over.is_set():
                 continue
-            if process.code == STARTUP_FAILURE:
+            if process.code == STARTUP_FAILURE and not any(other.serves for other in self._all):
                 return STARTUP_FAILURE
+            if not process.started and time.monotonic() < process.begun + AGAIN:
+                continue
             ended = {"ended": process.pid, "code": process.code}
             log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)

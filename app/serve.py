@@ -12,8 +12,8 @@ from pathlib import Path
 import uvicorn
 
 from app import keys, logs, tls
-from app.direct import DirectProtocol
 from app.settings import Settings, share_metrics
+from app.trial import prepare, trial, trial_in_a_copy
 from model.refusal import Refusal
 
 try:
@@ -36,24 +36,19 @@ def serve(settings: Settings) -> None:
     if settings.traces:
         _demand_opentelemetry()
     with ExitStack() as stack:
-        if settings.workers != 1:
-            from app.processes import Processes, prepare  # Unix alone has what they need
-
+        if settings.workers == 1:
+            version, workers = trial(settings)
+        else:
             share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
             prepare()
-        from model import device  # torch takes a second: it is imported while the other prepares
-        from model.classifier import Classifier
-
-        chosen = device.choose(settings.device)
-        version = Classifier.load(settings.artifact, settings.device, threads=1).version
-        workers = settings.workers or (1 if chosen.type == "cuda" else device.cores())
+            version, workers = trial_in_a_copy(settings)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
         config = uvicorn.Config(
             "app.main:from_environment",
             factory=True,
             workers=workers,
-            http=DirectProtocol,
+            http="app.direct:DirectProtocol",  # by its name, since it brings torch
             proxy_headers=False,  # nothing here asks who the client is
             log_config=logs.config(settings.log),
             log_level="warning",
@@ -66,6 +61,8 @@ def serve(settings: Settings) -> None:
         many = "s" if workers > 1 else ""
         log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
+            from app.processes import Processes  # Unix alone has what they need
+
             Processes(config, listener).run()
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0

@@ -1,15 +1,18 @@
 """Several processes behind one socket."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.app.served import PATIENCE, Server, docket, served, until
+from tests.app.served import PATIENCE, Server, docket, environment, served, until
 from tests.app.test_drain import children
 
 
@@ -31,28 +34,34 @@ def connections(pid: int, port: int) -> int:
 
 
 def workers(server: Server) -> list[int]:
-    """Its processes that serve: copies of the one that has imported all they need."""
-    return [pid for own in children(server.process.pid) if b"forkserver" in command(own) for pid in children(own)]
+    """Its processes that serve."""
+    return copies(server.process.pid)
+
+
+def copies(parent: int) -> list[int]:
+    """Processes that are copies of the one that has imported all they need."""
+    return [pid for own in children(parent) if b"forkserver" in command(own) for pid in children(own)]
 
 
 def command(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def dealt(server: Server) -> list[int]:
+    """How many of twenty connections each process that serves gets."""
+    opened = [socket.create_connection((server.host, server.port), timeout=PATIENCE) for _ in range(20)]
+    try:
+        until(lambda: sum(connections(pid, server.port) for pid in workers(server)) == 20)
+        return [connections(pid, server.port) for pid in workers(server)]
+    finally:
+        for each in opened:
+            each.close()
+        until(lambda: sum(connections(pid, server.port) for pid in workers(server)) == 0)
+
+
 def test_connections_are_dealt_out_evenly(pair: Server) -> None:
     """Once both are there: while one starts, the other gets all."""
-
-    def dealt() -> list[int]:
-        opened = [socket.create_connection((pair.host, pair.port), timeout=PATIENCE) for _ in range(20)]
-        try:
-            until(lambda: sum(connections(pid, pair.port) for pid in workers(pair)) == 20)
-            return [connections(pid, pair.port) for pid in workers(pair)]
-        finally:
-            for each in opened:
-                each.close()
-            until(lambda: sum(connections(pid, pair.port) for pid in workers(pair)) == 0)
-
-    until(lambda: dealt() == [10, 10])
+    until(lambda: dealt(pair) == [10, 10])
 
 
 def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile(pair: Server) -> None:
@@ -100,7 +109,35 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_where_a_process_cannot_start_the_service_ends_and_says_so(
+def test_a_process_that_cannot_be_replaced_is_tried_again_while_the_others_answer(
+    artifact: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
+    with served(folder, "--workers", "2") as server:
+        first, second = workers(server)
+        away = (folder / "vocabulary.json").rename(tmp_path / "vocabulary.json")
+        os.kill(first, signal.SIGKILL)
+        until(lambda: any("ended with 3, another" in line for line in server.lines))
+        assert server.post("/predict", {"text": "the late goal"}).status_code == 200
+        away.rename(folder / "vocabulary.json")
+        until(lambda: dealt(server) == [10, 10])
+        assert second in workers(server)
+        assert any("has no vocabulary.json" in line for line in server.lines)
+
+
+def test_a_process_that_is_killed_while_it_tries_the_artifact_is_told_in_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")  # who reads it waits
+    command = [sys.executable, "-m", "docket", "serve", str(tmp_path), "--port", "0", "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment({})) as process:
+        until(lambda: len(copies(process.pid)) == 1)
+        os.kill(copies(process.pid)[0], signal.SIGKILL)
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert told.count("\n") == 1
+    assert "more memory" in told
+
+
+def test_where_no_process_can_start_the_service_ends_and_says_so(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The artifact goes between the parent's look at it and the processes'."""

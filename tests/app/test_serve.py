@@ -111,8 +111,9 @@ def test_a_network_that_this_torch_cannot_read_is_refused_too(artifact: Path, tm
     assert "train again" in told
 
 
-def test_a_refused_start_ends_its_process_with_2(tmp_path: Path) -> None:
-    done = docket_process("serve", tmp_path, "--port", 0)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_refused_start_ends_its_process_with_2(tmp_path: Path, workers: int) -> None:
+    done = docket_process("serve", tmp_path, "--port", 0, "--workers", workers)
     assert done.returncode == 2
     assert "docket train --out" in one_sentence(done.stdout.decode(), done.stderr.decode())
 

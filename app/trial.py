@@ -1,0 +1,59 @@
+"""The artifact, tried once before anything is served; where there are several processes, in one that goes again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from multiprocessing import connection, forkserver, get_context
+from typing import TYPE_CHECKING, NamedTuple
+
+from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+class Trial(NamedTuple):
+    """What it is found to be: the ``version`` that is current, and how many ``workers`` are to serve it."""
+
+    version: str
+    workers: int
+
+
+def trial(settings: Settings) -> Trial:
+    """Load it as each process will; raise ``Refusal`` where it cannot be served."""
+    from model import device  # torch takes a second and 200 MB
+    from model.classifier import Classifier
+
+    classifier = Classifier.load(settings.artifact, settings.device, threads=1)
+    return Trial(classifier.version, settings.workers or (1 if classifier.device == "cuda" else device.cores()))
+
+
+def prepare() -> None:
+    """Begin a process that imports all that is needed, for others to be copies of; the environment is read now."""
+    get_context("forkserver").set_forkserver_preload(["app.main", "app.direct"])
+    forkserver.ensure_running()
+
+
+def trial_in_a_copy(settings: Settings) -> Trial:
+    """The same in a copy of that process: this one never holds torch and a network."""
+    ours, theirs = connection.Pipe(duplex=False)
+    copy = get_context("forkserver").Process(target=_tell, args=(settings, theirs))
+    copy.start()
+    theirs.close()
+    with ours:
+        try:
+            found: Trial | Refusal = ours.recv()
+        except EOFError:
+            found = Refusal(f"the process that tried {settings.artifact} was ended: it may need more memory")
+    copy.join()
+    if isinstance(found, Refusal):
+        raise found
+    return found
+
+
+def _tell(settings: Settings, theirs: connection.Connection) -> None:
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody waits any more; Ctrl-C reaches every process
+        try:
+            theirs.send(trial(settings))
+        except Refusal as refusal:
+            theirs.send(refusal)
