@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.turn import turn
 from app.worker import Worker
 from model import artifact, versions
 from model.classifier import Classifier
@@ -72,8 +73,8 @@ class Versions:
     while what is served is not what the folder says.
     """
 
-    def __init__(self, folder: Path, device: str, metrics: Metrics) -> None:
-        self._folder, self._device, self._metrics = folder, device, metrics
+    def __init__(self, folder: Path, device: str, metrics: Metrics, shared: Path | None = None) -> None:
+        self._folder, self._device, self._metrics, self._shared = folder, device, metrics, shared
         self._asked = asyncio.Event()
         self._refused: float | None = None  # when
         self.reload = "ok"
@@ -150,7 +151,8 @@ class Versions:
         folder = versions.served(self._folder)
         if artifact.read_manifest(folder)["version"] == self.current.version:
             return None
-        return Classifier.load(folder, self._device)
+        with turn(self._shared):
+            return Classifier.load(folder, self._device)
 
     def _refuse(self, error: Exception) -> None:
         why = str(error) if isinstance(error, Refusal) else repr(error)

@@ -1,0 +1,59 @@
+"""Workers of one service load another version one after the other."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.turn import turn
+from app.versions import LOOK
+from model import artifact, versions
+from tests import tiny
+from tests.app.served import Server, served, until
+
+NAMES = ("old", "new")
+
+
+def test_who_comes_second_waits_until_the_first_is_through(tmp_path: Path) -> None:
+    second = threading.Event()
+
+    def wait() -> None:
+        with turn(tmp_path):
+            second.set()
+
+    other = threading.Thread(target=wait)
+    with turn(tmp_path):
+        other.start()
+        assert not second.wait(0.2)
+    assert second.wait(10)
+    other.join()
+
+
+def test_who_shares_no_folder_waits_for_nobody(tmp_path: Path) -> None:
+    with turn(None), turn(None):
+        assert not any(tmp_path.iterdir())
+
+
+def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, own = tmp_path / "versions", tmp_path / "own"
+    own.mkdir()
+    old, new = (
+        artifact.read_manifest(tiny.artifact(folder / name, seed=seed))["version"] for seed, name in enumerate(NAMES)
+    )
+    versions.point(folder, NAMES[0])
+    monkeypatch.setenv("TMPDIR", str(own))
+    with served(folder, workers=2) as server:
+        (shared,) = own.glob("docket-*")
+        with turn(shared):
+            versions.point(folder, NAMES[1])
+            until(lambda: server.get("/health").json()["reload"] == "loading")
+            time.sleep(2 * LOOK)  # both have looked by then
+            assert {version(server) for _ in range(8)} == {old}
+        until(lambda: {version(server) for _ in range(8)} == {new})
+
+
+def version(server: Server) -> str:
+    return str(server.post("/predict", {"text": "the goal"}).json()["version"])
