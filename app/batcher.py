@@ -86,11 +86,11 @@ class Batcher(Generic[Item, Result]):
         for lane in self._lanes:
             lane.pulse.excuse(seconds)
 
-    def check(self) -> None:
+    def check(self, until: float = math.inf) -> None:
         """Raise what ``put`` would, so that nothing is spent on an item that is not taken in."""
         if self.draining:
             raise Draining("the service is stopping: ask again in a moment")
-        self._queue.check()
+        self._queue.check(min(self._deadline, until - asyncio.get_running_loop().time()))
 
     def put(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
@@ -98,7 +98,7 @@ class Batcher(Generic[Item, Result]):
         ``until``: the second of the loop's clock that its caller waits for, where that comes before the deadline.
         Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
         """
-        self.check()
+        self.check(until)
         answer = self._queue.put(item)
         end, late = self._end(until)
         timer = asyncio.get_running_loop().call_at(end, _fail, answer, late)
@@ -111,7 +111,7 @@ class Batcher(Generic[Item, Result]):
 
     async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
-        self.check()
+        self.check(until)
         answers = [self._queue.put(item) for item in items]
         end, late = self._end(until)
         try:
@@ -143,7 +143,7 @@ class Batcher(Generic[Item, Result]):
 
     def _note(self, batch: Sequence[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
-        self._queue.went(weight, seconds)
+        self._queue.went(batch)
         waited = tuple(begin - waiting.since for waiting in batch)
         contexts = tuple(waiting.context for waiting in batch)
         left, self._queue.left = self._queue.left, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from app.answers import server_timing
 from app.batcher import Draining
 from app.drain import PatientProtocol
-from app.errors import STATUS, answer_to
+from app.errors import answer_to
 from app.ids import HEADER
 from app.logs import answered
 from app.metrics import LEFT
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from app.outcome import Outcome
     from app.versions import Read
 
-FULL = STATUS[QueueFull]
-HOLD = 1.0
-"""Seconds that nothing more is read from who was told 429. ``Retry-After`` says no less: who heeds it does not notice,
-and who does not costs nothing meanwhile, which is time for those that were let in.
+
+HOLD = 3
+"""Seconds, at most, that nothing is read from who was told 429: who comes back at once costs those that were let in.
+
+Less than the 5 after which uvicorn closes a connection on which nothing comes.
 """
 
 
@@ -143,9 +144,15 @@ class DirectProtocol(PatientProtocol):
             service.batcher.check()
             document = Document.model_validate_json(bytes(plain.cycle.body))
             self._answer = service.put(document.text, document, plain.until)
-        except (QueueFull, Draining) as error:
+        except Draining as error:
             self._coming = None
             self._tell(plain, *_refusal(plain, error))
+        except QueueFull as error:
+            self._coming = None
+            self._tell(plain, *_full(error.retry_after))
+            if not self.pipeline:  # who heeds Retry-After does not notice
+                self.flow.pause_reading()
+                self.loop.call_later(min(HOLD, error.retry_after), self.flow.resume_reading)
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)
         else:
@@ -186,9 +193,6 @@ class DirectProtocol(PatientProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
-        if status == FULL and not self.pipeline:
-            self.flow.pause_reading()
-            self.loop.call_later(HOLD, self.flow.resume_reading)
 
     def _note(self, plain: Plain, status: str) -> None:
         """Count the request, and write its line where requests have one."""
@@ -202,6 +206,12 @@ class DirectProtocol(PatientProtocol):
 def _of(plain: Plain) -> AbstractContextManager[object]:
     """What is logged meanwhile is the request's."""
     return bound_contextvars(request_id=plain.cycle.scope["state"]["request_id"])
+
+
+@lru_cache(maxsize=64)
+def _full(retry_after: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    response = answer_to(QueueFull(retry_after))
+    return response.status_code, response.raw_headers, bytes(response.body)
 
 
 def _refusal(plain: Plain, error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -178,12 +178,15 @@ class Failures:
 
 
 def answer_to(error: Exception) -> Told:
-    """A failure as the table has it; one that is the service's own (5xx) is logged, but for what a probe is told."""
+    """A failure as the table has it; one that is the service's own (5xx) is logged, but not what comes by the thousand.
+
+    That is what probes are told, and connections beyond the limit: metrics count them.
+    """
     status = STATUS[next(kind for kind in type(error).__mro__ if kind in STATUS)]
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("a request failed", exc_info=error, extra={"status": int(status)})
         return problem(status, "the service failed and has logged why: try again, and tell its operator if it stays so")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReady):
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReady | Crowded):
         grave = logging.INFO if isinstance(error, Draining) else logging.WARNING  # a rollout is no fault
         log.log(grave, "a request got %d: %s", status, error, extra={"status": int(status)})
     headers = {"retry-after": str(getattr(error, "retry_after", 1))} if status in (429, 503) else {}

@@ -66,10 +66,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        limits = Limits(settings.batch_tokens, settings.queue_documents, settings.queue_tokens, settings.timeout)
+        limits = Limits(
+            settings.batch_tokens,
+            settings.queue_documents,
+            settings.queue_tokens,
+            settings.timeout,
+            settings.queue_share,
+        )
         async with (
             traces or nullcontext(),
-            Versions(settings.artifact, settings.device, metrics) as versions,
+            Versions(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
             Batcher(predict, weigh, limits, note, versions.probe) as batcher,
             Watch(batcher, is_lost) as watch,
         ):

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from itertools import chain
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class QueueFull(Exception):
-    """As much waits as may wait; ``retry_after``: seconds until that is done, at the pace of the last batches."""
+    """As much waits as may wait, or for too long; ``retry_after``: seconds until who was there before is through."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the queue is full: try again in {retry_after} s")
@@ -27,13 +27,14 @@ class QueueFull(Exception):
 @dataclass(frozen=True)
 class Limits:
     """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait; the
-    ``deadline``, seconds that a caller waits.
+    ``deadline``, seconds that a caller waits; the ``share`` of that which the first in the queue may have waited.
     """
 
     batch: int
     items: int
     weight: int
     deadline: float
+    share: float = 0.8
 
 
 class Waiting(NamedTuple, Generic[Item, Result]):
@@ -47,11 +48,46 @@ class Waiting(NamedTuple, Generic[Item, Result]):
 
 
 class Line(Generic[Item, Result]):
-    """Items one behind the other, and whether there are some."""
+    """Items one behind the other: whether there are some, what they weigh, and at which ``pace``, a second, it goes."""
 
     def __init__(self) -> None:
         self.items: deque[Waiting[Item, Result]] = deque()
         self.some = asyncio.Event()
+        self.weight = 0
+        self.pace = math.inf
+        self._done, self._took, self._went = 0.0, 0.0, -math.inf
+
+    def append(self, waiting: Waiting[Item, Result]) -> None:
+        """Let it wait."""
+        self.items.append(waiting)
+        self.weight += waiting.weight
+        self.some.set()
+
+    def pop(self) -> None:
+        """Take the first away."""
+        self.weight -= self.items.popleft().weight
+
+    @property
+    def first(self) -> Waiting[Item, Result] | None:
+        """Who waits longest."""
+        return self.items[0] if self.items else None
+
+    @property
+    def wait(self) -> float:
+        """Seconds that who comes now is in for: what waits at the pace of the last batches, or the first one's so far.
+
+        Before a burst is through only the one tells it, and when the pace falls the other (as in Nichols and Jacobson,
+        Controlling Queue Delay, 2012).
+        """
+        first = self.first
+        return max(self.weight / self.pace, time.perf_counter() - first.since) if first else 0.0
+
+    def went(self, weight: int, since: float) -> None:
+        """Note a batch, whose first item had waited ``since``: the pace is what the last five or so had."""
+        now = time.perf_counter()
+        seconds = now - max(since, self._went)  # the time between two batches counts, if somebody waits
+        self._done, self._took = weight + 0.8 * self._done, max(seconds, 1e-6) + 0.8 * self._took
+        self.pace, self._went = self._done / self._took, now
 
 
 class Queue(Generic[Item, Result]):
@@ -63,8 +99,7 @@ class Queue(Generic[Item, Result]):
     def __init__(self, weigh: Callable[[Item], int], limits: Limits) -> None:
         self._weigh, self._limits = weigh, limits
         self._light, self._heavy = Line[Item, Result](), Line[Item, Result]()
-        self._weight = 0
-        self._pace = math.inf  # weight a second
+        self._told: deque[float] = deque(maxlen=limits.items)  # when those who were turned away come back
         self.left = 0
         """Items passed over since the last note because nobody waited for them any more."""
 
@@ -74,19 +109,29 @@ class Queue(Generic[Item, Result]):
     def __iter__(self) -> Iterator[Waiting[Item, Result]]:
         return chain(self._light.items, self._heavy.items)
 
-    def check(self) -> None:
-        """Raise ``QueueFull`` if nothing more may wait."""
-        if len(self) >= self._limits.items or self._weight >= self._limits.weight:
-            raise QueueFull(retry_after=max(1, math.ceil(self._weight / self._pace)))
+    def check(self, patience: float) -> None:
+        """Raise ``QueueFull`` if nothing more may wait, or who waits ``patience`` seconds would wait in vain."""
+        light, heavy = self._light, self._heavy
+        self._pass_over(light)
+        late = light.wait > self._limits.share * patience
+        if late or len(self) >= self._limits.items or light.weight + heavy.weight >= self._limits.weight:
+            raise QueueFull(self._turn_away())
+
+    def _turn_away(self) -> int:
+        """Seconds until those who wait are through, and those who were turned away before and will be back by then."""
+        now = time.monotonic()
+        while self._told and self._told[0] <= now:
+            self._told.popleft()
+        wait = max(line.weight / line.pace for line in (self._light, self._heavy))
+        seconds = max(1, math.ceil(wait * (1 + len(self._told) / len(self))))
+        self._told.append(now + seconds)
+        return seconds
 
     def put(self, item: Item) -> asyncio.Future[Result]:
         """Let the item wait; the future is its answer's."""
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting = Waiting(item, self._weigh(item), answer, time.perf_counter(), copy_context())
-        line = self._light if waiting.weight <= self._limits.batch else self._heavy
-        line.items.append(waiting)
-        line.some.set()
-        self._weight += waiting.weight
+        self._line_of(waiting).append(waiting)
         return answer
 
     async def take(self, *, heavy: bool) -> list[Waiting[Item, Result]]:
@@ -103,19 +148,25 @@ class Queue(Generic[Item, Result]):
     def _take_from(self, line: Line[Item, Result]) -> list[Waiting[Item, Result]]:
         batch: list[Waiting[Item, Result]] = []
         budget = self._limits.batch
-        while line.items and (not batch or line.items[0].weight <= budget):
-            waiting = line.items.popleft()
-            self._weight -= waiting.weight
-            if waiting.answer.done():
-                self.left += 1
-            else:
-                batch.append(waiting)
-                budget -= waiting.weight
-        if not line.items:
-            line.some.clear()
+        self._pass_over(line)
+        while (first := line.first) and (not batch or first.weight <= budget):
+            batch.append(first)
+            budget -= first.weight
+            line.pop()
+            self._pass_over(line)
         return batch
 
-    def went(self, weight: int, seconds: float) -> None:
-        """Note how long a batch took: the pace is what the last five or so had."""
-        pace = weight / max(seconds, 1e-6)
-        self._pace = pace if math.isinf(self._pace) else 0.8 * self._pace + 0.2 * pace
+    def _pass_over(self, line: Line[Item, Result]) -> None:
+        """Leave out those before the first who still waits."""
+        while (first := line.first) and first.answer.done():
+            line.pop()
+            self.left += 1
+        if not line.items:
+            line.some.clear()
+
+    def _line_of(self, waiting: Waiting[Item, Result]) -> Line[Item, Result]:
+        return self._light if waiting.weight <= self._limits.batch else self._heavy
+
+    def went(self, batch: Sequence[Waiting[Item, Result]]) -> None:
+        """Note that a batch is done."""
+        self._line_of(batch[0]).went(sum(waiting.weight for waiting in batch), batch[0].since)

@@ -40,6 +40,10 @@ class Settings(BaseModel):
     batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384
     queue_documents: Annotated[int, Field(ge=1, description="documents that may wait; beyond, 429")] = 1_024
     queue_tokens: Annotated[int, Field(ge=1, description="tokens that may wait; beyond, 429")] = 2**20
+    queue_share: Annotated[
+        float,
+        Field(gt=0, description="part of a request's time that the queue may take; beyond, 429"),
+    ] = 0.8
     timeout: Annotated[
         float, Field(gt=0, description="seconds until a waiting request gets 504; sooner by X-Request-Timeout")
     ] = 30.0

@@ -240,7 +240,26 @@ async def test_a_full_queue_refuses_by_weight() -> None:
 
 
 @asynchronous
-async def test_the_time_to_come_back_is_the_weight_that_waits_at_the_pace_of_the_last_batches() -> None:
+async def test_nobody_is_let_in_behind_one_that_has_waited_for_most_of_their_time() -> None:
+    network = Network()
+    async with batcher_of(network) as batcher:
+        first = await held(batcher, network)
+        (second,) = await waiting(batcher, ["a"])
+        await asyncio.sleep(0.1)
+        soon = asyncio.get_running_loop().time() + 0.1
+        with pytest.raises(QueueFull):
+            await batcher.submit("hasty", soon)
+        with pytest.raises(QueueFull):
+            await batcher.submit_all(["hasty", "too"], soon)
+        (patient,) = await waiting(batcher, ["b"])
+        network.go.set()
+        await asyncio.gather(first, second, patient)
+        assert (await batcher.submit("c", asyncio.get_running_loop().time() + 1)).result == "C"
+    assert not {"hasty", "too"} & network.ran
+
+
+@asynchronous
+async def test_the_time_to_come_back_is_that_of_who_waits_and_of_who_was_turned_away_before() -> None:
     network = Network()
 
     def slow_once(items: Sequence[str]) -> list[str]:
@@ -254,9 +273,12 @@ async def test_the_time_to_come_back_is_the_weight_that_waits_at_the_pace_of_the
         others = await waiting(batcher, ["a" * 800])
         with pytest.raises(QueueFull) as refused:
             await batcher.submit("c")
+        with pytest.raises(QueueFull) as next_refused:
+            await batcher.submit("d")
         network.go.set()
         await asyncio.gather(first, *others)
     assert refused.value.retry_after >= 10
+    assert next_refused.value.retry_after >= 20
 
 
 @asynchronous
