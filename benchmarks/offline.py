@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RAY = ROOT / ".venv-ray" / "bin" / "python"
-PULSE = 0.05
+PULSE = 0.25
+"""Seconds between two looks at memory, each of which stops the process for some milliseconds."""
 QUIET = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
 
 

@@ -7,6 +7,8 @@ import platform
 from typing import NamedTuple
 
 DAY = 24 * 60 * 60
+NODES = 2
+"""Of the cluster that is measured; each has a core."""
 
 
 class Run(NamedTuple):
@@ -37,9 +39,9 @@ fingerprint of the documents that are done already.
   network take nearly all of it; a shorter document takes less in proportion.
 - **A machine**: one process reads, cuts and fingerprints for all the others, {read:,.0f} posts a second of JSON lines.
   It can keep {feeds:.0f} cores busy; beyond, give several commands a file each.
-- **A cluster** of N cores (`--engine ray`) does N times what one does there, {ray} a second in the table, where
-  Ray's own processes share the cores and its start counts. Files are read side by side, but each by one task: have a
-  file for every {feeds:.0f} cores at least. Then the storage is next: {megabytes:.1f} MB a second for each core.
+- **A cluster** (`--engine ray`): each core of the table's two nodes did {ray} a second, which bears Ray's own processes
+  and its start too; N cores do N times that. Files are read side by side, but each by one task: have a file for every
+  {feeds:.0f} cores at least. Then the storage is next: {megabytes:.1f} MB a second for each core.
   Answers with all their scores are about as large as posts; `--top-k 1` leaves a seventh of them.
 
 ```sh
@@ -55,11 +57,12 @@ remove the folder and begin anew: only one machine's `docket predict` goes on wh
 
 
 def page(rows: list[tuple[str, Run, str]], count: int, size: float, read: float, cores: int) -> str:
-    """Each row: what was run, what it took, and how its answers compare. The first is of one core, the last of Ray's.
+    """Each row: what was run, what it took, and how its answers compare. The first is of one core.
 
     ``size``: bytes of a document; ``read``: documents a second that one process reads.
     """
-    core, last = count / rows[0][1].seconds, rows[-1]
+    core = count / rows[0][1].seconds
+    ray = next((count / run.seconds / NODES for name, run, _ in rows if name.startswith("Ray")), None)
     return PAGE.format(
         count=count,
         size=size,
@@ -71,7 +74,7 @@ def page(rows: list[tuple[str, Run, str]], count: int, size: float, read: float,
         core_day=core * DAY / 1e6,
         read=read,
         feeds=max(1, read // core),
-        ray=f"{count / last[1].seconds / 2:,.0f}" if last[0].startswith("Ray") else "(not measured)",
+        ray=f"{ray:,.0f}" if ray else "(not measured)",
         megabytes=core * size / 1e6,
     )
 
