@@ -240,6 +240,13 @@ async def test_a_full_queue_refuses_by_weight() -> None:
 
 
 @asynchronous
+async def test_who_finds_nobody_before_is_let_in_and_told_when_it_is_too_late() -> None:
+    async with batcher_of(Network()) as batcher:
+        with pytest.raises(DeadlinePassed):
+            await batcher.submit("late", asyncio.get_running_loop().time() - 1)
+
+
+@asynchronous
 async def test_nobody_is_let_in_behind_one_that_has_waited_for_most_of_their_time() -> None:
     network = Network()
     async with batcher_of(network) as batcher:

@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> It
     folder = tmp_path_factory.mktemp("traced")
     network = tiny.network(words=len(tiny.WORDS), window=0)
     artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
-    with traced(folder, collector.url, batch_tokens=300_000, access_log=True) as running:
+    with traced(folder, collector.url, batch_tokens=1_200_000, access_log=True) as running:
         yield running
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_is_not_sampled_has_no_spans(server: Server, collector: Co
 
 def test_requests_that_share_a_batch_are_all_linked_from_its_one_span(server: Server, collector: Collector) -> None:
     """Two that do not fit one batch; two small ones come while the first is at work, and join the second's."""
-    long = "the late goal won " * 50_000
+    long = "the late goal won " * 200_000
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(ask, server, long) for _ in range(2)]
         until(lambda: server.get("/health").json()["waiting"] == 1)
