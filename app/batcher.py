@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from app.lane import Lane
+from app.line import Waiting
 from app.outcome import BatchRecord, Outcome
-from app.queue import Limits, Queue, Waiting
+from app.queue import Limits, Queue
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -143,7 +144,7 @@ class Batcher(Generic[Item, Result]):
 
     def _note(self, batch: Sequence[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
-        self._queue.went(batch)
+        self._queue.went(weight, batch[0])
         waited = tuple(begin - waiting.since for waiting in batch)
         contexts = tuple(waiting.context for waiting in batch)
         left, self._queue.left = self._queue.left, 0

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from app.line import Waiting
 from app.outcome import Outcome, Timing
 from app.pulse import Pulse
-from app.queue import Queue, Waiting
+from app.queue import Queue
 from app.worker import Worker
 
 Item = TypeVar("Item")

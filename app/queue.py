@@ -6,11 +6,13 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context, copy_context
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+from app.line import Line, Waiting
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,67 +29,14 @@ class QueueFull(Exception):
 @dataclass(frozen=True)
 class Limits:
     """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait; the
-    ``deadline``, seconds that a caller waits; the ``share`` of that which the first in the queue may have waited.
+    ``deadline``, seconds that a caller waits; the ``share`` of that which the queue may take.
     """
 
     batch: int
     items: int
     weight: int
     deadline: float
-    share: float = 0.8
-
-
-class Waiting(NamedTuple, Generic[Item, Result]):
-    """An item, its share of a batch, the future that its caller awaits, when it came and in which context."""
-
-    item: Item
-    weight: int
-    answer: asyncio.Future[Result]
-    since: float
-    context: Context
-
-
-class Line(Generic[Item, Result]):
-    """Items one behind the other: whether there are some, what they weigh, and at which ``pace``, a second, it goes."""
-
-    def __init__(self) -> None:
-        self.items: deque[Waiting[Item, Result]] = deque()
-        self.some = asyncio.Event()
-        self.weight = 0
-        self.pace = math.inf
-        self._done, self._took, self._went = 0.0, 0.0, -math.inf
-
-    def append(self, waiting: Waiting[Item, Result]) -> None:
-        """Let it wait."""
-        self.items.append(waiting)
-        self.weight += waiting.weight
-        self.some.set()
-
-    def pop(self) -> None:
-        """Take the first away."""
-        self.weight -= self.items.popleft().weight
-
-    @property
-    def first(self) -> Waiting[Item, Result] | None:
-        """Who waits longest."""
-        return self.items[0] if self.items else None
-
-    @property
-    def wait(self) -> float:
-        """Seconds that who comes now is in for: what waits at the pace of the last batches, or the first one's so far.
-
-        Before a burst is through only the one tells it, and when the pace falls the other (as in Nichols and Jacobson,
-        Controlling Queue Delay, 2012).
-        """
-        first = self.first
-        return max(self.weight / self.pace, time.perf_counter() - first.since) if first else 0.0
-
-    def went(self, weight: int, since: float) -> None:
-        """Note a batch, whose first item had waited ``since``: the pace is what the last five or so had."""
-        now = time.perf_counter()
-        seconds = now - max(since, self._went)  # the time between two batches counts, if somebody waits
-        self._done, self._took = weight + 0.8 * self._done, max(seconds, 1e-6) + 0.8 * self._took
-        self.pace, self._went = self._done / self._took, now
+    share: float
 
 
 class Queue(Generic[Item, Result]):
@@ -167,6 +116,6 @@ class Queue(Generic[Item, Result]):
     def _line_of(self, waiting: Waiting[Item, Result]) -> Line[Item, Result]:
         return self._light if waiting.weight <= self._limits.batch else self._heavy
 
-    def went(self, batch: Sequence[Waiting[Item, Result]]) -> None:
-        """Note that a batch is done."""
-        self._line_of(batch[0]).went(sum(waiting.weight for waiting in batch), batch[0].since)
+    def went(self, weight: int, first: Waiting[Item, Result]) -> None:
+        """Note that a batch is done, and who was the first in it."""
+        self._line_of(first).went(weight, first.since)

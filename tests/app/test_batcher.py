@@ -13,7 +13,7 @@ from app.outcome import BatchRecord, Outcome
 from app.queue import Limits, QueueFull
 
 PATIENCE = 30.0
-LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE)
+LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE, share=0.8)
 
 
 def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

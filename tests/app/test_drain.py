@@ -122,7 +122,7 @@ def echo(items: Sequence[str]) -> Sequence[str]:
 
 
 def echoing() -> Batcher[str, str]:
-    return Batcher(echo, len, Limits(batch=10, items=10, weight=100, deadline=PATIENCE))
+    return Batcher(echo, len, Limits(batch=10, items=10, weight=100, deadline=PATIENCE, share=0.8))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -161,7 +161,7 @@ def test_what_still_waits_near_the_end_of_the_grace_time_is_told_so() -> None:
         return items
 
     async def rule() -> None:
-        async with Batcher(hold, len, Limits(batch=1, items=10, weight=100, deadline=PATIENCE)) as batcher:
+        async with Batcher(hold, len, Limits(batch=1, items=10, weight=100, deadline=PATIENCE, share=0.8)) as batcher:
             with draining_on_sigterm(batcher, grace=1.2):
                 works, waits = (asyncio.create_task(batcher.submit(item)) for item in ("at work", "waits"))
                 while batcher.waiting != 1:  # noqa: ASYNC110  # what is waited for sets no event

@@ -262,7 +262,7 @@ def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_f
     async def leave() -> None:
         classifier = Classifier.load(folder, "cpu")
         gone = weakref.ref(classifier)
-        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, PATIENCE)) as batcher:
+        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, PATIENCE, 0.8)) as batcher:
             batcher.put(Bound(classifier, classifier.encode(TEXT))).cancel()
             del classifier
             async with asyncio.timeout(PATIENCE):
@@ -280,7 +280,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
     """And an answer that was begun before the swap is the old one's."""
 
     async def swap() -> None:
-        limits = Limits(16_384, 64, 2**20, PATIENCE)
+        limits = Limits(16_384, 64, 2**20, PATIENCE, 0.8)
         gc.disable()
         async with Versions(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
             gc.freeze()
