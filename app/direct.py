@@ -53,8 +53,8 @@ class InTurn(FlowControl):
         self._waiting = waiting
 
     def resume_reading(self) -> None:
-        """Read on, unless requests wait."""
-        if not self._waiting:
+        """Read on, unless requests wait or nothing comes any more."""
+        if not self._waiting and not self._transport.is_closing():
             super().resume_reading()
 
 

@@ -58,9 +58,15 @@ class Line(Generic[Item, Result]):
         first = self.first
         return max(self.weight / self.pace, time.perf_counter() - first.since) if first else 0.0
 
-    def went(self, weight: int, since: float) -> None:
-        """Note a batch, whose first item had waited ``since``: the pace is what the last five or so had."""
+    def went(self, weight: int, since: float, *, full: bool) -> None:
+        """Note a batch, whose first item had waited ``since``: the pace is what the last five or so had.
+
+        What a batch takes is not all for its weight, so one that was not ``full`` shows the pace of a long line only
+        where it went faster.
+        """
         now = time.perf_counter()
-        seconds = now - max(since, self._went)  # the time between two batches counts, if somebody waits
-        self._done, self._took = weight + 0.8 * self._done, max(seconds, 1e-6) + 0.8 * self._took
-        self.pace, self._went = self._done / self._took, now
+        seconds = max(now - max(since, self._went), 1e-6)  # the time between two batches counts, if somebody waits
+        self._went = now
+        if full or weight / seconds > self.pace:
+            self._done, self._took = weight + 0.8 * self._done, seconds + 0.8 * self._took
+            self.pace = self._done / self._took

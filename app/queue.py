@@ -118,4 +118,4 @@ class Queue(Generic[Item, Result]):
 
     def went(self, weight: int, first: Waiting[Item, Result]) -> None:
         """Note that a batch is done, and who was the first in it."""
-        self._line_of(first).went(weight, first.since)
+        self._line_of(first).went(weight, first.since, full=2 * weight > self._limits.batch)

@@ -267,25 +267,42 @@ async def test_nobody_is_let_in_behind_one_that_has_waited_for_most_of_their_tim
 
 @asynchronous
 async def test_the_time_to_come_back_is_that_of_who_waits_and_of_who_was_turned_away_before() -> None:
-    network = Network()
+    network, told = Network(), []
 
-    def slow_once(items: Sequence[str]) -> list[str]:
+    def slow(items: Sequence[str]) -> list[str]:
         if items[0] == "slow":
-            time.sleep(0.05)  # weight 4 in at least 0.05 s: at most 80 a second
+            time.sleep(0.5)  # two that wait need a second
         return network(items)
 
-    async with batcher_of(slow_once, weigh=len, batch=1000, weight=400) as batcher:
+    async with batcher_of(slow, weigh=len, batch=4, weight=8) as batcher:
         await batcher.submit("slow")
         first = await held(batcher, network)
-        others = await waiting(batcher, ["a" * 800])
-        with pytest.raises(QueueFull) as refused:
-            await batcher.submit("c")
-        with pytest.raises(QueueFull) as next_refused:
-            await batcher.submit("d")
+        others = await waiting(batcher, ["four", "more"])
+        for _ in range(5):
+            with pytest.raises(QueueFull) as refused:
+                await batcher.submit("late")
+            told.append(refused.value.retry_after)
         network.go.set()
         await asyncio.gather(first, *others)
-    assert refused.value.retry_after >= 10
-    assert next_refused.value.retry_after >= 20
+    assert told[0] >= 1
+    assert told == sorted(told)
+    assert told[-1] >= 2 * told[0] - 1  # four were turned away before: thrice the time, in whole seconds
+
+
+@asynchronous
+async def test_batches_with_next_to_nothing_in_them_do_not_make_a_burst_seem_long() -> None:
+    network = Network()
+
+    def run(items: Sequence[str]) -> list[str]:
+        time.sleep(0.02)  # whatever it is
+        return network(items)
+
+    async with batcher_of(run, items=1000, share=0.8) as batcher:
+        for _ in range(5):
+            await batcher.submit("a")
+        soon = asyncio.get_running_loop().time() + 2
+        burst = [batcher.submit("b", soon) for _ in range(95)]  # one batch; at the pace of those before, 1.9 s
+        assert len(await asyncio.gather(*burst)) == 95
 
 
 @asynchronous

@@ -123,6 +123,7 @@ def test_who_is_told_that_the_queue_is_full_is_read_again_when_it_may_come_back(
     with served(slow, queue_documents=1) as full, ThreadPoolExecutor(2) as clients:
         at_work = [clients.submit(insist, full, {"text": LONG}) for _ in range(2)]
         until(lambda: full.get("/health").json()["waiting"] == 1)
+        assert post(full, "/predict", {"text": "the goal"}, connection="close").status_code == 429
         with socket.create_connection((full.host, full.port), timeout=PATIENCE) as connection:
             connection.sendall(asked % (len(body), body))
             told = connection.recv(1 << 16)
@@ -134,3 +135,4 @@ def test_who_is_told_that_the_queue_is_full_is_read_again_when_it_may_come_back(
             assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
             assert time.monotonic() - begin > 0.9
         assert [answer.result().status_code for answer in at_work] == [200, 200]
+        assert len(full.lines) == 1
