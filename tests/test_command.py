@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +12,9 @@ import pytest
 from model import artifact, versions
 from model.classifier import Classifier
 from model.profile import Profile
-from tests import tiny
+from tests import command, tiny
+from tests.command import here
 from tests.training import made
-
-
-def docket(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "docket", *map(str, arguments)]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=240, check=False, env=os.environ
-    )
 
 
 def written(folder: Path, kind: str, count: int = 60) -> Path:
@@ -45,10 +38,12 @@ def written(folder: Path, kind: str, count: int = 60) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", [".csv", ".jsonl", ".parquet", ""])
-def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "run"), [(".csv", command.process), *[(kind, here) for kind in (".jsonl", ".parquet", "")]]
+)
+def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, kind, run):
     corpus, out = written(tmp_path, kind), tmp_path / "out"
-    trained = docket("train", corpus, "--out", out, "--epochs", 1, "--device", "cpu")
+    trained = run("train", corpus, "--out", out, "--epochs", 1, "--device", "cpu")
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout == ""
     assert "documents/s" in trained.stderr
@@ -64,7 +59,7 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert len(Classifier.load(out, "cpu").golden) == len(manifest["golden"])
     assert "--no-golden keeps none" in trained.stderr
 
-    evaluated = docket("evaluate", out, corpus, "--json")
+    evaluated = run("evaluate", out, corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stderr == ""
     scores = json.loads(evaluated.stdout)
@@ -73,7 +68,7 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert {"macro_f1", "ece"} <= scores.keys()
     assert scores["drift"]["unknown_words"]["profile"] == manifest["profile"]["unknown_rate"] > 0
 
-    predicted = docket("predict", out, "-", "--top-k", 1, stdin='{"id": 7, "text": "a goal in the cup"}\n')
+    predicted = run("predict", out, "-", "--top-k", 1, stdin='{"id": 7, "text": "a goal in the cup"}\n')
     assert predicted.returncode == 0, predicted.stderr
     answer = json.loads(predicted.stdout)
     assert (answer["id"], answer["label"], len(answer["scores"])) == (7, "sports", 1)
@@ -84,17 +79,17 @@ def test_empty_texts_are_told_left_out_of_training_and_counted_in_evaluation(tmp
     documents = made.documents(60)
     corpus = tmp_path / "odd.csv"
     pd.DataFrame({"text": [*documents.texts, "", " "], "label": [*documents.labels, "sports", "tech"]}).to_csv(corpus)
-    trained = docket("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1)
+    trained = here("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1)
     assert trained.returncode == 0, trained.stderr
     assert "docket: 2 empty texts are left out of training" in trained.stderr
-    evaluated = docket("evaluate", tmp_path / "out", corpus)
+    evaluated = here("evaluate", tmp_path / "out", corpus)
     assert json.loads(evaluated.stdout)["documents"] == 62
     assert "62 documents" in evaluated.stderr
 
 
 def test_no_text_of_the_corpus_is_in_the_manifest_where_that_was_asked_for(tmp_path):
     corpus = written(tmp_path, ".csv")
-    trained = docket("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1, "--no-golden")
+    trained = here("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1, "--no-golden")
     assert trained.returncode == 0, trained.stderr
     assert artifact.read_manifest(tmp_path / "out")["golden"] == []
     assert "--no-golden" not in trained.stderr
@@ -112,20 +107,20 @@ def two(tmp_path) -> tuple[Path, dict[str, str]]:
 
 def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_rolled_back(two):
     folder, digits = two
-    promoted = docket("models", "promote", folder, "old")
+    promoted = here("models", "promote", folder, "old")
     assert promoted.returncode == 0, promoted.stderr
     assert json.loads(promoted.stdout) == {"version": digits["old"], "current": "old", "previous": None}
-    assert docket("models", "promote", folder, digits["new"][:5]).returncode == 0
-    rows = [json.loads(line) for line in docket("models", "list", folder).stdout.splitlines()]
+    assert here("models", "promote", folder, digits["new"][:5]).returncode == 0
+    rows = [json.loads(line) for line in here("models", "list", folder).stdout.splitlines()]
     assert [(row["folder"], row["version"], row["current"], row["previous"]) for row in rows] == [
         ("new", digits["new"], True, False),
         ("old", digits["old"], False, True),
     ]
-    answer = json.loads(docket("predict", folder, stdin='{"text": "the goal"}\n').stdout)
+    answer = json.loads(here("predict", folder, stdin='{"text": "the goal"}\n').stdout)
     assert answer["version"] == digits["new"]
-    assert json.loads(docket("models", "rollback", folder).stdout)["current"] == "old"
+    assert json.loads(here("models", "rollback", folder).stdout)["current"] == "old"
     assert versions.pointer(folder) == ("old", "new")
-    assert json.loads(docket("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
+    assert json.loads(here("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
 
 
 @pytest.mark.parametrize(
@@ -137,7 +132,7 @@ def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, sp
     for name in ("new", "old"):
         versions.point(folder, name)
     spoil(folder / "new")
-    ended = docket("models", command[0], folder, *command[1:])
+    ended = here("models", command[0], folder, *command[1:])
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
     assert why in ended.stderr
     assert versions.pointer(folder) == ("old", "new")
@@ -153,14 +148,14 @@ def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, sp
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
 def test_what_is_asked_of_versions_that_are_not_there_is_refused_in_one_sentence(two, arguments, why):
-    ended = docket("models", *[each.replace("DIR", str(two[0])) for each in arguments])
+    ended = here("models", *[each.replace("DIR", str(two[0])) for each in arguments])
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
     assert why in ended.stderr
 
 
 def test_a_first_version_cannot_be_rolled_back(two):
-    docket("models", "promote", two[0], "old")
-    ended = docket("models", "rollback", two[0])
+    here("models", "promote", two[0], "old")
+    ended = here("models", "rollback", two[0])
     assert ended.returncode == 2
     assert "has no version before the current one" in ended.stderr
 
@@ -168,7 +163,7 @@ def test_a_first_version_cannot_be_rolled_back(two):
 def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_path):
     corpus = tmp_path / "weather.csv"
     corpus.write_text("text,label\nrain and wind,weather\na late goal,sports\n")
-    evaluated = docket("evaluate", tiny.artifact(tmp_path / "artifact"), corpus, "--json")
+    evaluated = here("evaluate", tiny.artifact(tmp_path / "artifact"), corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stderr.startswith("docket: 1 labels are unknown")
     assert json.loads(evaluated.stdout)["accuracy"] <= 0.5
@@ -182,19 +177,19 @@ def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_j
     classifier = Classifier.load(folder, "cpu")
     predictions = classifier.predict([classifier.encode(text) for text in ["the goal", "a quux", "the law"] * 50])
     tiny.artifact(folder, profile=Profile.of([2] * 150, ["sports", "sports", "politics"] * 50, predictions))
-    same, shifted = docket("evaluate", folder, usual), docket("evaluate", folder, other)
+    same, shifted = here("evaluate", folder, usual), here("evaluate", folder, other)
     assert same.stderr.count("\n") == 1
     assert not any(each["drifted"] for each in json.loads(same.stdout)["drift"].values())
     assert "unknown words 16.7% → 100.0%" in shifted.stderr.splitlines()[1]
     assert shifted.stderr.endswith(": train again on newer documents\n")
     assert json.loads(shifted.stdout)["drift"]["unknown_words"]["drifted"]
-    assert docket("evaluate", folder, other, "--json").stderr == ""
+    assert here("evaluate", folder, other, "--json").stderr == ""
 
 
 def test_an_artifact_of_before_there_were_profiles_is_evaluated_without_drift(tmp_path):
     corpus = tmp_path / "corpus.csv"
     corpus.write_text("text,label\nthe law,politics\na late goal,sports\n")
-    evaluated = docket("evaluate", tiny.artifact(tmp_path / "artifact"), corpus)
+    evaluated = here("evaluate", tiny.artifact(tmp_path / "artifact"), corpus)
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stderr.count("\n") == 1
     assert "drift" not in json.loads(evaluated.stdout)
@@ -218,7 +213,7 @@ def test_unusable_input_ends_with_2_and_one_sentence_and_leaves_nothing(tmp_path
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    ended = docket("train", path, "--out", tmp_path / "out")
+    ended = here("train", path, "--out", tmp_path / "out")
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
@@ -236,23 +231,27 @@ def test_unusable_input_ends_with_2_and_one_sentence_and_leaves_nothing(tmp_path
         ["train", "bbc-news", "--out", "x", "--epochs", "0"],
         ["predict", "nowhere"],
         ["evaluate", "nowhere", "bbc-news"],
-        ["serve", "nowhere"],
         ["dance"],
         [],
     ],
 )
 def test_wrong_usage_ends_with_2_and_one_sentence(arguments, tmp_path):
-    ended = docket(*[str(tmp_path / a) if a in ("x", "nowhere") else a for a in arguments])
+    ended = here(*[tmp_path / a if a in ("x", "nowhere") else a for a in arguments])
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1, ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_service_without_an_artifact_ends_with_2_and_one_sentence(tmp_path):
+    ended = command.process("serve", tmp_path / "nowhere")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
 
 
 def test_a_reader_that_leaves_is_no_failure(tmp_path):
     folder = tiny.artifact(tmp_path / "artifact")
     lines = tmp_path / "lines.jsonl"
     lines.write_text('{"text": "a late goal won the cup"}\n' * 3000)
-    command = f"{sys.executable} -m docket predict {folder} {lines} | head -n 1; exit ${{PIPESTATUS[0]}}"
-    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    piped = f"{sys.executable} -m docket predict {folder} {lines} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""

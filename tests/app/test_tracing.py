@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> It
     folder = tmp_path_factory.mktemp("traced")
     network = tiny.network(words=len(tiny.WORDS), window=0)
     artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
-    with traced(folder, collector.url, batch_tokens=1_200_000, access_log=True) as running:
+    with traced(folder, collector.url, batch_tokens=1_200_000, queue_tokens=10_000_000, access_log=True) as running:
         yield running
 
 

@@ -18,7 +18,7 @@ from model.classifier import Classifier
 from scoring import crew, output, source
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
-from tests import tiny
+from tests import command, tiny
 from tests.scoring import documents
 
 PATIENCE = 120.0
@@ -30,18 +30,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return documents.written(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", documents.made(2_500))
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "docket", "predict", *map(str, arguments)]
-
-
-def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+def begun(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "docket", "predict", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
 def whole(artifact: Path, corpus: Path) -> bytes:
     """What one process says of the corpus, on stdout."""
-    done = predict(artifact, corpus, "--workers", 1)
+    done = command.here("predict", artifact, corpus, "--workers", 1)
     assert done.returncode == 0, done.stderr
     return done.stdout.encode()
 
@@ -68,7 +65,7 @@ def children(process: int) -> list[int]:
 
 
 def test_a_file_has_what_stdout_has_with_several_processes_too(artifact, corpus, whole, tmp_path):
-    done = predict(artifact, corpus, "--workers", 2, "--out", tmp_path / "answers.jsonl")
+    done = command.process("predict", artifact, corpus, "--workers", 2, "--out", tmp_path / "answers.jsonl")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "2,500 documents" in done.stderr
@@ -82,8 +79,7 @@ def test_stopped_and_run_again_it_ends_with_the_same_file_and_leaves_no_process(
 ):
     out = tmp_path / "answers.jsonl"
     note = tmp_path / "answers.jsonl.part.json"
-    run = command(artifact, corpus, "--workers", workers, "--out", out)
-    with subprocess.Popen(run, stderr=subprocess.PIPE, text=True) as process:
+    with begun(artifact, corpus, "--workers", workers, "--out", out) as process:
         until(note.exists, process)
         beside = children(process.pid)
         assert len(beside) == (workers if workers > 1 else 0)
@@ -96,7 +92,7 @@ def test_stopped_and_run_again_it_ends_with_the_same_file_and_leaves_no_process(
     while any(Path(f"/proc/{child}").exists() for child in beside):
         assert time.monotonic() < end
         time.sleep(0.01)
-    done = predict(artifact, corpus, "--workers", 1, "--out", out)
+    done = command.here("predict", artifact, corpus, "--workers", 1, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "going on from there" in done.stderr
     assert out.read_bytes() == whole
@@ -105,8 +101,7 @@ def test_stopped_and_run_again_it_ends_with_the_same_file_and_leaves_no_process(
 
 def test_a_process_that_is_killed_ends_the_command_in_one_sentence_and_it_goes_on(artifact, corpus, whole, tmp_path):
     out = tmp_path / "answers.jsonl"
-    run = command(artifact, corpus, "--workers", 2, "--out", out)
-    with subprocess.Popen(run, stderr=subprocess.PIPE, text=True) as process:
+    with begun(artifact, corpus, "--workers", 2, "--out", out) as process:
         until(lambda: len(children(process.pid)) == 2, process)
         until((tmp_path / "answers.jsonl.part").exists, process)
         os.kill(children(process.pid)[0], signal.SIGKILL)
@@ -114,7 +109,7 @@ def test_a_process_that_is_killed_ends_the_command_in_one_sentence_and_it_goes_o
     assert process.returncode == 2
     assert told.startswith("docket: a process that scored has ended")
     assert told.count("\n") == 1
-    assert predict(artifact, corpus, "--workers", 1, "--out", out).returncode == 0
+    assert command.here("predict", artifact, corpus, "--workers", 1, "--out", out).returncode == 0
     assert out.read_bytes() == whole
 
 

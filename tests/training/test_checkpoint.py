@@ -13,6 +13,7 @@ import torch
 
 from model import torchscript
 from model.refusal import Refusal
+from tests import command
 from tests.training import made
 from training import checkpoint, recipe
 from training.checkpoint import Checkpoint, Checkpoints
@@ -120,11 +121,16 @@ def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path):
         kept.write({"number": torch.tensor(1)})
 
 
+def training(corpus: Path, out: Path, *more: str) -> list[str]:
+    return ["train", str(corpus), "--out", str(out), "--epochs", "8", "--device", "cpu", *more]
+
+
 def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     """A real ``docket train`` that leaves its state after every epoch, however short."""
     code = "import sys, docket, training.checkpoint; training.checkpoint.EVERY = 0; sys.exit(docket.main(sys.argv[1:]))"
-    arguments = ["train", str(corpus), "--out", str(out), "--epochs", "8", "--device", "cpu", *more]
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *training(corpus, out, *more)], stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +151,8 @@ def stopped(process: subprocess.Popen[str], state: Path, end: signal.Signals) ->
     return process.communicate(timeout=60)[1]
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    said = process.communicate(timeout=120)[1]
-    return process.returncode, said
-
-
-def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path):
+def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", 0)
     whole, out = tmp_path / "whole", tmp_path / "out"
     state = tmp_path / ".out.checkpoint" / "without fold 1.npz"  # the first descent is behind it, the second under way
     killed = begun(corpus, out)
@@ -158,14 +160,14 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert killed.returncode == -signal.SIGKILL, said
     assert not out.exists()
 
-    code, said = ended(begun(corpus, out, "--resume", "--seed", "1"))
-    assert (code, said.count("\n")) == (2, 1), said
-    assert "without fold 0.npz is of another seed: ask for the same training again" in said
+    other = command.here(*training(corpus, out, "--resume", "--seed", "1"))
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
+    assert "without fold 0.npz is of another seed: ask for the same training again" in other.stderr
 
-    assert ended(begun(corpus, whole))[0] == 0
-    code, said = ended(begun(corpus, out, "--resume"))
-    assert code == 0, said
-    assert said.count("held out, epoch 1/8") < 4  # of five folds
+    assert command.here(*training(corpus, whole)).returncode == 0
+    resumed = command.here(*training(corpus, out, "--resume"))
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stderr.count("held out, epoch 1/8") < 4  # of five folds
     assert not state.parent.exists()
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (whole, out))
     assert first["sha256"] == second["sha256"]

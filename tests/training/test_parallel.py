@@ -15,6 +15,7 @@ import torch
 from model import device
 from model.classifier import Classifier
 from model.refusal import Refusal
+from tests import command
 from tests.training import made, stepped
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,9 +27,9 @@ def torchrun(*arguments: object, processes: int = 2) -> list[str]:
     return [*start, *map(str, arguments)]
 
 
-def ended(command: list[str]) -> tuple[int, str]:
+def ended(started: list[str]) -> tuple[int, str]:
     """The exit code, and what was said; torchrun's own lines and traceback too."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
+    done = subprocess.run(started, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
     assert done.stdout == ""
     return done.returncode, done.stderr
 
@@ -44,8 +45,8 @@ def written(folder: Path, count: int = 90) -> Path:
 @pytest.mark.parametrize(("chosen", "descents"), [("default", 6), ("classic", 1)])
 def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, descents):
     arguments = [written(tmp_path), "--epochs", 2, "--device", "cpu", "--recipe", chosen]
-    code, said = ended([sys.executable, "-m", "training", *map(str, arguments), "--out", str(tmp_path / "one")])
-    assert code == 0, said
+    alone = command.here("train", *arguments, "--out", tmp_path / "one")
+    assert alone.returncode == 0, alone.stderr
     code, said = ended(torchrun("-m", "training", *arguments, "--out", tmp_path / "two"))
     assert code == 0, said
     assert said.count("docket: accuracy") == said.count(", epoch 1/2: loss") / descents == 1  # one of them speaks

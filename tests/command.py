@@ -1,0 +1,35 @@
+"""One command of the command line, in a process of its own or, for seconds less, in the test's."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from unittest.mock import patch
+
+import docket
+
+
+def process(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """As a person runs it."""
+    command = [sys.executable, "-m", "docket", *map(str, arguments)]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=240, check=False, env=os.environ
+    )
+
+
+def here(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """All of it but the start of an interpreter and of torch."""
+    out, err, own = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    given = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    try:
+        with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", given):
+            code = docket.main([str(each) for each in arguments])
+    except SystemExit as ended:  # argparse's
+        code = int(ended.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, own)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
