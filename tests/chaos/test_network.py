@@ -34,4 +34,5 @@ def test_a_network_that_fails_once_leaves_nobody_without_an_answer_or_a_reason(
         statuses = {answer.status for answer in answers}
         assert 200 in statuses
         assert statuses <= {200, 429, 500, 503, 504}
-        assert ledger.refused + ledger.cut <= CLIENTS * 3
+        often = 15 if fault == "hang@7" else 3  # who waits behind it is told so once a second until it is ended
+        assert ledger.refused + ledger.cut <= CLIENTS * often
