@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from model.words import places, words
+from model.words import KEPT, places, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +72,10 @@ class Vocabulary:
             ids += map(self._ids.get, read[begin : begin + AT_ONCE], repeat(UNKNOWN))
         unknown = ids.count(UNKNOWN)
         spelt = self._spelt_out(ids, read, unknown) if unknown and self.grams else ids
-        return Encoding(array("q", spelt), len(read), unknown, explain)
+        packed = array("q")
+        for begin in range(0, len(spelt), AT_ONCE):
+            packed += array("q", spelt[begin : begin + AT_ONCE])
+        return Encoding(packed, len(read), unknown, explain)
 
     def _spelt_out(self, ids: list[int], read: list[str], unknown: int) -> list[int]:
         """``ids`` of ``read``, each of the ``unknown`` ones followed by the ids of its grams."""
@@ -81,7 +84,8 @@ class Vocabulary:
         for _ in range(unknown):
             place = ids.index(UNKNOWN, end)
             whole += ids[end : place + 1]
-            whole += self._spelling(read[place])
+            spell = self._spelling if len(read[place]) <= KEPT else self._spelling.__wrapped__
+            whole += spell(read[place])
             end = place + 1
         return whole + ids[end:]
 

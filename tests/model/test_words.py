@@ -1,4 +1,5 @@
 import random
+import tracemalloc
 import unicodedata
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.vocabulary import Vocabulary
-from model.words import words
+from model.words import _pieces, words
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,30 @@ def test_a_text_that_is_read_in_pieces_has_the_words_of_the_whole(alphabet):
     rng = random.Random(0)
     for length in (1 << 16, (1 << 16) + 1, 200_000):
         assert_places_agree("".join(rng.choices(alphabet, k=length)))
+
+
+@pytest.mark.parametrize(
+    "line", ["a", "a\u00ad", "e\u0301", "体", "か\u3099", "\u0301", "İ", "😀", "\U0001e944"], ids=ascii
+)
+def test_however_a_text_is_written_it_is_read_in_pieces_that_leave_other_threads_their_turn(line):
+    text = line * (500_000 // len(line))
+    pieces = list(_pieces(text))
+    assert [begin for begin, _ in pieces] == [0, *(end for _, end in pieces[:-1])]
+    assert pieces[-1][1] == len(text)
+    assert max(end - begin for begin, end in pieces) <= 1 << 17
+    assert_places_agree(text)
+
+
+@pytest.mark.parametrize(("read", "end"), [(words, "b"), (Vocabulary([], [], grams=["<éaa"]).encode, "c")])
+def test_nothing_is_kept_of_long_words(read, end):
+    """Some 60,000 words are kept: of a megabyte each they would fill any memory."""
+    read("é")
+    tracemalloc.start()
+    for number in range(20):
+        read(f"é{'a' * 100_000}{number}{end}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
 
 
 def test_a_word_across_the_end_of_a_piece_is_not_torn():
