@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from training import parallel
-from training.progress import Bar, Epoch
+from training.progress import Epoch
 from training.run import Run
 
 if TYPE_CHECKING:
     from model.network import TanhRNN
     from training.batches import Batch, Encoded
     from training.checkpoint import Checkpoint
+    from training.progress import Bars, Relay
     from training.recipe import Recipe
 
 
@@ -29,6 +30,7 @@ def descend(
     recipe: Recipe,
     epochs: int,
     title: str,
+    bars: Bars | Relay,
     checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
     """Learn from the documents at ``learn``; keep the weights of least loss on those at ``held_out``, if there are any.
@@ -41,26 +43,26 @@ def descend(
     run = Run(network, recipe, epochs * steps_an_epoch(documents, learn, recipe))
     if checkpoint and (state := checkpoint.read()):
         run.restore(state)
-    with Bar(title, epochs, len(learn), len(run.history)) as bar:
-        while not run.over(epochs):
-            began, total = time.perf_counter(), 0.0
-            network.train()
-            for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
-                loss = _loss(network, batch, common, recipe.mixup)
-                network.zero_grad()
-                loss.backward()
-                parallel.add_gradients(network)
-                nn.utils.clip_grad_norm_(run.others, 1.0)
-                run.step()
-                came = loss.item()
-                total += came * len(batch.labels)
-                bar.step(len(batch.labels), came)
-            speed = len(learn) / (time.perf_counter() - began)
-            scores = score(network, unseen, held_out)
-            run.end_epoch(Epoch(len(run.history) + 1, total / len(learn), *scores, speed))
-            bar.epoch(run.history[-1])
-            if checkpoint and (run.over(epochs) or checkpoint.due):
-                checkpoint.write(run.state())
+    bars.begin(title, epochs, len(learn), len(run.history))
+    while not run.over(epochs):
+        began, total = time.perf_counter(), 0.0
+        network.train()
+        for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
+            loss = _loss(network, batch, common, recipe.mixup)
+            network.zero_grad()
+            loss.backward()
+            parallel.add_gradients(network)
+            nn.utils.clip_grad_norm_(run.others, 1.0)
+            run.step()
+            came = loss.item()
+            total += came * len(batch.labels)
+            bars.step(title, len(batch.labels), came)
+        speed = len(learn) / (time.perf_counter() - began)
+        scores = score(network, unseen, held_out)
+        run.end_epoch(Epoch(len(run.history) + 1, total / len(learn), *scores, speed))
+        bars.epoch(title, run.history[-1])
+        if checkpoint and (run.over(epochs) or checkpoint.due):
+            checkpoint.write(run.state())
     run.take_best()
     return run.history
 

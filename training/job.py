@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device, golden
 from model.classifier import Classifier
-from training import corpora, parallel, profile, report
+from training import corpora, crew, parallel, profile, report
 from training.checkpoint import Checkpoints
 from training.documents import Documents, check_trainable
 from training.drift import Drift
@@ -65,7 +65,7 @@ def run(job: Job) -> Scores | None:
         checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
         if job.resume and not checkpoints.found:
             tell(f"{checkpoints.folder} has no checkpoint: training begins")
-        trained = train(documents, job.recipe, job.seed, chosen, checkpoints)
+        trained = train(documents, job.recipe, job.seed, chosen, checkpoints, crew.processes(chosen))
         parallel.meet()  # the others have read their checkpoints before the first removes them
         if folder is None:
             return None

@@ -1,21 +1,27 @@
-"""How far training is: a bar on a terminal, a line an epoch elsewhere."""
+"""How far training is: a bar a descent on a terminal, a line an epoch elsewhere."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from rich.progress import TaskID
 
 
 LINES = 20
 """Epochs told of a run in a log: a small corpus is read hundreds of times."""
+OFTEN = 0.1
+"""Seconds between two steps that another process tells of: a terminal is drawn as often."""
 
 
 class Epoch(NamedTuple):
@@ -28,20 +34,18 @@ class Epoch(NamedTuple):
     documents_per_second: float
 
 
-class Bar:
-    """Shows steps and epochs on stderr; ``with Bar(…) as bar``. ``read``: epochs that another process has done."""
+class Bars:
+    """Shows every descent's steps and epochs on stderr; ``with Bars() as bars``."""
 
-    def __init__(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
+    def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn(),
             console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
-        self._title, self._epochs, self._read, self._seen, self._last = title, epochs, read, 0, ""
-        self._began = time.perf_counter()
+        self._shown: dict[str, _Shown] = {}
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Bars:
         self._progress.__enter__()
         return self
 
@@ -50,27 +54,70 @@ class Bar:
     ) -> None:
         self._progress.__exit__(kind, error, trace)
 
-    def step(self, documents: int, loss: float) -> None:
-        """Count ``documents`` more, seen at that loss."""
-        self._seen += documents
-        now = f"loss {loss:.3f}{self._last} · {self._seen / (time.perf_counter() - self._began):,.0f} documents/s"
-        self._progress.update(self._task, advance=documents, now=now)
+    def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
+        """Show a descent; ``read``: epochs that it has behind it."""
+        task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
+        self._shown[title] = _Shown(task, epochs, read)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def step(self, title: str, documents: int, loss: float) -> None:
+        """Count ``documents`` more, seen at that loss."""
+        shown = self._shown[title]
+        shown.seen += documents
+        now = f"loss {loss:.3f}{shown.last} · {shown.seen / shown.seconds:,.0f} documents/s"
+        self._progress.update(shown.task, advance=documents, now=now)
+
+    def epoch(self, title: str, epoch: Epoch) -> None:
         """Tell what an epoch came to."""
-        scored = not math.isnan(epoch.held_out_loss)
-        self._last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
-        seldom = epoch.number % max(1, self._epochs // LINES) and epoch.number < self._epochs
+        shown, scored = self._shown[title], not math.isnan(epoch.held_out_loss)
+        shown.last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
+        seldom = epoch.number % max(1, shown.epochs // LINES) and epoch.number < shown.epochs
         if not self._progress.disable or seldom:
             return
-        spent = time.perf_counter() - self._began
         held_out = (
             f"held-out loss {epoch.held_out_loss:.4f}, accuracy {epoch.held_out_accuracy:.4f}, " if scored else ""
         )
         print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
-            f"{self._title}, epoch {epoch.number}/{self._epochs}: loss {epoch.loss:.4f}, {held_out}"
+            f"{title}, epoch {epoch.number}/{shown.epochs}: loss {epoch.loss:.4f}, {held_out}"
             f"{epoch.documents_per_second:,.0f} documents/s, "
-            f"{spent / (epoch.number - self._read) * (self._epochs - epoch.number):.0f} s left at most",
+            f"{shown.seconds / (epoch.number - shown.read) * (shown.epochs - epoch.number):.0f} s left at most",
             file=sys.stderr,
             flush=True,
         )
+
+
+class Relay:
+    """The same for a descent in another process: ``tell`` takes what is to be done with the bars, by name."""
+
+    def __init__(self, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
+        self._tell, self._seen, self._told = tell, 0, -math.inf
+
+    def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
+        """As ``Bars.begin``."""
+        self._tell("begin", (title, epochs, documents, read))
+
+    def step(self, title: str, documents: int, loss: float) -> None:
+        """As ``Bars.step``, several steps in one where they are quick."""
+        self._seen += documents
+        if time.monotonic() - self._told >= OFTEN:
+            self._tell("step", (title, self._seen, loss))
+            self._seen, self._told = 0, time.monotonic()
+
+    def epoch(self, title: str, epoch: Epoch) -> None:
+        """As ``Bars.epoch``."""
+        self._told = -math.inf
+        self.step(title, 0, epoch.loss)
+        self._tell("epoch", (title, epoch))
+
+
+@dataclass
+class _Shown:
+    task: TaskID
+    epochs: int
+    read: int
+    seen: int = 0
+    last: str = ""
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began

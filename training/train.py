@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,18 +14,22 @@ from model.network import TanhRNN
 from model.vocabulary import Vocabulary
 from training import linear
 from training.batches import Encoded
+from training.crew import Descent, side_by_side
 from training.descent import descend, logits_of, planned_epochs
 from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
+from training.progress import Bars
 from training.split import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.checkpoint import Checkpoints
+    from numpy.typing import NDArray
+
+    from training.checkpoint import Checkpoint, Checkpoints
     from training.documents import Documents
-    from training.progress import Epoch
+    from training.progress import Epoch, Relay
     from training.recipe import Recipe
 
 ENOUGH = 2000
@@ -49,36 +55,107 @@ class Trained(NamedTuple):
     held_out: HeldOut
 
 
+class Came(NamedTuple):
+    """What a descent came to: its weights by name, its epochs, and what it held out as ``HeldOut`` has it."""
+
+    weights: dict[str, NDArray[np.generic]]
+    epochs: list[Epoch]
+    unknown: NDArray[np.int64]
+    logits: NDArray[np.float64]
+
+
 def train(
-    documents: Documents, recipe: Recipe, seed: int, device: torch.device, checkpoints: Checkpoints | None = None
+    documents: Documents,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    checkpoints: Checkpoints | None = None,
+    processes: int = 1,
 ) -> Trained:
     """Learn from all ``documents``; what must be chosen is chosen on stretches held out in turn.
 
-    The same seed on the same machine gives the same weights, also where it goes on from ``checkpoints``: a descent that
-    had ended restores its end, and the random numbers that the next one draws. Linear models are fitted again.
+    Descents and linear models know nothing of each other: ``processes`` of them go on at a time. The same seed on the
+    same machine gives the same weights, in however many processes, also where it goes on from ``checkpoints``: a
+    descent that had ended restores its end, linear models are fitted again.
     """
     torch.manual_seed(seed)
     vocabulary, encoded = _encoded(documents, recipe, device)
     fresh = _networks(encoded, vocabulary, recipe)
     fold = torch.from_numpy(stretches(documents, 5 if len(documents) < 20_000 else 3)).to(device)
     epochs = planned_epochs(encoded, recipe)
+    parts = _parts(fold, ENOUGH if recipe.linear else 1)
 
-    network, history, held_out = _held_out(fresh, encoded, fold, recipe, epochs, checkpoints)
+    def descent(number: int, part: Tensor, name: str, bars: Bars | Relay) -> Came:
+        own = checkpoints.of(name) if checkpoints else None
+        return _descended(fresh, encoded, part, recipe, epochs, (seed, number), name, bars, own)
+
+    asked: list[Descent[Any]] = [
+        partial(descent, number, part, f"without fold {number}") for number, part in enumerate(parts)
+    ]
+    if recipe.linear:
+        asked.append(partial(descent, len(parts), parts[0][:0], "all documents"))
+        asked.append(lambda bars: linear.fit(fresh(), encoded, fold))
+    with Bars() as bars:
+        came = side_by_side(asked, processes, bars)
+
+    network, without = fresh(), came[: len(parts)]
+    held_out = _together(parts, without, device)
     labels = encoded.labels[held_out.places]
-    if not recipe.linear:
-        return Trained(network, vocabulary, Calibration.fit(held_out.logits, labels), history, encoded, held_out)
+    if recipe.linear:
+        whole, rival = came[len(parts) :]
+        out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
+        each = torch.stack([held_out.logits, out_of_fold])
+        share = linear.shares(each.numpy(force=True), labels.numpy(force=True))
+        share /= share.sum()
+        held_out = held_out._replace(logits=share[0] * each[0] + share[1] * each[1])
+        _load(network, whole)
+        network = merge(network, rival, (float(share[0]), float(share[1])), encoded)
+    else:
+        _load(network, without[0])
+    return Trained(network, vocabulary, Calibration.fit(held_out.logits, labels), without[0].epochs, encoded, held_out)
 
-    rival = linear.fit(network, encoded, fold)
-    out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
-    share = linear.shares(torch.stack([held_out.logits, out_of_fold]).numpy(force=True), labels.numpy(force=True))
-    share /= share.sum()
-    mixed = held_out._replace(logits=share[0] * held_out.logits + share[1] * out_of_fold)
 
-    network, everywhere = fresh(), torch.arange(len(encoded), device=device)
-    own = checkpoints.of("all documents") if checkpoints else None
-    descend(network, encoded, everywhere, everywhere[:0], recipe, epochs, "all documents", own)
-    merged = merge(network, rival, (float(share[0]), float(share[1])), encoded)
-    return Trained(merged, vocabulary, Calibration.fit(mixed.logits, labels), history, encoded, mixed)
+def _parts(fold: Tensor, enough: int) -> list[Tensor]:
+    """The places of one fold after the other until they are ``enough``, of those that leave something to learn from."""
+    parts: list[Tensor] = []
+    for number in fold.unique():
+        part = fold.eq(number).nonzero().squeeze(1)
+        if len(part) < len(fold) and sum(map(len, parts)) < enough:
+            parts.append(part)
+    return parts
+
+
+def _descended(
+    fresh: Callable[[], TanhRNN],
+    encoded: Encoded,
+    part: Tensor,
+    recipe: Recipe,
+    epochs: int,
+    seed: tuple[int, int],
+    name: str,
+    bars: Bars | Relay,
+    checkpoint: Checkpoint | None,
+) -> Came:
+    """An untrained network, trained on all documents but those at ``part``, with random numbers of its own."""
+    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    network, everywhere = fresh(), torch.arange(len(encoded), device=part.device)
+    rest = everywhere[torch.isin(everywhere, part, invert=True)]
+    history = descend(network, encoded, rest, part, recipe, epochs, name, bars, checkpoint)
+    read = encoded.as_read_after(rest)
+    logits = logits_of(network, read, part).double()
+    weights = {name: weight.numpy(force=True) for name, weight in network.state_dict().items()}
+    centred = logits - logits.mean(dim=1, keepdim=True)
+    return Came(weights, history, read.unknown(part).numpy(force=True), centred.numpy(force=True))
+
+
+def _together(parts: list[Tensor], came: list[Came], device: torch.device) -> HeldOut:
+    unknown = np.concatenate([each.unknown for each in came])
+    logits = np.concatenate([each.logits for each in came])
+    return HeldOut(torch.cat(parts), torch.from_numpy(unknown).to(device), torch.from_numpy(logits).to(device))
+
+
+def _load(network: TanhRNN, came: Came) -> None:
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in came.weights.items()})
 
 
 def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, Encoded]:
@@ -90,38 +167,6 @@ def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tupl
         encoded.spelling = spelling(encoded.words, having, len(encoded), recipe.grams)
         vocabulary = Vocabulary(vocabulary.words, vocabulary.labels, encoded.spelling.grams)
     return vocabulary, encoded
-
-
-def _held_out(
-    fresh: Callable[[], TanhRNN],
-    encoded: Encoded,
-    fold: Tensor,
-    recipe: Recipe,
-    epochs: int,
-    checkpoints: Checkpoints | None,
-) -> tuple[TanhRNN, list[Epoch], HeldOut]:
-    """Hold out one fold after the other until there are ``ENOUGH``, or the first alone where it gives the network.
-
-    The last one's network, the first one's epochs, and what was held out: its logits are centred, float64.
-    """
-    history: list[Epoch] = []
-    parts: list[HeldOut] = []
-    for number in fold.unique():
-        kept = fold.eq(number)
-        part, rest = kept.nonzero().squeeze(1), kept.logical_not().nonzero().squeeze(1)
-        if not len(rest):
-            continue
-        network = fresh()
-        own = checkpoints.of(f"without fold {int(number)}") if checkpoints else None
-        run = descend(network, encoded, rest, part, recipe, epochs, "held out", own)
-        history = history or run
-        read = encoded.as_read_after(rest)
-        logits = logits_of(network, read, part).double()
-        parts.append(HeldOut(part, read.unknown(part), logits - logits.mean(dim=1, keepdim=True)))
-        if not recipe.linear or sum(len(each.places) for each in parts) >= ENOUGH:
-            break
-    places, unknown, each_logits = (torch.cat(each) for each in zip(*parts, strict=True))
-    return network, history, HeldOut(places, unknown, each_logits)
 
 
 def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:

@@ -13,6 +13,7 @@ from model.vocabulary import Vocabulary
 from tests.training import made
 from training import descent, parallel, recipe
 from training.batches import Encoded
+from training.progress import Bars
 
 DOCUMENTS = made.documents(17)
 QUICK = replace(recipe.DEFAULT, hidden=8, epochs=2, least_steps=0)  # batches of 8, 8 and 1: one process reads nothing
@@ -35,7 +36,8 @@ def arrays(layers: int) -> dict[str, np.ndarray]:
             assert weight.grad is not None
             found[f"gradient {count} {name}"] = weight.grad.to_dense().numpy().copy()
     everywhere = torch.arange(len(encoded))
-    descent.descend(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped")
+    with Bars() as bars:
+        descent.descend(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped", bars)
     found |= {f"weight {name}": weight.detach().numpy() for name, weight in network.named_parameters()}
     for count in (0, 1, 17):
         found[f"logits {count}"] = descent.logits_of(network, encoded, everywhere[:count]).numpy()

@@ -88,7 +88,7 @@ def test_a_killed_training_of_several_goes_on_where_it_was(tmp_path):
     assert kept >= 2
     code, said = ended([*begin, "--resume"])
     assert code == 0, said
-    assert said.count("held out, epoch 1/2") == 5 - kept
+    assert said.count(", held-out loss") >= 5 - kept
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.jsonl", "out"]
 
 
