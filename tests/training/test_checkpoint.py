@@ -167,7 +167,7 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert command.here(*training(corpus, whole)).returncode == 0
     resumed = command.here(*training(corpus, out, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stderr.count(", epoch 1/8: ") < 5  # of six descents
+    assert resumed.stderr.count(", epoch 1/8: ") < 6  # of six descents one at least goes on
     assert not state.parent.exists()
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (whole, out))
     assert first["sha256"] == second["sha256"]
