@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from model import child
 from model.classifier import Classifier
 from model.refusal import Refusal
 from scoring.scorer import Scorer
@@ -78,17 +76,8 @@ class _Own:
 
 
 def _begin(folder: Path, device: str, options: Options) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all, and the first has them end
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    child.begin()
     _Own.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # it was killed, and could not say that there is nothing more to do
 
 
 def _lines(documents: list[Document]) -> bytes:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from model import device
+from model import child, device
 from model.refusal import Refusal
 from training import parallel
 from training.progress import Bars, Relay
@@ -95,19 +92,10 @@ def _received(end: Connection, process: BaseProcess) -> tuple[str, Any]:
 
 def _descend(descent: Descent[object], there: Connection, others: Sequence[Connection]) -> None:
     """In the process: do it and tell what came of it, with nothing of the parent's but its memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all, and the first has them end
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    child.begin()
     for other in others:
         other.close()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         there.send(("came", descent(Relay(lambda name, arguments: there.send((name, arguments))))))
     except BaseException as error:  # whatever it is, it is raised where somebody waits for it
         there.send(("raised", error))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # it was killed, and could not say that there is nothing more to do

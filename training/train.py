@@ -56,7 +56,10 @@ class Trained(NamedTuple):
 
 
 class Came(NamedTuple):
-    """What a descent came to: its weights by name, its epochs, and what it held out as ``HeldOut`` has it."""
+    """What a descent came to: its weights by name, its epochs, and what it held out as ``HeldOut`` has it.
+
+    ``weights`` are left out where a network of all documents is asked for, and this one is not it.
+    """
 
     weights: dict[str, NDArray[np.generic]]
     epochs: list[Epoch]
@@ -99,19 +102,18 @@ def train(
         came = side_by_side(asked, processes, bars)
 
     network, without = fresh(), came[: len(parts)]
+    weights = came[-2 if recipe.linear else 0].weights
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     held_out = _together(parts, without, device)
     labels = encoded.labels[held_out.places]
     if recipe.linear:
-        whole, rival = came[len(parts) :]
+        rival = came[-1]
         out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
         each = torch.stack([held_out.logits, out_of_fold])
         share = linear.shares(each.numpy(force=True), labels.numpy(force=True))
         share /= share.sum()
         held_out = held_out._replace(logits=share[0] * each[0] + share[1] * each[1])
-        _load(network, whole)
         network = merge(network, rival, (float(share[0]), float(share[1])), encoded)
-    else:
-        _load(network, without[0])
     return Trained(network, vocabulary, Calibration.fit(held_out.logits, labels), without[0].epochs, encoded, held_out)
 
 
@@ -143,7 +145,8 @@ def _descended(
     history = descend(network, encoded, rest, part, recipe, epochs, name, bars, checkpoint)
     read = encoded.as_read_after(rest)
     logits = logits_of(network, read, part).double()
-    weights = {name: weight.numpy(force=True) for name, weight in network.state_dict().items()}
+    kept = {} if recipe.linear and len(part) else network.state_dict()
+    weights = {name: weight.numpy(force=True) for name, weight in kept.items()}
     centred = logits - logits.mean(dim=1, keepdim=True)
     return Came(weights, history, read.unknown(part).numpy(force=True), centred.numpy(force=True))
 
@@ -152,10 +155,6 @@ def _together(parts: list[Tensor], came: list[Came], device: torch.device) -> He
     unknown = np.concatenate([each.unknown for each in came])
     logits = np.concatenate([each.logits for each in came])
     return HeldOut(torch.cat(parts), torch.from_numpy(unknown).to(device), torch.from_numpy(logits).to(device))
-
-
-def _load(network: TanhRNN, came: Came) -> None:
-    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in came.weights.items()})
 
 
 def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, Encoded]:

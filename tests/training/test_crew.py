@@ -55,16 +55,14 @@ def test_what_one_raises_is_raised_and_ends_the_others():
     def refuse(bars):
         raise Refusal("make room")
 
-    begin = time.monotonic()
     with pytest.raises(Refusal, match="make room"):
-        asked([lambda bars: time.sleep(PATIENCE), refuse], 2)
-    assert time.monotonic() - begin < PATIENCE / 2
+        asked([lambda bars: time.sleep(3600), refuse], 2)
     assert multiprocessing.active_children() == []
 
 
 def test_a_process_that_is_killed_is_told_in_one_sentence():
     with pytest.raises(Refusal, match=r"has ended \(exit code -9\), as for want of memory: .* --resume"):
-        asked([lambda bars: os.kill(os.getpid(), signal.SIGKILL), lambda bars: time.sleep(PATIENCE)], 2)
+        asked([lambda bars: os.kill(os.getpid(), signal.SIGKILL), lambda bars: time.sleep(3600)], 2)
     assert multiprocessing.active_children() == []
 
 
