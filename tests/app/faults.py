@@ -139,8 +139,8 @@ def install(fault: Fault) -> None:
         Versions.probe = probing  # type: ignore[method-assign]
 
 
-def main() -> int:
-    order, *arguments = sys.argv[1:]
+def main(arguments: Sequence[str]) -> int:
+    order, *command = arguments
     number, claim = tempfile.mkstemp(prefix="docket-fault-")
     os.close(number)
     os.environ[ORDER], os.environ[CLAIM] = order, claim
@@ -148,13 +148,13 @@ def main() -> int:
     import docket
 
     try:
-        return docket.main(arguments)
+        return docket.main(command)
     finally:
         with suppress(FileNotFoundError):
             Path(claim).unlink()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
 elif __name__ == "__mp_main__":
     install(Fault(os.environ[ORDER], Path(os.environ[CLAIM])))

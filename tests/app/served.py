@@ -17,9 +17,10 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import keys
+from tests.prepared import Copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PATIENCE = 60.0
@@ -30,7 +31,7 @@ PATIENCE = 60.0
 class Server:
     """A running one; ``lines``: what it has written to stderr."""
 
-    process: subprocess.Popen[str]
+    process: Copy | subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -83,11 +84,19 @@ def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -
 
 
 @contextmanager
-def served(artifact: Path, *options: str, fault: str = "", **settings: object) -> Iterator[Server]:
-    """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how."""
-    module = ["tests.app.faults", fault] if fault else ["docket"]
-    command: Sequence[str] = [sys.executable, "-m", *module, "serve", str(artifact), "--port", "0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(settings)) as process:
+def served(artifact: Path, *options: str, fault: str = "", anew: bool = False, **settings: object) -> Iterator[Server]:
+    """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how.
+
+    ``anew``: in an interpreter that starts for it alone.
+    """
+    module, order = ("tests.app.faults", [fault]) if fault else ("docket", [])
+    arguments = [*order, "serve", str(artifact), "--port", "0", *options]
+    own = environment(settings)
+    anew = anew or "--workers" in arguments or own["DOCKET_WORKERS"] != "1"
+    command = [sys.executable, "-m", module, *arguments]
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=own) if anew else Copy(module, arguments, own)
+    ) as process:
         server, reader = Server(process), None
         try:
             assert process.stderr is not None
@@ -123,7 +132,7 @@ def _wait_until_ready(server: Server) -> None:
     raise AssertionError(f"the server did not become ready: {''.join(server.lines)}")
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: Copy | subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
     try:

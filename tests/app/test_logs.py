@@ -160,7 +160,7 @@ def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(WARNS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    with served(artifact, log="json") as server:
+    with served(artifact, anew=True, log="json") as server:
         with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
             connection.sendall(b"no HTTP\r\n\r\n")
             refused = connection.recv(1 << 16)

@@ -18,7 +18,7 @@ from tests.app.test_drain import children
 
 @pytest.fixture
 def pair(artifact: Path) -> Iterator[Server]:
-    with served(artifact, "--workers", "2") as running:
+    with served(artifact, "--workers", "2", head_timeout=PATIENCE) as running:  # a connection may wait in silence
         yield running
 
 
@@ -113,7 +113,7 @@ def test_a_process_that_cannot_be_replaced_is_tried_again_while_the_others_answe
     artifact: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
-    with served(folder, "--workers", "2") as server:
+    with served(folder, "--workers", "2", head_timeout=PATIENCE) as server:
         first, second = workers(server)
         away = (folder / "vocabulary.json").rename(tmp_path / "vocabulary.json")
         os.kill(first, signal.SIGKILL)
