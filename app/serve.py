@@ -39,8 +39,7 @@ def serve(settings: Settings) -> None:
         if settings.workers == 1:
             version, workers = trial(settings)
         else:
-            share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
-            prepare()
+            _share(stack)
             version, workers = trial_in_a_copy(settings)
         listener = stack.enter_context(_listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
@@ -70,6 +69,20 @@ def serve(settings: Settings) -> None:
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
             tls.Server(config).run(sockets=[listener])
+
+
+def _share(stack: ExitStack) -> None:
+    """What several workers have in common, among the temporary files: their metrics' folder, and the socket of the
+    process that they are copies of.
+    """
+    try:
+        share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
+        prepare()
+    except OSError as error:
+        raise Refusal(
+            f"several workers need a folder for temporary files ({error.strerror or error}): "
+            "name one in TMPDIR that can be written and has a short path, or serve with --workers 1"
+        ) from error
 
 
 def _allow_files(connections: int) -> None:

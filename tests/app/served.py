@@ -102,7 +102,9 @@ def served(artifact: Path, *options: str, fault: str = "", anew: bool = False, *
             assert process.stderr is not None
             server.lines.append(process.stderr.readline())
             found = re.search(r"https?://\S+", server.lines[0])
-            assert found, f"no address in {server.lines[0]!r}"
+            if found is None:
+                _end(process)
+                raise AssertionError(f"no address in {''.join([*server.lines, *process.stderr])}")
             server.url = found[0]
             reader = threading.Thread(target=server.lines.extend, args=[process.stderr])
             reader.start()

@@ -69,9 +69,11 @@ def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile(pa
     os.kill(first, signal.SIGKILL)
     until(lambda: len(workers(pair)) == 2 and first not in workers(pair))
     for _ in range(8):
-        assert pair.post("/predict", {"text": "the late goal"}).status_code == 200
-    assert second in workers(pair)
-    assert any(f"process {first} ended with -9, another takes its place" in line for line in pair.lines)
+        answer = pair.post("/predict", {"text": "the late goal"})
+        assert answer.status_code == 200, answer.text
+    assert second in workers(pair), pair.lines
+    told = f"process {first} ended with -9, another takes its place"
+    until(lambda: any(told in line for line in pair.lines))
 
 
 def test_a_process_that_takes_no_connections_in_gets_no_more(pair: Server) -> None:

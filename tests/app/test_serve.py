@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -116,6 +117,24 @@ def test_a_refused_start_ends_its_process_with_2(tmp_path: Path, workers: int) -
     done = docket_process("serve", tmp_path, "--port", 0, "--workers", workers)
     assert done.returncode == 2
     assert "docket train --out" in one_sentence(done.stdout.decode(), done.stderr.decode())
+
+
+def test_several_workers_without_a_folder_for_temporary_files_are_refused_with_the_mend(
+    refusal: Callable[..., str], artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert "TMPDIR" in refusal(artifact, "--workers", 2)
+
+
+def test_a_path_too_long_for_a_socket_is_refused_with_the_mend(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    done = docket_process("serve", artifact, "--port", 0, "--workers", 2)
+    assert done.returncode == 2
+    assert "TMPDIR" in one_sentence(done.stdout.decode(), done.stderr.decode())
 
 
 def test_a_port_in_use_is_refused_with_its_number_and_the_mend(refusal: Callable[..., str], artifact: Path) -> None:

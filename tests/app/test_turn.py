@@ -36,10 +36,9 @@ def test_who_shares_no_folder_waits_for_nobody(tmp_path: Path) -> None:
 
 
 def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, own = tmp_path / "versions", tmp_path / "own"
-    own.mkdir()
+    folder, own = tmp_path / "versions", tmp_path_factory.mktemp("own")  # a short path: sockets lie there
     old, new = (
         artifact.read_manifest(tiny.artifact(folder / name, seed=seed))["version"] for seed, name in enumerate(NAMES)
     )
