@@ -19,15 +19,17 @@ from tests.app.test_drain import children
 @pytest.fixture
 def pair(artifact: Path) -> Iterator[Server]:
     with served(artifact, "--workers", "2", head_timeout=PATIENCE) as running:  # a connection may wait in silence
+        until_both_serve(running)
         yield running
 
 
 def connections(pid: int, port: int) -> int:
-    """Open connections of a process to the port that it serves."""
+    """Open connections of a process to the port that it serves; none where it has ended."""
     inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):  # it was closed meanwhile
-            inodes.add(str(link.readlink()))
+    with suppress(FileNotFoundError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # it was closed meanwhile
+                inodes.add(str(link.readlink()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
     return sum(f"socket:[{row[9]}]" in inodes for row in established)
@@ -59,9 +61,13 @@ def dealt(server: Server) -> list[int]:
         until(lambda: sum(connections(pid, server.port) for pid in workers(server)) == 0)
 
 
+def until_both_serve(server: Server) -> None:
+    """Ready it is with one: while the other starts, that one gets all connections; then they are dealt out evenly."""
+    until(lambda: dealt(server) == [10, 10])
+
+
 def test_connections_are_dealt_out_evenly(pair: Server) -> None:
-    """Once both are there: while one starts, the other gets all."""
-    until(lambda: dealt(pair) == [10, 10])
+    until_both_serve(pair)
 
 
 def test_a_process_that_is_killed_is_replaced_and_the_others_answer_meanwhile(pair: Server) -> None:
@@ -116,13 +122,14 @@ def test_a_process_that_cannot_be_replaced_is_tried_again_while_the_others_answe
 ) -> None:
     folder = Path(shutil.copytree(artifact, tmp_path / "artifact"))
     with served(folder, "--workers", "2", head_timeout=PATIENCE) as server:
+        until_both_serve(server)
         first, second = workers(server)
         away = (folder / "vocabulary.json").rename(tmp_path / "vocabulary.json")
         os.kill(first, signal.SIGKILL)
         until(lambda: any("ended with 3, another" in line for line in server.lines))
         assert server.post("/predict", {"text": "the late goal"}).status_code == 200
         away.rename(folder / "vocabulary.json")
-        until(lambda: dealt(server) == [10, 10])
+        until_both_serve(server)
         assert second in workers(server)
         assert any("has no vocabulary.json" in line for line in server.lines)
 
