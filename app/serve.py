@@ -80,8 +80,8 @@ def _share(stack: ExitStack) -> None:
         prepare()
     except OSError as error:
         raise Refusal(
-            f"several workers need a folder for temporary files ({error.strerror or error}): "
-            "name one in TMPDIR that can be written and has a short path, or serve with --workers 1"
+            f"several workers cannot be started ({error.strerror or error}): "
+            "name in TMPDIR a folder that can be written and has a short path, or serve with --workers 1"
         ) from error
 
 
