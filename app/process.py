@@ -98,7 +98,12 @@ class Process:
         with suppress(OSError):  # it has ended
             self._channel.shutdown(socket.SHUT_WR)
 
-    def bury(self) -> None:
-        """Wait for its end."""
-        self._process.join()
+    def bury(self, patience: float) -> bool:
+        """Wait for its end; whether it came within so many seconds, and did not have to be brought about."""
+        self._process.join(patience)
+        ended = self.code is not None
+        if not ended:
+            self._process.kill()
+            self._process.join()
         self._channel.close()
+        return ended

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("docket")
 PULSE = 0.1
 """Seconds between two looks at whether to go on."""
+LATE = 3.0
+"""Seconds after the grace time in which a process must have ended: a stopped or hung one would keep all from ending."""
 AGAIN = 5.0
 """Seconds from the start of a process that could not start to that of its successor: each try costs CPU."""
 
@@ -62,8 +64,7 @@ class Processes:
             self._over.set()
             self._terminate()
             dealer.join()
-            for process in self._all:
-                process.bury()
+            self._bury_all()
         if code:
             sys.exit(code)
 
@@ -85,6 +86,15 @@ class Processes:
         for process in self._all:
             process.terminate()
 
+    def _bury_all(self) -> None:
+        """Wait until all have ended, and no longer than a process may take."""
+        assert self._config.timeout_graceful_shutdown is not None
+        end = time.monotonic() + self._config.timeout_graceful_shutdown + LATE
+        for process in self._all:
+            if not process.bury(max(0.0, end - time.monotonic())):
+                killed = {"killed": process.pid}
+                log.error("process %(killed)d did not end in time after SIGTERM, and was killed", killed, extra=killed)
+
     def _replace_ended(self) -> int:
         """Start another for each that has ended; the code to end with where one could not start and no other serves."""
         for place, process in enumerate(self._all):
@@ -97,7 +107,7 @@ class Processes:
             ended = {"ended": process.pid, "code": process.code}
             log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
             self._all[place] = Process(self._config)
-            process.bury()
+            process.bury(0)
             mark_process_dead(process.pid)  # no document waits there any more
         return 0
 

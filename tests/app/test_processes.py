@@ -103,6 +103,15 @@ def asked(server: Server) -> bool:
             return False
 
 
+def test_the_service_ends_soon_after_its_grace_time_although_a_process_is_stopped(artifact: Path) -> None:
+    with served(artifact, "--workers", "2", grace=1) as server:
+        stopped, *_ = workers(server)
+        os.kill(stopped, signal.SIGSTOP)
+        server.terminate()
+        assert server.ended() == 0
+    assert any(f"process {stopped} did not end in time" in line for line in server.lines)
+
+
 def test_processes_end_when_the_one_that_started_them_is_killed(pair: Server) -> None:
     started = workers(pair)
     pair.process.kill()
