@@ -49,7 +49,8 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
             hand_on(number, frame)
             return
         batcher.drain()
-        loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, number, frame)
+        # As SIGTERM in any case: to a server that is ending by then, a SIGINT would say to cut off whoever waits.
+        loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, signal.SIGTERM, frame)
         loop.call_soon_threadsafe(loop.call_later, max(grace - 1, LINGER), batcher.abandon)
 
     for number in before:

@@ -23,16 +23,24 @@ AT_ONCE = 64
 """Bytes of what a process says that are read at once; each is a word of its own."""
 
 
+class NotStarted(Exception):
+    """There is no room for one more process, in memory or among those that may be."""
+
+
 class Process:
-    """Started as a copy of the one that ``Processes`` has prepared."""
+    """Started as a copy of the one that ``Processes`` has prepared; raise ``NotStarted`` where that cannot be."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
         self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
-        self._process.start()
+        with theirs:
+            try:
+                self._process.start()
+            except (OSError, EOFError) as error:
+                self._channel.close()
+                raise NotStarted(str(error) or "there is no process to copy") from error
         self.begun = time.monotonic()
-        theirs.close()
         self._does, self._asks = b"", False
         self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
 
@@ -76,7 +84,7 @@ class Process:
         unread = array("i", [0])
         try:
             fcntl.ioctl(self._channel, termios.TIOCOUTQ, unread)
-        except OSError:  # it has ended
+        except (OSError, ValueError):  # it has ended, and may have been buried meanwhile
             return sys.maxsize
         return unread[0]
 

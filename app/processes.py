@@ -1,7 +1,4 @@
-"""Several processes behind one socket: connections are dealt out in turn, and a process that ends is replaced.
-
-Left to accept for themselves, processes take what they wake up for: of 64 connections one of two was seen to have 62.
-"""
+"""Several processes behind one socket: started, replaced where they end, told what is to be told to all, ended."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import logging
 import signal
 import socket
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -18,8 +14,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
-from app.drain import LINGER
-from app.process import Process
+from app.dealer import PULSE, Dealer
+from app.process import NotStarted, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
     import uvicorn
 
 log = logging.getLogger("docket")
-PULSE = 0.1
-"""Seconds between two looks at whether to go on."""
 LATE = 3.0
 """Seconds after the grace time in which a process must have ended: a stopped or hung one would keep all from ending."""
 AGAIN = 5.0
@@ -43,35 +37,39 @@ class Processes:
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        self._config, self._listener = config, listener
+        self._config = config
         self._all: list[Process] = []
-        self._over = threading.Event()
+        self._dealer = Dealer(listener, self._all)
+        self._again = 0.0  # not before then is a process started
         self._look = False  # whether SIGHUP has come
         self._untold: list[Process] = []  # who has not been told so yet
 
     def run(self) -> None:
-        """Raise ``SystemExit`` where one could not start and no other serves."""
+        """Raise ``NotStarted`` where there is no room for all, ``SystemExit`` where none could start."""
         code = 0
         end, look = self._end, self._note_look
         with _on_signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: look}):
-            self._all = [Process(self._config) for _ in range(self._config.workers)]
-            dealer = threading.Thread(target=self._deal, name="dealer")
-            dealer.start()
-            while not code and not self._over.is_set():
-                connection.wait([process.sentinel for process in self._all if process.code is None], timeout=PULSE)
-                code = self._replace_ended()
-                self._tell_to_look()
-            self._over.set()
-            self._terminate()
-            dealer.join()
-            self._bury_all()
+            try:
+                for _ in range(self._config.workers):
+                    self._all.append(Process(self._config))
+                self._dealer.start()
+                while not code and not self._dealer.stopped:
+                    connection.wait([process.sentinel for process in self._all if process.code is None], timeout=PULSE)
+                    code = self._replace_ended()
+                    self._tell_to_look()
+            finally:  # whatever happened here, nobody is left to work for nobody
+                self._dealer.stop()
+                self._terminate()
+                if self._dealer.is_alive():
+                    self._dealer.join()
+                self._bury_all()
         if code:
             sys.exit(code)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        if self._over.is_set():
+        if self._dealer.stopped:
             self._terminate()
-        self._over.set()
+        self._dealer.stop()
 
     def _note_look(self, number: int, frame: FrameType | None) -> None:
         self._look = True
@@ -98,46 +96,24 @@ class Processes:
     def _replace_ended(self) -> int:
         """Start another for each that has ended; the code to end with where one could not start and no other serves."""
         for place, process in enumerate(self._all):
-            if process.code is None or self._over.is_set():
+            if process.code is None or self._dealer.stopped:
                 continue
             if process.code == STARTUP_FAILURE and not any(other.serves for other in self._all):
                 return STARTUP_FAILURE
-            if not process.started and time.monotonic() < process.begun + AGAIN:
+            now = time.monotonic()
+            if now < self._again or (not process.started and now < process.begun + AGAIN):
+                continue
+            try:
+                self._all[place] = Process(self._config)
+            except NotStarted as error:
+                self._again = now + AGAIN
+                log.error("no process can be started (%s): it is tried again in %g s", error, AGAIN)
                 continue
             ended = {"ended": process.pid, "code": process.code}
             log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
-            self._all[place] = Process(self._config)
             process.bury(0)
             mark_process_dead(process.pid)  # no document waits there any more
         return 0
-
-    def _deal(self) -> None:
-        """Give each connection to the next process, until a moment after all is over."""
-        self._listener.settimeout(PULSE)
-        turn, end = 0, float("inf")
-        while time.monotonic() < end:
-            if self._over.is_set():
-                end = min(end, time.monotonic() + LINGER)
-            try:
-                own, _ = self._listener.accept()
-            except TimeoutError:  # nobody came
-                continue
-            except OSError:  # it went again at once, or there is no file for it: that would be so at once again
-                time.sleep(PULSE)
-                continue
-            turn += 1
-            with own:
-                while not self._given(own, turn) and time.monotonic() < end:
-                    time.sleep(PULSE)  # it waits here as it would in the kernel
-        self._listener.close()
-        for process in self._all:
-            process.give_no_more()
-
-    def _given(self, own: socket.socket, turn: int) -> bool:
-        """Whether a process has got it: the next in turn, or one that is well or less behind."""
-        place = turn % len(self._all)
-        in_turn = self._all[place:] + self._all[:place]
-        return any(process.give(own) for process in sorted(in_turn, key=lambda process: process.busy))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvicorn
 
 from app import tls
+from app.trial import heed_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ PATIENCE = 1.0
 
 def receive(config: uvicorn.Config, channel: socket.socket) -> None:
     """Serve, in a process of its own, the connections that come through ``channel``, until SIGTERM."""
+    heed_sigterm()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means nothing yet, and must not end what is starting
     config.configure_logging()
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches every process of a terminal

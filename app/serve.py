@@ -60,9 +60,15 @@ def serve(settings: Settings) -> None:
         many = "s" if workers > 1 else ""
         log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
-            from app.processes import Processes  # Unix alone has what they need
+            from app.process import NotStarted  # Unix alone has what they need
+            from app.processes import Processes
 
-            Processes(config, listener).run()
+            try:
+                Processes(config, listener).run()
+            except NotStarted as error:
+                raise Refusal(
+                    f"{workers} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
+                ) from error
         else:
             for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
                 signal.signal(number, lambda number, frame: None)

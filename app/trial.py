@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
-from multiprocessing import connection, forkserver, get_context
+from multiprocessing import connection, forkserver, get_context, resource_tracker
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
@@ -31,7 +32,18 @@ def trial(settings: Settings) -> Trial:
 def prepare() -> None:
     """Begin a process that imports all that is needed, for others to be copies of; the environment is read now."""
     get_context("forkserver").set_forkserver_preload(["app.main", "app.direct"])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # it comes first in any case, and lets SIGTERM through again
+    # A SIGTERM to a whole group must not end it before its copies have: it and its end is how theirs is told.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        forkserver.ensure_running()
+    finally:
+        heed_sigterm()
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM through, in a copy of that process too; one that has come already comes now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def trial_in_a_copy(settings: Settings) -> Trial:
@@ -52,6 +64,7 @@ def trial_in_a_copy(settings: Settings) -> Trial:
 
 
 def _tell(settings: Settings, theirs: connection.Connection) -> None:
+    heed_sigterm()
     with suppress(BrokenPipeError, KeyboardInterrupt):  # nobody waits any more; Ctrl-C reaches every process
         try:
             theirs.send(trial(settings))

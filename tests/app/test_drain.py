@@ -75,6 +75,29 @@ def test_what_is_at_work_and_what_waits_at_sigterm_is_answered(slow: Path, worke
     assert [result["tokens"] for result in response.json()["results"]] == [120_000] * 3
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_to_all_processes_at_once_lets_them_answer_and_the_first_ends_last(
+    slow: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it would have its own way with SIGTERM
+
+    async def rule(server: Server, everybody: set[int]) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as client:
+            asked = asyncio.create_task(client.post(server.url + "/predict/batch", json={"documents": [LONG] * 12}))
+            await asyncio.to_thread(until, lambda: server.get("/health").json()["waiting"] >= 8)
+            for pid in everybody:
+                os.kill(pid, number)
+            return await asked
+
+    with served(slow, "--workers", "2", batch_tokens=1, grace=40) as server:
+        own = children(server.process.pid)
+        workers = {pid for each in own for pid in children(each)}
+        response = asyncio.run(rule(server, {server.process.pid, *own, *workers}))
+        assert server.ended() == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert response.status_code == 200
+
+
 def children(pid: int) -> set[int]:
     """The processes that it has started."""
     if not Path("/proc/self").exists():

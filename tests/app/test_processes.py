@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -110,6 +110,54 @@ def test_the_service_ends_soon_after_its_grace_time_although_a_process_is_stoppe
         server.terminate()
         assert server.ended() == 0
     assert any(f"process {stopped} did not end in time" in line for line in server.lines)
+
+
+def test_the_service_ends_although_connections_wait_that_no_process_takes(artifact: Path) -> None:
+    with served(artifact, "--workers", "2", grace=1) as server, ExitStack() as stack:
+        until(lambda: len(workers(server)) == 2)
+        for stopped in workers(server):
+            os.kill(stopped, signal.SIGSTOP)
+        for _ in range(900):
+            stack.enter_context(socket.create_connection((server.host, server.port), timeout=PATIENCE))
+        server.terminate()
+        assert server.ended() == 0
+
+
+def test_a_process_that_there_is_no_room_for_is_tried_again_while_another_answers(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
+        "    fork = os.fork\n    def no_room():\n"
+        f"        if os.path.exists({str(full)!r}):\n            raise BlockingIOError(11, 'no room')\n"
+        "        return fork()\n    os.fork = no_room\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with served(artifact, "--workers", "2", head_timeout=PATIENCE) as server:
+        until_both_serve(server)
+        full.touch()
+        os.kill(workers(server)[0], signal.SIGKILL)
+        until(lambda: any("no process can be started" in line for line in server.lines))
+        assert server.post("/predict", {"text": "the late goal"}).status_code == 200
+        full.unlink()  # the process that all are copies of has ended with it, and so both are replaced
+        until(lambda: "".join(server.lines).count("another takes its place") == 2)
+        until_both_serve(server)
+
+
+def test_where_there_is_no_room_for_a_first_process_a_sentence_says_so(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
+        "    fork, left = os.fork, [1]\n    def one_alone():\n"
+        "        if not left:\n            raise BlockingIOError(11, 'no room')\n"
+        "        left.pop()\n        return fork()\n    os.fork = one_alone\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ended = docket("serve", artifact, "--port", "0", "--workers", "2")
+    assert ended.returncode == 2
+    assert b"2 workers cannot be started" in ended.stderr
 
 
 def test_processes_end_when_the_one_that_started_them_is_killed(pair: Server) -> None:
