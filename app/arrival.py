@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from app.errors import Crowded, TooSlow
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from app.settings import Settings
+
+UNTAKEN = 20
+"""Seconds that an answer may lie here because its client takes nothing of it in; a drain would wait for it too."""
 
 
 class ArrivingProtocol(WireProtocol):
@@ -22,6 +26,9 @@ class ArrivingProtocol(WireProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection, or say that there are too many."""
         super().connection_made(transport)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it, and counts what a closed connection still has to send
+            own = transport.get_extra_info("socket")
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
         settings: Settings = self.app_state["settings"]
         self._seconds = {"head": settings.head_timeout, "body": settings.body_timeout}
         self._missing: str | None = None  # the part of a request that is not whole yet
@@ -39,6 +46,15 @@ class ArrivingProtocol(WireProtocol):
         super().data_received(data)
         if self._missing and self._late is None and not self._refused:
             self._late = self.loop.call_later(self._seconds[self._missing], self._pass_time)
+        elif self._missing is None and self._rests():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _rests(self) -> bool:
+        """Whether nothing is asked or missing any more, as after the body of a request that was refused before it."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        return answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def on_message_begin(self) -> None:
         """A head begins."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -157,7 +157,8 @@ class DirectProtocol(PatientProtocol):
             self._hand_over(plain)
         else:
             self._coming = None
-            self._answer.add_done_callback(partial(self._reply, plain, document))
+            # Not a partial: where a callback fails, the loop logs it with its arguments, and that is the document.
+            self._answer.add_done_callback(lambda answer: self._reply(plain, document, answer))
 
     def _hand_over(self, plain: Plain) -> None:
         self._coming = None
@@ -181,6 +182,9 @@ class DirectProtocol(PatientProtocol):
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Note the request and send the response as uvicorn would; go on to the connection's next request."""
+        if self.transport.is_closing():  # its client left when the answer was there already
+            self._note(plain, LEFT)
+            return
         self._note(plain, str(status))
         cycle = plain.cycle
         if (b"connection", b"close") in headers:
@@ -192,7 +196,10 @@ class DirectProtocol(PatientProtocol):
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
-        cycle.on_response()
+        if self.pipeline:  # a hundred that are refused one after the other would be a hundred calls deep
+            self.loop.call_soon(cycle.on_response)
+        else:
+            cycle.on_response()
 
     def _note(self, plain: Plain, status: str) -> None:
         """Count the request, and write its line where requests have one."""

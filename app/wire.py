@@ -47,7 +47,9 @@ class WireProtocol(HttpToolsProtocol):
                 self._refuse_in_turn(HeadTooLarge(MOST))
 
     def on_headers_complete(self) -> None:
-        """Begin the request, if it is not to be read again without its offer."""
+        """Begin the request, if it is not to be read again without its offer; raise for a tunnel: none is dug here."""
+        if self.parser.get_method() == b"CONNECT":
+            raise httptools.HttpParserError("CONNECT")  # the parser reads no further, and raises in its turn
         if not self._is_offered():
             super().on_headers_complete()
 
@@ -96,7 +98,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def _is_offered(self) -> bool:
         """Whether another protocol is; the parser then reads no body, and nothing that comes after it."""
-        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+        return bool(self.parser.should_upgrade())
 
     def _pass_over(self, rest: bytes) -> None:
         """Read the request again without its offer, as HTTP allows: Java's own client makes one with every first."""

@@ -1,6 +1,7 @@
 """A connection is one of so many, and a request comes whole in time: else its client is told why not."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.served import PATIENCE, Server, samples, served, until
+from tests.app.test_processes import connections
 
 SECONDS = 1.0
 BODY = b'{"text": "the late goal"}'
@@ -114,6 +116,23 @@ def test_a_connection_that_rests_between_requests_is_not_blamed(connection: sock
         connection.sendall(whole)
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         time.sleep(2 * SECONDS)
+
+
+def test_a_connection_whose_answer_came_before_its_body_is_closed_when_nothing_else_comes(strict: Server) -> None:
+    with connected(strict) as opened:
+        opened.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+        assert opened.recv(1 << 16).startswith(b"HTTP/1.1 404 ")
+        opened.sendall(b"late")
+        assert rest(opened).count(b"{") <= 1  # what was left of the answer
+
+
+def test_who_takes_nothing_of_a_long_answer_in_is_cut_off(artifact: Path) -> None:
+    body = json.dumps({"text": "goal " * 100_000, "explain": True}).encode()
+    with served(artifact) as server, connected(server) as opened:
+        opened.sendall(HEAD % (b"application/json", len(body)) + body)
+        until(lambda: samples(server, "docket_requests_total", path="/predict", status="200") == 1)
+        assert connections(server.process.pid, server.port) == 1
+        until(lambda: connections(server.process.pid, server.port) == 0)
 
 
 def test_one_connection_too_many_is_503_and_there_is_room_when_another_ends(strict: Server) -> None:

@@ -1,15 +1,23 @@
 """A plain POST /predict is answered past the framework: as the framework would, and whatever else comes goes to it."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
 
+from app.direct import DirectProtocol
+from app.main import create_app
 from app.service import INLINE
+from app.settings import Settings
 from tests.app.served import PATIENCE, Server, served, until
 
 PLAIN, LONG_WAY = "application/json", "application/json; charset=utf-8"
@@ -132,6 +140,59 @@ def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(server: Server) 
         assert connection.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
         assert answers(connection, 1)[0][1]["tokens"] == 10
+
+
+def test_hundreds_that_are_refused_one_behind_the_other_are_all_answered(artifact: Path) -> None:
+    """The first of them is let in, and when it has its answer no more are."""
+
+    def fill(server: Server, count: int) -> None:
+        pool.submit(server.post, "/predict/batch", {"documents": [{"text": TEXT}] * count})
+
+    def waiting(server: Server) -> int:
+        return int(server.get("/health").json()["waiting"])
+
+    with (
+        ThreadPoolExecutor() as pool,
+        served(artifact, fault="slow@0-", batch_tokens=1, queue_documents=10, grace=1) as server,
+        connected(server) as connection,
+    ):
+        fill(server, 9)
+        until(lambda: waiting(server) == 8)
+        connection.sendall(request({"text": TEXT}) * 300)
+        until(lambda: waiting(server) == 8)
+        fill(server, 50)
+        told = [head.split()[1] for head, _ in answers(connection, 300)]
+    assert told == [b"200", *[b"429"] * 299]
+
+
+def test_what_a_client_sent_that_leaves_as_its_answer_comes_is_in_no_line_of_the_log(
+    artifact: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(artifact=artifact)
+    app = create_app(settings)
+    config = uvicorn.Config(app, http=DirectProtocol, log_config=None)
+
+    async def leave_as_it_comes() -> float:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            ours = socket.create_connection(listener.getsockname())
+            theirs, _ = listener.accept()
+        async with app.router.lifespan_context(app) as state, asyncio.timeout(PATIENCE):
+            protocol = DirectProtocol(config, ServerState(), state)
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, theirs)
+            with ours:
+                ours.sendall(request({"text": "unmistakable"}))
+                while protocol._answer is None or not protocol._answer.done():  # noqa: ASYNC110  # it has no event
+                    await asyncio.sleep(0)
+                transport.abort()
+                await asyncio.sleep(0.1)
+            samples = state["service"].metrics.samples()
+        counted = [each for each in samples if each.name == "docket_requests_total"]
+        return sum(each.value for each in counted if each.labels["status"] == "499")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(leave_as_it_comes()) == 1
+    assert "unmistakable" not in caplog.text
+    assert "Exception" not in caplog.text
 
 
 def test_a_client_that_sends_and_never_reads_is_read_no_further_and_the_service_goes_on(artifact: Path) -> None:

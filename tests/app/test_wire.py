@@ -59,6 +59,8 @@ DIRECT_CHUNK, LONG_CHUNK = CHUNKED % PLAIN.encode(), CHUNKED % LONG_WAY.encode()
         ([BATCH, b"bad\r\n\r\n"], [200, 400]),
         ([GOOD, BATCH, GOOD, b"bad\r\n\r\n"], [200, 200, 200, 400]),
         ([BATCH, GOOD, b"bad\r\n\r\n", GOOD], [200, 200, 400]),
+        ([b"CONNECT / HTTP/1.1\r\nhost: x\r\n\r\n"], [400]),
+        ([GOOD, b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n", GOOD], [200, 400]),
         ([DIRECT_CHUNK], [400]),
         ([LONG_CHUNK], [400]),
         ([GOOD, DIRECT_CHUNK], [200, 400]),
