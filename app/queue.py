@@ -61,7 +61,8 @@ class Queue(Generic[Item, Result]):
     def check(self, patience: float) -> None:
         """Raise ``QueueFull`` if nothing more may wait, or who waits ``patience`` seconds would wait in vain."""
         light, heavy = self._light, self._heavy
-        self._pass_over(light)
+        for line in (light, heavy):
+            self._pass_over(line)
         late = bool(light.items) and light.wait > self._limits.share * patience
         if late or len(self) >= self._limits.items or light.weight + heavy.weight >= self._limits.weight:
             raise QueueFull(self._turn_away())

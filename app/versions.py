@@ -132,16 +132,19 @@ class Versions:
         self.reload, self._refused = "loading", None
         try:
             following = await self._loader.call(self._next)
+            if isinstance(following, Classifier):
+                self._metrics.reference.show(following)
+                self._take(following)
         except Exception as error:  # whatever it is: the version that answers is not to suffer from the next one
             self._refuse(error)
-            return
-        if isinstance(following, Classifier):
-            taken = {"version": following.version, "before": self.current.version}
-            log.info("version %(version)s is served in place of %(before)s", taken, extra=taken)
-            self.current = following
-            self._metrics.reference.show(following)
-            self._metrics.reloads.labels("taken").inc()
-        self.reload = "ok"
+        else:
+            self.reload = "ok"
+
+    def _take(self, following: Classifier) -> None:
+        taken = {"version": following.version, "before": self.current.version}
+        log.info("version %(version)s is served in place of %(before)s", taken, extra=taken)
+        self.current = following
+        self._metrics.reloads.labels("taken").inc()
 
     def _is_due(self) -> bool:
         return self._refused is not None and time.monotonic() - self._refused >= AGAIN

@@ -40,6 +40,16 @@ class Profile:
     mean_confidence: float
     confidence: dict[str, int]
 
+    def __post_init__(self) -> None:
+        """Raise ``TypeError`` for what no documents look like, as in a manifest that somebody has changed."""
+        counted = self.quantiles, self.lengths, self.labels, self.unknown_words, self.predicted, self.confidence
+        for counts in counted:
+            if not isinstance(counts, dict) or not sum(counts.values()) > 0:
+                raise TypeError(f"{str(counts)[:50]} counts no documents")
+        for share in (self.unknown_rate, self.mean_confidence):
+            if not isinstance(share, float | int):
+                raise TypeError(f"{str(share)[:50]} is no share")
+
     @classmethod
     def of(cls, lengths: Sequence[int], labels: Iterable[str], new: Sequence[Prediction]) -> Profile:
         """Of documents of so many tokens and with these right labels, and of answers to those that are ``new``."""

@@ -240,6 +240,18 @@ async def test_a_full_queue_refuses_by_weight() -> None:
 
 
 @asynchronous
+async def test_one_that_outweighs_a_batch_and_whose_caller_has_left_refuses_nobody() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, batch=3, weight=5) as batcher:
+        first = await held(batcher, network)
+        (left,) = await waiting(batcher, ["another"])
+        left.cancel()
+        assert (await batcher.submit("a")).result == "A"
+        network.go.set()
+        await first
+
+
+@asynchronous
 async def test_who_finds_nobody_before_is_let_in_and_told_when_it_is_too_late() -> None:
     async with batcher_of(Network()) as batcher:
         with pytest.raises(DeadlinePassed):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,14 @@ BROKEN = {
     "another version": (lambda own, other: changed(own, version="0" * 12), "manifest.json was changed after training"),
     "a profile cut short": (
         lambda own, other: changed(own, profile={"lengths": {}}),
+        "manifest.json has a profile that is not whole",
+    ),
+    "a profile of nothing": (
+        lambda own, other: changed(own, profile=asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}),
+        "manifest.json has a profile that is not whole",
+    ),
+    "a profile without a share": (
+        lambda own, other: changed(own, profile=asdict(tiny.PROFILE) | {"unknown_rate": None}),
         "manifest.json has a profile that is not whole",
     ),
     "a profile that is a number": (lambda own, other: changed(own, profile=1), "manifest.json has a profile that is"),
