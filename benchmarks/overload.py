@@ -16,10 +16,13 @@ from model.refusal import Refusal
 ARTIFACT, DOCS = ROOT / "artifacts" / "20newsgroups", ROOT / "docs"
 TIMES = (1, 2, 5, 10)
 ROUNDS, SECONDS = 5, 8
-CONNECTIONS = 4_096
-"""Of the load: each has one request on its way, so that there are as many clients that do not wait for others."""
 PATIENCE = 1.0
 """Seconds that a client waits: an answer after that is none."""
+CROWD, MOST = 2.5, 12_000
+"""How many times as many connections as requests that are answered in that time, and how many at most.
+
+Each has one request on its way: with no more of them than are answered, nobody would ever wait too long.
+"""
 BOUNDS = {
     "with the bound": {},
     "without": {"DOCKET_QUEUE_DOCUMENTS": str(10**9), "DOCKET_QUEUE_TOKENS": str(10**12), "DOCKET_QUEUE_SHARE": "1e9"},
@@ -57,7 +60,7 @@ def main() -> int:
         for number in range(ROUNDS):
             for bound, settings in BOUNDS.items():
                 print(f"overload: round {number + 1} of {ROUNDS}, {bound}", file=sys.stderr)
-                own = {"DOCKET_TIMEOUT": str(PATIENCE), "DOCKET_CONNECTIONS": str(2 * CONNECTIONS), **settings}
+                own = {"DOCKET_TIMEOUT": str(PATIENCE), "DOCKET_CONNECTIONS": str(MOST), **settings}
                 first = server.dialect.body(posts.texts[0])
                 with process.serving(server.python, server.module, ARTIFACT, "/predict", first, own) as tree:
                     rows += measure(tree, bodies, bound)
@@ -70,10 +73,11 @@ def measure(tree: process.Tree, bodies: Path, bound: str) -> list[Row]:
     """What it can do, then several times as much."""
     usual = load.post(tree.port, "/predict", bodies, 64, SECONDS)
     capacity = usual.requests / usual.seconds
+    connections = min(MOST, round(CROWD * capacity * PATIENCE))
     rows = []
     for times in TIMES:
         before = tree.cpu()
-        said = load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS, rate=times * capacity)
+        said = load.post(tree.port, "/predict", bodies, connections, SECONDS, rate=times * capacity)
         counts = (said.requests, said.requests - said.refused, said.refused, tree.cpu() - before)
         sent, answered, refused, cpu = (count / said.seconds for count in counts)
         rows.append(Row(bound, times, times * capacity, sent, answered, refused, cpu, said.lost))
@@ -86,13 +90,13 @@ def page(rows: list[Row]) -> str:
         f"""# Overload
 
 Written by `make bench-overload`: the posts of docs/servers.md against two workers, at several times the rate that 64
-connections reach in a closed loop, on {CONNECTIONS:,} connections, each with a client that waits {PATIENCE:g} s; they
-*sent* less, since a connection has one request on its way. Requests a second, medians of {ROUNDS} rounds of {SECONDS}
-s; *goodput* is what is answered with 200, beside what is at 1x. The load takes its share of the same two cores: *CPU*
-is what the service had of them.
+connections reach in a closed loop. Each client waits {PATIENCE:g} s, and there are {CROWD:g} times as many as are answered in that time
+({MOST:,} at most), a connection each; they *sent* less, since a connection has one request on its way. Requests a
+second, medians of {ROUNDS} rounds of {SECONDS} s; *goodput* is what is answered with 200, beside what is at 1x. The load takes its
+share of the same two cores: *CPU* is what the service had of them.
 
 | queue | offered | | sent | answered | goodput | refused or late | CPU | lost |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""  # noqa: E501  # lines of a page
     ]
     for bound in BOUNDS:
         for times in TIMES:
