@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from app.errors import Crowded, TooSlow
@@ -12,9 +11,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from app.settings import Settings
-
-UNTAKEN = 20
-"""Seconds that an answer may lie here because its client takes nothing of it in; a drain would wait for it too."""
 
 
 class ArrivingProtocol(WireProtocol):
@@ -26,9 +22,6 @@ class ArrivingProtocol(WireProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection, or say that there are too many."""
         super().connection_made(transport)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it, and counts what a closed connection still has to send
-            own = transport.get_extra_info("socket")
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
         settings: Settings = self.app_state["settings"]
         self._seconds = {"head": settings.head_timeout, "body": settings.body_timeout}
         self._missing: str | None = None  # the part of a request that is not whole yet

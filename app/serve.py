@@ -23,6 +23,8 @@ except ImportError:  # not on Windows
 
 BESIDE = 256
 """Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""
+UNTAKEN = 20
+"""Seconds that an answer may lie here because its client takes nothing of it in; a drain would wait for it too."""
 log = logging.getLogger("docket")
 
 
@@ -123,6 +125,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it, and each connection has it from here
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
             listener.bind(address)
             listener.listen(2048)  # who connects while the network is loaded waits, and is not refused
         except OSError:

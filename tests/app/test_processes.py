@@ -123,17 +123,32 @@ def test_the_service_ends_although_connections_wait_that_no_process_takes(artifa
         assert server.ended() == 0
 
 
+NO_ROOM = """
+import os
+fork, forked = os.fork, []
+def fork_where_there_is_room():
+    if {when}:
+        raise BlockingIOError(11, "no room")
+    forked.append(1)
+    return fork()
+os.fork = fork_where_there_is_room
+"""
+"""The first process that is forked tries the artifact."""
+
+
+def at_the_start_of_what_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have the process that workers are copies of run ``code`` first."""
+    (folder / "sitecustomize.py").write_text(
+        f"import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n    exec({code!r})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
 def test_a_process_that_there_is_no_room_for_is_tried_again_while_another_answers(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = tmp_path / "full"
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
-        "    fork = os.fork\n    def no_room():\n"
-        f"        if os.path.exists({str(full)!r}):\n            raise BlockingIOError(11, 'no room')\n"
-        "        return fork()\n    os.fork = no_room\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    at_the_start_of_what_is_copied(tmp_path, monkeypatch, NO_ROOM.format(when=f"os.path.exists({str(full)!r})"))
     with served(artifact, "--workers", "2", head_timeout=PATIENCE) as server:
         until_both_serve(server)
         full.touch()
@@ -148,13 +163,7 @@ def test_a_process_that_there_is_no_room_for_is_tried_again_while_another_answer
 def test_where_there_is_no_room_for_a_first_process_a_sentence_says_so(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
-        "    fork, left = os.fork, [1]\n    def one_alone():\n"
-        "        if not left:\n            raise BlockingIOError(11, 'no room')\n"
-        "        left.pop()\n        return fork()\n    os.fork = one_alone\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    at_the_start_of_what_is_copied(tmp_path, monkeypatch, NO_ROOM.format(when="forked"))
     ended = docket("serve", artifact, "--port", "0", "--workers", "2")
     assert ended.returncode == 2
     assert b"2 workers cannot be started" in ended.stderr
@@ -207,12 +216,7 @@ def test_where_no_process_can_start_the_service_ends_and_says_so(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The artifact goes between the parent's look at it and the processes'."""
-    gone = tmp_path / "sitecustomize.py"
-    gone.write_text(
-        "import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n"
-        "    import os\n    os.environ['DOCKET_ARTIFACT'] = '/nowhere'\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    at_the_start_of_what_is_copied(tmp_path, monkeypatch, "import os; os.environ['DOCKET_ARTIFACT'] = '/nowhere'")
     ended = docket("serve", artifact, "--port", "0", "--workers", "2")
     assert ended.returncode == 3
     assert b"/nowhere" in ended.stderr
