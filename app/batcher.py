@@ -73,6 +73,11 @@ class Batcher(Generic[Item, Result]):
         return len(self._queue)
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more would be taken in."""
+        return self.draining or not self._queue.full(self._deadline)
+
+    @property
     def stuck(self) -> bool:
         """Whether a thread does not come back from what it is at, or no batch will be taken up again."""
         return any(lane.stuck for lane in self._lanes)

@@ -12,8 +12,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.answers import server_timing
+from app.backoff import BackoffProtocol
 from app.batcher import Draining
-from app.drain import PatientProtocol
 from app.errors import answer_to
 from app.ids import HEADER
 from app.logs import answered
@@ -30,16 +30,8 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from app.main import State
     from app.outcome import Outcome
     from app.versions import Read
-
-
-HOLD = 3
-"""Seconds, at most, that nothing is read from who was told 429: who comes back at once costs those that were let in.
-
-Less than the 5 after which uvicorn closes a connection on which nothing comes.
-"""
 
 
 class InTurn(FlowControl):
@@ -58,7 +50,7 @@ class InTurn(FlowControl):
             super().resume_reading()
 
 
-class DirectProtocol(PatientProtocol):
+class DirectProtocol(BackoffProtocol):
     """uvicorn's connection, which answers a plain request itself and leaves all else to the application.
 
     What turns out not to be whole, small and valid goes to the application from the start: nothing has been taken from
@@ -76,16 +68,11 @@ class DirectProtocol(PatientProtocol):
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
 
-    @property
-    def _state(self) -> State:
-        state: State = self.app_state  # type: ignore[assignment]  # uvicorn knows it as a dict of anything
-        return state
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
         cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
         self._most = min(INLINE, self._state["settings"].max_body)
-        plain = None if self._state["settings"].traces else Plain.of(cycle, self._most, self.loop.time())
+        plain = None if self._state["settings"].traces else self._plain(cycle)
         if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
         else:
@@ -122,6 +109,11 @@ class DirectProtocol(PatientProtocol):
             return self._answer.cancel()
         return super().give_up(status)
 
+    def _plain(self, cycle: RequestResponseCycle) -> Plain | None:
+        if self._came is None:
+            return Plain.of(cycle, self._most, self.loop.time())
+        return Plain.of(cycle, self._most, self._came, self._state["settings"].timeout)
+
     def _lets_in(self, cycle: RequestResponseCycle) -> bool:
         keys = self._state["keys"]
         if keys is None:
@@ -141,7 +133,7 @@ class DirectProtocol(PatientProtocol):
     def _take_in(self, plain: Plain) -> None:
         service = self._state["service"]
         try:
-            service.batcher.check()
+            service.batcher.check(plain.until)
             document = Document.model_validate_json(bytes(plain.cycle.body))
             self._answer = service.put(document.text, document, plain.until)
         except Draining as error:
@@ -150,9 +142,8 @@ class DirectProtocol(PatientProtocol):
         except QueueFull as error:
             self._coming = None
             self._tell(plain, *_full(error.retry_after))
-            if not self.pipeline:  # who heeds Retry-After does not notice
-                self.flow.pause_reading()
-                self.loop.call_later(min(HOLD, error.retry_after), self.flow.resume_reading)
+            if not self.pipeline:
+                self.put_off(error.retry_after)
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +27,11 @@ class Plain(NamedTuple):
     until: float
 
     @classmethod
-    def of(cls, cycle: RequestResponseCycle, most: int, now: float) -> Plain | None:
-        """None for another, or one that says that it has more than ``most`` bytes; ``now`` by the loop's clock."""
+    def of(cls, cycle: RequestResponseCycle, most: int, came: float, longest: float = math.inf) -> Plain | None:
+        """None for another, or one that says that it has more than ``most`` bytes.
+
+        ``came``: when, by the loop's clock; it waits for ``longest`` seconds from then, or less if it says so.
+        """
         scope = cycle.scope
         if scope["path"] != PATH or scope["method"] != "POST" or scope["http_version"] != "1.1":
             return None
@@ -40,6 +44,6 @@ class Plain(NamedTuple):
         ):
             return None
         try:
-            return cls(cycle, time.perf_counter(), deadline.until(headers.get(TIMEOUT), now))
+            return cls(cycle, time.perf_counter(), min(came + longest, deadline.until(headers.get(TIMEOUT), came)))
         except Malformed:  # the application says so
             return None

@@ -18,6 +18,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+LATER = 8
+"""Seconds that nobody is told to stay away for the sake of those that were turned away before: many never come back."""
+
+
 class QueueFull(Exception):
     """As much waits as may wait, or for too long; ``retry_after``: seconds until who was there before is through."""
 
@@ -48,7 +52,7 @@ class Queue(Generic[Item, Result]):
     def __init__(self, weigh: Callable[[Item], int], limits: Limits) -> None:
         self._weigh, self._limits = weigh, limits
         self._light, self._heavy = Line[Item, Result](), Line[Item, Result]()
-        self._told: deque[float] = deque(maxlen=limits.items)  # when those who were turned away come back
+        self._told: deque[float] = deque()  # when those who were turned away come back
         self.left = 0
         """Items passed over since the last note because nobody waited for them any more."""
 
@@ -59,13 +63,17 @@ class Queue(Generic[Item, Result]):
         return chain(self._light.items, self._heavy.items)
 
     def check(self, patience: float) -> None:
-        """Raise ``QueueFull`` if nothing more may wait, or who waits ``patience`` seconds would wait in vain."""
+        """Raise ``QueueFull`` if it is full."""
+        if self.full(patience):
+            raise QueueFull(self._turn_away())
+
+    def full(self, patience: float) -> bool:
+        """Whether nothing more may wait, or who waits ``patience`` seconds would wait in vain."""
         light, heavy = self._light, self._heavy
         for line in (light, heavy):
             self._pass_over(line)
         late = bool(light.items) and light.wait > self._limits.share * patience
-        if late or len(self) >= self._limits.items or light.weight + heavy.weight >= self._limits.weight:
-            raise QueueFull(self._turn_away())
+        return late or len(self) >= self._limits.items or light.weight + heavy.weight >= self._limits.weight
 
     def _turn_away(self) -> int:
         """Seconds until those who wait are through, and those who were turned away before and will be back by then."""
@@ -73,7 +81,8 @@ class Queue(Generic[Item, Result]):
         while self._told and self._told[0] <= now:
             self._told.popleft()
         wait = max(line.weight / line.pace for line in (self._light, self._heavy))
-        seconds = max(1, math.ceil(wait * (1 + len(self._told) / len(self))))
+        behind = min(wait * (1 + len(self._told) / len(self)), LATER)
+        seconds = max(1, math.ceil(max(wait, behind)))
         self._told.append(now + seconds)
         return seconds
 

@@ -45,7 +45,6 @@ class Service:
 
     def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
-        self.batcher.check()
         self.sizes.check(text)
         classifier = self.versions.current
         return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)), until)

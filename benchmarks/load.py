@@ -6,13 +6,15 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from model.refusal import Refusal
 
 HERE = Path(__file__).parent
 PATIENCE = 10
 """Seconds until wrk counts a request as lost, and that it may take longer than it was told to."""
+RAMP = 4
+"""Seconds in which a crowd connects."""
 
 
 class Report(NamedTuple):
@@ -28,10 +30,17 @@ class Report(NamedTuple):
     p50: float
     p99: float
 
-    @classmethod
-    def of(cls, said: str) -> Report:
-        """From what wrk printed: the script's own line is the last."""
-        return cls(**json.loads(said.strip().splitlines()[-1]))
+
+class CrowdReport(NamedTuple):
+    """What wrk counted after ``RAMP``: requests ``answered`` with 200 in time, answered ``late``, and ``refused``.
+
+    ``lost``: connections and requests that failed or took too long, in all the time.
+    """
+
+    answered: int
+    late: int
+    refused: int
+    lost: int
 
 
 def check_wrk() -> None:
@@ -40,16 +49,30 @@ def check_wrk() -> None:
         raise Refusal("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
 
 
-def post(port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float | None = None) -> Report:
+def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> Report:
     """Post the lines of ``bodies`` to ``path``: each connection its next as soon as it has an answer.
 
-    ``rate``: so many a second instead, in all, as far as a connection is free. Raises ``OSError`` where wrk cannot.
+    Raises ``OSError`` where wrk cannot.
     """
+    return Report(**_wrk("posts.lua", port, connections, seconds, bodies, path))
+
+
+def crowd(
+    port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float, patience: float
+) -> CrowdReport:
+    """The same at so many a second in all, as far as a connection is free, for ``seconds`` after ``RAMP``."""
+    return CrowdReport(
+        **_wrk("paced.lua", port, connections, RAMP + seconds, bodies, path, str(rate), str(patience), str(RAMP))
+    )
+
+
+def _wrk(script: str, port: int, connections: int, seconds: int, *arguments: Path | str) -> Any:
+    """What wrk printed: the script's own line is the last."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    script, paced = ("posts.lua", []) if rate is None else ("paced.lua", [str(rate)])
     command += ["--timeout", f"{PATIENCE}s", "--script", str(HERE / script), f"http://127.0.0.1:{port}", "--"]
-    command += [str(bodies), path, *paced]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=False)
+    run = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=False
+    )
     if run.returncode:
         raise OSError(f"wrk says: {(run.stderr or run.stdout).strip()[:200]}")
-    return Report.of(run.stdout)
+    return json.loads(run.stdout.strip().splitlines()[-1])

@@ -30,7 +30,7 @@ BOUNDS = {
 
 
 class Row(NamedTuple):
-    """Requests a second: ``offered``, ``sent``, ``answered`` with 200, and told at once or too late that they are not.
+    """Requests a second: ``offered``, ``answered`` with 200 in time, ``late`` with 200 after it, and ``refused``.
 
     ``cpu``: seconds of it that the service had a second.
     """
@@ -38,8 +38,8 @@ class Row(NamedTuple):
     bound: str
     times: int
     offered: float
-    sent: float
     answered: float
+    late: float
     refused: float
     cpu: float
     lost: int
@@ -77,10 +77,10 @@ def measure(tree: process.Tree, bodies: Path, bound: str) -> list[Row]:
     rows = []
     for times in TIMES:
         before = tree.cpu()
-        said = load.post(tree.port, "/predict", bodies, connections, SECONDS, rate=times * capacity)
-        counts = (said.requests, said.requests - said.refused, said.refused, tree.cpu() - before)
-        sent, answered, refused, cpu = (count / said.seconds for count in counts)
-        rows.append(Row(bound, times, times * capacity, sent, answered, refused, cpu, said.lost))
+        said = load.crowd(tree.port, "/predict", bodies, connections, SECONDS, times * capacity, PATIENCE)
+        answered, late, refused = (count / SECONDS for count in said[:3])
+        cpu = (tree.cpu() - before) / (load.RAMP + SECONDS)
+        rows.append(Row(bound, times, times * capacity, answered, late, refused, cpu, said.lost))
     return rows
 
 
@@ -91,11 +91,11 @@ def page(rows: list[Row]) -> str:
 
 Written by `make bench-overload`: the posts of docs/servers.md against two workers, at several times the rate that 64
 connections reach in a closed loop. Each client waits {PATIENCE:g} s, and there are {CROWD:g} times as many as are answered in that time
-({MOST:,} at most), a connection each; they *sent* less, since a connection has one request on its way. Requests a
-second, medians of {ROUNDS} rounds of {SECONDS} s; *goodput* is what is answered with 200, beside what is at 1x. The load takes its
-share of the same two cores: *CPU* is what the service had of them.
+({MOST:,} at most), a connection each, on which one request is on its way; who is refused asks again as soon as it is its turn.
+Requests a second, medians of {ROUNDS} rounds of {SECONDS} s, after {load.RAMP} s in which all connect; *goodput* is what is answered in
+time, beside what is at 1x. The load takes its share of the same two cores: *CPU* is what the service had of them.
 
-| queue | offered | | sent | answered | goodput | refused or late | CPU | lost |
+| queue | offered | | answered in time | goodput | too late | refused | CPU | lost |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""  # noqa: E501  # lines of a page
     ]
     for bound in BOUNDS:
@@ -103,12 +103,12 @@ share of the same two cores: *CPU* is what the service had of them.
             own = [row for row in rows if (row.bound, row.times) == (bound, times)]
             once = [row for row in rows if (row.bound, row.times) == (bound, 1)]
             kept = statistics.median(row.answered / at_one.answered for row, at_one in zip(own, once, strict=True))
-            offered, sent, answered, refused, cpu = (
+            offered, answered, late, refused, cpu = (
                 statistics.median(column) for column in zip(*(row[2:7] for row in own), strict=True)
             )
             lost = sum(row.lost for row in own)
             lines.append(
-                f"| {bound} | {times}x | {offered:,.0f} | {sent:,.0f} | {answered:,.0f} | {kept:.0%} "
+                f"| {bound} | {times}x | {offered:,.0f} | {answered:,.0f} | {kept:.0%} | {late:,.0f} "
                 f"| {refused:,.0f} | {cpu:.2f} | {lost} |"
             )
     return "\n".join(lines) + "\n"

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,38 +17,10 @@ from app.main import create_app
 from app.service import INLINE
 from app.settings import Settings
 from tests.app.served import PATIENCE, Server, served, until
+from tests.app.wires import PLAIN, answers, connected, request
 
-PLAIN, LONG_WAY = "application/json", "application/json; charset=utf-8"
+LONG_WAY = "application/json; charset=utf-8"
 TEXT = "The late goal won the cup for the home side."
-
-
-def request(document: object, kind: str = PLAIN, *more: str, version: str = "1.1") -> bytes:
-    body = json.dumps(document).encode()
-    head = [f"POST /predict HTTP/{version}", "host: x", f"content-type: {kind}", f"content-length: {len(body)}", *more]
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
-@contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
-        yield connection
-
-
-def answers(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
-    """So many answers in the order in which they came: head and body."""
-    read, found = b"", []
-    while len(found) < count:
-        received = connection.recv(1 << 16)
-        assert received, f"the connection ended after {len(found)} answers, with {read!r}"
-        read += received
-        while b"\r\n\r\n" in read:
-            head, _, rest = read.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            if len(rest) < length:
-                break
-            found.append((head, json.loads(rest[:length])))
-            read = rest[length:]
-    return found
 
 
 def both_ways(client: httpx.Client, document: object) -> list[httpx.Response]:

@@ -1,18 +1,15 @@
 """A request may ask for so much, and wait for so long as its client says: what is more is refused before any work."""
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.sizes import EXPLAINED
-from tests.app.served import PATIENCE, Server, environment, problem, samples, served, until
+from tests.app.served import PATIENCE, Server, environment, problem, samples, served
 
 LONG = "the late goal won " * 200_000
 WAYS = pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"], ids=["direct", "long"])
@@ -108,40 +105,3 @@ def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_e
         text = text.removesuffix("goal ")
         answered = post(running, "/predict", {"text": text, "explain": True}).json()
         assert len(answered["explanation"]["words"]) == EXPLAINED
-
-
-def insist(server: Server, body: dict[str, object]) -> httpx.Response:
-    """Ask until there is room: of two that come at once, one may find the other in the queue."""
-    while (answer := post(server, "/predict", body)).status_code == 429:
-        pass
-    return answer
-
-
-def test_who_is_told_that_the_queue_is_full_is_read_again_when_it_may_come_back(slow: Path) -> None:
-    with served(slow, queue_documents=1) as full, ThreadPoolExecutor(2) as clients:
-        at_work = [clients.submit(insist, full, {"text": LONG}) for _ in range(2)]
-        until(lambda: post(full, "/predict", {"text": "the goal"}, connection="close").status_code == 429)
-        with refused(full) as connection:
-            begin = time.monotonic()
-            connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-            assert full.get("/health").status_code == 200
-            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
-            assert time.monotonic() - begin > 0.9
-        assert [answer.result().status_code for answer in at_work] == [200, 200]
-        assert len(full.lines) == 1
-
-
-def refused(server: Server) -> socket.socket:
-    """A connection that was told 429; the queue is empty for a moment where one document follows another."""
-    body = b'{"text": "the goal"}'
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        connection = socket.create_connection((server.host, server.port), timeout=PATIENCE)
-        connection.sendall(head % len(body) + body)
-        told = connection.recv(1 << 16)
-        if told.startswith(b"HTTP/1.1 429 "):
-            assert b"retry-after: " in told
-            return connection
-        connection.close()
-    raise AssertionError("the queue was never full")

@@ -33,8 +33,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         text = json.loads(self.rfile.read(int(self.headers["content-length"])))["text"]
         said = json.dumps({"label": text, "score": 1.0}).encode()
+        if text == "slow":
+            time.sleep(0.3)
         self.send_response(400 if text == "bad" else 200)
         self.send_header("content-length", str(len(said)))
+        self.send_header("x-request-id", self.headers["x-request-id"])
         self.end_headers()
         self.wfile.write(said)
     def log_message(self, *_):
@@ -110,11 +113,6 @@ def test_every_dialect_posts_the_text_in_one_line_and_reads_label_and_score(serv
     )
 
 
-def test_a_report_is_the_last_line_that_wrk_prints():
-    said = 'Running 1s test\n  99%   3.22ms\n{"requests":5,"seconds":1.0,"refused":1,"lost":2,"p50":1.5,"p99":3.2}\n'
-    assert load.Report.of(said) == load.Report(5, 1.0, 1, 2, 1.5, 3.2)
-
-
 def test_without_wrk_there_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert serving.main([]) == 2
@@ -129,6 +127,21 @@ def test_the_load_posts_the_documents_in_turn_and_counts_what_is_refused(echo, t
     assert report.requests > 10
     assert report.refused == pytest.approx(report.requests / 2, abs=3)
     assert (report.lost, 0 < report.p50 <= report.p99 < 1000) == (0, True)
+
+
+@needs_wrk
+def test_of_a_crowd_only_answers_in_time_count_and_only_after_all_had_time_to_connect(echo, tmp_path, monkeypatch):
+    bodies = tmp_path / "bodies"
+    bodies.write_bytes(b"".join(PLAIN.dialect.body(text) + b"\n" for text in ("good", "bad", "slow", "good")))
+    counted = []
+    for ramp in (0, 2):
+        monkeypatch.setattr(load, "RAMP", ramp)
+        counted.append(load.crowd(echo.port, "/predict", bodies, 64, 3 - ramp, 100, 0.2))
+    whole, end = counted
+    assert whole.answered == pytest.approx(150, rel=0.3)
+    assert (whole.late, whole.refused) == pytest.approx((whole.answered / 2,) * 2, rel=0.3)
+    assert whole.lost == 0
+    assert 0 < end.answered < whole.answered / 2
 
 
 def test_a_tree_is_counted_and_ended_whole(echo):

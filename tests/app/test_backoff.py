@@ -1,0 +1,129 @@
+"""Who was told 429 and asks again before its time: what it sends is kept until then, unless there is room."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.backoff import LONGEST
+from tests.app.served import Server, served, until
+from tests.app.wires import PLAIN, answers, connected, request
+
+TEXT = {"text": "the goal"}
+HEALTH = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@contextmanager
+def full(artifact: Path, documents: int, **settings: object) -> Iterator[tuple[Server, socket.socket]]:
+    """A service in which so many documents wait, 0.2 s each, and who fills it: it leaves when its connection ends."""
+    settings = {"fault": "slow@0-", "batch_tokens": 1, "queue_documents": 1, **settings}
+    with served(artifact, **settings) as server, connected(server) as filler:  # type: ignore[arg-type]
+        server.post("/predict", TEXT)  # so that the pace is known
+        filler.sendall(request({"documents": [TEXT] * documents}).replace(b"/predict", b"/predict/batch", 1))
+        until(lambda: waiting(server) > documents // 2)
+        yield server, filler
+
+
+def waiting(server: Server) -> int:
+    return int(server.get("/health").json()["waiting"])
+
+
+def refused(connection: socket.socket, *more: str) -> float:
+    """The second in which it may come back, after it was told 429."""
+    connection.sendall(request(TEXT, PLAIN, *more))
+    ((head, _),) = answers(connection, 1)
+    assert head.startswith(b"HTTP/1.1 429 ")
+    return time.monotonic() + int(head.partition(b"retry-after: ")[2].split(b"\r\n")[0])
+
+
+def status(answer: tuple[bytes, object]) -> int:
+    return int(answer[0].split()[1])
+
+
+def test_who_asks_again_before_its_time_is_answered_when_it_has_come(artifact: Path) -> None:
+    with full(artifact, 8) as (server, _), connected(server) as connection:
+        back = refused(connection)
+        connection.sendall(request(TEXT))
+        assert [status(each) for each in answers(connection, 1)] == [200]
+        assert time.monotonic() > back - 0.1
+
+
+def test_who_asks_again_before_its_time_is_let_in_where_there_is_room(artifact: Path) -> None:
+    with full(artifact, 100) as (server, filler), connected(server) as connection:
+        back = min(refused(connection), time.monotonic() + LONGEST)
+        filler.close()
+        until(lambda: waiting(server) == 0)
+        connection.sendall(request(TEXT))
+        assert [status(each) for each in answers(connection, 1)] == [200]
+        assert time.monotonic() < back - LONGEST / 2
+
+
+def test_what_nobody_was_told_to_ask_later_is_answered_at_once(artifact: Path) -> None:
+    with full(artifact, 40) as (server, _), connected(server) as connection:
+        refused(connection)
+        connection.sendall(HEALTH)
+        ((_, health),) = answers(connection, 1)
+        assert int(str(health["waiting"])) > 0
+
+
+def test_what_was_kept_for_longer_than_a_request_may_wait_is_not_answered_as_if_it_had_come_just_now(
+    artifact: Path,
+) -> None:
+    with full(artifact, 20, timeout=0.5) as (server, _), connected(server) as connection:
+        refused(connection)  # for a second at least
+        connection.sendall(request(TEXT))
+        assert [status(each) for each in answers(connection, 1)] == [504]
+
+
+def test_one_that_is_kept_and_comes_in_pieces_is_whole_when_it_is_read(artifact: Path) -> None:
+    sent = request(TEXT) + HEALTH
+    with full(artifact, 8) as (server, _), connected(server) as connection:
+        refused(connection)
+        for piece in (sent[:20], sent[20:-30], sent[-30:]):
+            connection.sendall(piece)
+            server.get("/health")  # until it is read
+        assert [status(each) for each in answers(connection, 2)] == [200, 200]
+
+
+def test_a_client_that_leaves_before_its_time_frees_its_connection_then(artifact: Path) -> None:
+    with full(artifact, 100, connections=3) as (server, _), connected(server) as connection:
+        back = min(refused(connection), time.monotonic() + LONGEST)
+        connection.sendall(request(TEXT))
+        with connected(server) as third:
+            third.sendall(HEALTH)
+            answers(third, 1)
+            assert server.get("/health").status_code == 503
+            connection.close()
+            until(lambda: server.get("/health").status_code == 200)
+        assert time.monotonic() < back - LONGEST / 2
+
+
+def test_who_waits_for_its_time_is_told_that_the_service_stops(artifact: Path) -> None:
+    with full(artifact, 100, grace=2) as (server, _), connected(server) as connection:
+        refused(connection)
+        connection.sendall(request(TEXT))
+        server.get("/health")  # until it is read
+        server.terminate()
+        ((head, told),) = answers(connection, 1)
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert "stopping" in str(told["detail"])
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 20])
+def test_who_sends_on_and_on_before_its_time_is_read_no_further_than_a_little(artifact: Path, size: int) -> None:
+    """What is kept is some 100 kB, whatever is sent; and all of it is answered in the end."""
+    many = request({"text": "goal " * (size // 5)}, PLAIN)
+    with full(artifact, 8) as (server, _), connected(server) as connection:
+        refused(connection)
+        connection.settimeout(0.5)
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += connection.send(many)
+        except TimeoutError:
+            pass
+        assert sent < 64 << 20
+        assert server.get("/health").status_code == 200
