@@ -11,7 +11,7 @@ RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
 .PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-gpu \
-	bench-client bench-offline chaos soak swaps sbom lock
+	bench-client bench-offline images chaos soak swaps sbom lock
 .DEFAULT_GOAL := install
 
 install: .venv/installed
@@ -102,6 +102,12 @@ bench-client: train
 	$(PYTHON) -m venv .venv-ray
 	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
 	touch $@
+
+artifacts/20newsgroups/manifest.json: | .venv/installed
+	$(BIN)/docket train 20newsgroups --out $(@D)
+
+images: train artifacts/20newsgroups/manifest.json
+	$(BIN)/python -m tests.page.images $(ARTIFACT) artifacts/20newsgroups
 
 test-ray: .venv-ray/installed
 	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py

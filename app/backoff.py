@@ -39,6 +39,8 @@ class BackoffProtocol(PatientProtocol):
 
     def put_off(self, seconds: float) -> None:
         """Read no document for so long, since its client was told to send none."""
+        if self._back is not None:  # a request that came in one piece with this one was told another time
+            self._back.cancel()
         self._back = self.loop.call_later(min(LONGEST, seconds), self._read_on)
 
     def data_received(self, data: bytes) -> None:
