@@ -73,11 +73,6 @@ class Batcher(Generic[Item, Result]):
         return len(self._queue)
 
     @property
-    def has_room(self) -> bool:
-        """Whether one more would be taken in."""
-        return self.draining or not self._queue.full(self._deadline)
-
-    @property
     def stuck(self) -> bool:
         """Whether a thread does not come back from what it is at, or no batch will be taken up again."""
         return any(lane.stuck for lane in self._lanes)
@@ -98,6 +93,10 @@ class Batcher(Generic[Item, Result]):
             raise Draining("the service is stopping: ask again in a moment")
         self._queue.check(min(self._deadline, until - asyncio.get_running_loop().time()))
 
+    def has_room(self, patience: float) -> bool:
+        """Whether one more would be taken in, or told at once that none is."""
+        return self.draining or not self._queue.full(min(self._deadline, patience))
+
     def put(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
 
@@ -106,8 +105,7 @@ class Batcher(Generic[Item, Result]):
         """
         self.check(until)
         answer = self._queue.put(item)
-        end, late = self._end(until)
-        timer = asyncio.get_running_loop().call_at(end, _fail, answer, late)
+        timer = asyncio.get_running_loop().call_at(self._end(until), self._fail, answer)
         answer.add_done_callback(lambda answer: timer.cancel())
         return answer
 
@@ -119,12 +117,11 @@ class Batcher(Generic[Item, Result]):
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
         self.check(until)
         answers = [self._queue.put(item) for item in items]
-        end, late = self._end(until)
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(self._end(until)):
                 return await asyncio.gather(*answers)
         except TimeoutError:
-            raise DeadlinePassed(late) from None
+            raise self._late() from None
         finally:
             for answer in answers:
                 answer.cancel()  # where one has failed nobody waits for the others
@@ -140,12 +137,18 @@ class Batcher(Generic[Item, Result]):
             if not waiting.answer.done():
                 waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
 
-    def _end(self, until: float) -> tuple[float, str]:
-        """When nobody waits any more, and what is said then."""
-        own = asyncio.get_running_loop().time() + self._deadline
-        if until < own:
-            return until, "no answer within the time that its client gave: send less at once, or give more"
-        return own, f"no answer within {self._deadline:g} s: send less at once"
+    def _end(self, until: float) -> float:
+        """When nobody waits any more."""
+        return min(until, asyncio.get_running_loop().time() + self._deadline)
+
+    def _late(self) -> DeadlinePassed:
+        return DeadlinePassed(
+            f"no answer within {self._deadline:g} s, or the time that its client gave: send less at once, or give more"
+        )
+
+    def _fail(self, answer: asyncio.Future[Outcome[Result]]) -> None:
+        if not answer.done():
+            answer.set_exception(self._late())
 
     def _note(self, batch: Sequence[Waiting[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
         seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
@@ -157,8 +160,3 @@ class Batcher(Generic[Item, Result]):
             self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error, contexts))
         except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
             log.exception("a hook on the batch record failed")
-
-
-def _fail(answer: asyncio.Future[Outcome[Result]], late: str) -> None:
-    if not answer.done():
-        answer.set_exception(DeadlinePassed(late))

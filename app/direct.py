@@ -110,9 +110,9 @@ class DirectProtocol(BackoffProtocol):
         return super().give_up(status)
 
     def _plain(self, cycle: RequestResponseCycle) -> Plain | None:
-        if self._came is None:
-            return Plain.of(cycle, self._most, self.loop.time())
-        return Plain.of(cycle, self._most, self._came, self._state["settings"].timeout)
+        now = self.loop.time()
+        came = now if self._came is None else self._came
+        return Plain.of(cycle, self._most, came, now - came, self._state["settings"].timeout)
 
     def _lets_in(self, cycle: RequestResponseCycle) -> bool:
         keys = self._state["keys"]
@@ -143,7 +143,7 @@ class DirectProtocol(BackoffProtocol):
             self._coming = None
             self._tell(plain, *_full(error.retry_after))
             if not self.pipeline:
-                self.put_off(error.retry_after)
+                self.put_off(error.retry_after, plain.until - self.loop.time())
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,10 +26,11 @@ class Plain(NamedTuple):
     until: float
 
     @classmethod
-    def of(cls, cycle: RequestResponseCycle, most: int, came: float, longest: float = math.inf) -> Plain | None:
+    def of(cls, cycle: RequestResponseCycle, most: int, came: float, kept: float, longest: float) -> Plain | None:
         """None for another, or one that says that it has more than ``most`` bytes.
 
-        ``came``: when, by the loop's clock; it waits for ``longest`` seconds from then, or less if it says so.
+        ``came``: when, by the loop's clock, and it was ``kept`` for so many seconds since; it waits for ``longest``
+        seconds in all, or less if it says so.
         """
         scope = cycle.scope
         if scope["path"] != PATH or scope["method"] != "POST" or scope["http_version"] != "1.1":
@@ -44,6 +44,7 @@ class Plain(NamedTuple):
         ):
             return None
         try:
-            return cls(cycle, time.perf_counter(), min(came + longest, deadline.until(headers.get(TIMEOUT), came)))
+            until = min(came + longest, deadline.until(headers.get(TIMEOUT), came))
         except Malformed:  # the application says so
             return None
+        return cls(cycle, time.perf_counter() - kept, until)

@@ -93,7 +93,8 @@ Written by `make bench-overload`: the posts of docs/servers.md against two worke
 connections reach in a closed loop. Each client waits {PATIENCE:g} s, and there are {CROWD:g} times as many as are answered in that time
 ({MOST:,} at most), a connection each, on which one request is on its way; who is refused asks again as soon as it is its turn.
 Requests a second, medians of {ROUNDS} rounds of {SECONDS} s, after {load.RAMP} s in which all connect; *goodput* is what is answered in
-time, beside what is at 1x. The load takes its share of the same two cores: *CPU* is what the service had of them.
+time, beside what is at 1x; *refused* has those that got 504 too. The load takes its share of the same two cores: *CPU* is what the
+service had of them.
 
 | queue | offered | | answered in time | goodput | too late | refused | CPU | lost |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""  # noqa: E501  # lines of a page
