@@ -103,10 +103,8 @@ bench-client: train
 	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
 	touch $@
 
-artifacts/20newsgroups/manifest.json: | .venv/installed
-	$(BIN)/docket train 20newsgroups --out $(@D)
-
-images: train artifacts/20newsgroups/manifest.json
+images: train
+	$(MAKE) train CORPUS=20newsgroups ARTIFACT=artifacts/20newsgroups
 	$(BIN)/python -m tests.page.images $(ARTIFACT) artifacts/20newsgroups
 
 test-ray: .venv-ray/installed

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST = 8
 """Seconds at most that a request waits unread: at ten, some clients of a crowd had given up by then."""
 AGAIN = 1.0
-"""Seconds after which it is asked again whether there is room for it: that costs a hundredth of a refusal."""
+"""Seconds after which it is asked again whether there is room for it: in 4 us, a hundredth of a refusal."""
 DELAYED = b"POST /predict "
 """What waits; of health and all else nobody was told to ask later."""
 

@@ -142,7 +142,7 @@ class DirectProtocol(BackoffProtocol):
         except QueueFull as error:
             self._coming = None
             self._tell(plain, *_full(error.retry_after))
-            if not self.pipeline:
+            if not self.pipeline:  # those behind it are read already
                 self.put_off(error.retry_after, plain.until - self.loop.time())
         except Exception:  # whatever is wrong with it, the application finds it again and says so
             self._hand_over(plain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests import tiny
 from tests.app.served import PATIENCE, Server, served
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+MISSING = f"there is no browser: none of {', '.join(BROWSERS)} is installed"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -59,10 +62,16 @@ def client(server: Server) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """It has an event loop in this thread for as long as it runs, so it ends before other packages' tests begin."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is installed")
-    with sync_playwright() as driver, driver.chromium.launch(executable_path=found, args=FLAGS) as opened:
+    if BROWSER is None:
+        pytest.skip(MISSING)
+    with launched() as opened:
+        yield opened
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """The browser that is installed."""
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=BROWSER, args=FLAGS) as opened:
         yield opened
 
 

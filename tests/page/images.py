@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import sync_playwright
-
 from tests.app.served import PATIENCE, served
-from tests.page.conftest import BROWSERS, FLAGS
+from tests.page.conftest import BROWSER, MISSING, launched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +51,9 @@ BROKEN = {6: '7,"no end,high', 1203: "1204"}
 
 def main(artifact: Path, many: Path) -> None:
     """Take all of them."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        sys.exit(f"images: there is no browser: none of {', '.join(BROWSERS)} is installed")
-    with sync_playwright() as driver, driver.chromium.launch(executable_path=found, args=FLAGS) as browser:
+    if BROWSER is None:
+        sys.exit(f"images: {MISSING}")
+    with launched() as browser:
         with served(artifact) as server:
             for name, options in (
                 ("document", {"viewport": WIDE}),
