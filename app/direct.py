@@ -166,17 +166,17 @@ class DirectProtocol(BackoffProtocol):
             outcome = answer.result()
             body = to_json(service.said(outcome, document.text, document))
             timing = (b"server-timing", server_timing(outcome.timing).encode())
-            told = 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body
         except Exception as error:  # whatever it is, its client is told, as by the application
-            told = _refusal(plain, error)
-        self._tell(plain, *told)
+            self._tell(plain, *_refusal(plain, error))
+        else:
+            self._tell(plain, 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body)
+            service.metrics.prediction(outcome.result.prediction)  # its client does not wait for that
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Note the request and send the response as uvicorn would; go on to the connection's next request."""
+        """Send the response as uvicorn would, note the request, and go on to the connection's next."""
         if self.transport.is_closing():  # its client left when the answer was there already
             self._note(plain, LEFT)
             return
-        self._note(plain, str(status))
         cycle = plain.cycle
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
@@ -184,6 +184,7 @@ class DirectProtocol(BackoffProtocol):
             headers = [*headers, (b"connection", b"close")]
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        self._note(plain, str(status))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()

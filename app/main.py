@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from contextlib import asynccontextmanager, nullcontext
@@ -60,9 +61,9 @@ def create_app(settings: Settings) -> FastAPI:
         traces = Tracing()
 
     def note(record: BatchRecord) -> None:
-        metrics.batch(record)
         if traces is not None:
             traces.batch(record)
+        asyncio.get_running_loop().call_soon(metrics.batch, record)  # after the answers, which would wait for it
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:

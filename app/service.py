@@ -50,9 +50,8 @@ class Service:
         return self.batcher.put(Bound(classifier, classifier.encode(text, asked.explain)), until)
 
     def said(self, outcome: Outcome[Read], text: str, asked: Options) -> Answer:
-        """What came of a text as it is answered, and counted; by the classifier that read it, current or not."""
+        """What came of a text as it is answered; by the classifier that read it, current or not."""
         classifier, prediction = outcome.result
-        self.metrics.prediction(prediction)
         return answer(prediction, text, classifier, asked.or_abstain_below(self._abstain_below))
 
     async def answer(self, text: str, asked: Options, until: float) -> tuple[Answer, Timing]:
@@ -61,6 +60,7 @@ class Service:
         self.sizes.check(text)
         (item,) = await self._encode(self.versions.current, [text], asked)
         outcome = await self.batcher.submit(item, until)
+        self.metrics.prediction(outcome.result.prediction)
         told = partial(self.said, outcome, text, asked)
         return await asyncio.to_thread(told) if asked.explain and len(text) > INLINE else told(), outcome.timing
 

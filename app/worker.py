@@ -7,7 +7,8 @@ import atexit
 import os
 import queue
 import threading
-from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ class Worker(Generic[Result]):
 
     def __init__(self, name: str) -> None:
         self._busy = False
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Result], Future[Result]] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Result], asyncio.Future[Result]] | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     async def call(self, function: Callable[[], Result]) -> Result:
         """What ``function`` returns or raises, in the thread; what is no ``Exception`` comes as a ``RuntimeError``."""
-        future: Future[Result] = Future()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._calls.put((function, future))
-        return await asyncio.wrap_future(future)
+        return await future
 
     def stop(self) -> None:
         """Let the thread end after the calls that wait; the process does not wait for the one at work."""
@@ -39,14 +40,26 @@ class Worker(Generic[Result]):
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             function, future = call
-            if not future.set_running_or_notify_cancel():
+            if future.cancelled():
                 continue
             self._busy = True
             try:
-                future.set_result(function())
+                settle = partial(_give, future, function())
             except Exception as error:  # whatever the function raises goes to its caller, and the thread lives on
-                future.set_exception(error)
+                settle = partial(_fail, future, error)
             except BaseException as error:  # SystemExit in a thread would end nothing but this thread
-                future.set_exception(RuntimeError(repr(error)))
+                settle = partial(_fail, future, RuntimeError(repr(error)))
             self._busy = False
-            del call, function, future  # while it waits for the next call it holds nothing of this one
+            with suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
+                future.get_loop().call_soon_threadsafe(settle)
+            del call, function, future, settle  # while it waits for the next call it holds nothing of this one
+
+
+def _give(future: asyncio.Future[Result], result: Result) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Result], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
