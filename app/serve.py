@@ -91,6 +91,7 @@ def _share(stack: ExitStack) -> None:
             f"several workers cannot be started ({error.strerror or error}): "
             "name in TMPDIR a folder that can be written and has a short path, or serve with --workers 1"
         ) from error
+    import app.processes  # noqa: F401  # it takes 0.2 s, in which that process reads torch
 
 
 def _allow_files(connections: int) -> None:

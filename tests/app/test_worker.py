@@ -106,3 +106,24 @@ def test_a_stopped_worker_finishes_what_waits_and_its_thread_ends() -> None:
     thread.join(PATIENCE)
     assert last == 5
     assert not thread.is_alive()
+
+
+def test_a_loop_that_ends_while_a_call_is_at_work_does_not_end_the_thread() -> None:
+    begun, go = threading.Event(), threading.Event()
+    worker: list[Worker[bool]] = []
+
+    def hold() -> bool:
+        begun.set()
+        return go.wait(PATIENCE)
+
+    async def leave() -> None:
+        worker.append(Worker("test"))
+        asyncio.get_running_loop().create_task(worker[0].call(hold))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+
+    async def come_back() -> bool:
+        go.set()
+        return await asyncio.wait_for(worker[0].call(lambda: True), PATIENCE)
+
+    asyncio.run(leave())
+    assert asyncio.run(come_back())
