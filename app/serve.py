@@ -8,13 +8,15 @@ import socket
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-
-from app import keys, logs, tls
+from app import keys
 from app.settings import Settings, share_metrics
 from app.trial import prepare, trial, trial_in_a_copy
 from model.refusal import Refusal
+
+if TYPE_CHECKING:
+    import uvicorn
 
 try:
     import resource
@@ -32,37 +34,24 @@ def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
     if settings.api_keys_file is not None:
         keys.check(settings.api_keys_file)
-    tls.check(settings)
     settings.write()
     _allow_files(settings.connections)
     if settings.traces:
         _demand_opentelemetry()
     with ExitStack() as stack:
-        if settings.workers == 1:
-            version, workers = trial(settings)
-        else:
+        if settings.workers != 1:
             _share(stack)
-            version, workers = trial_in_a_copy(settings)
+        config = _config(settings)
+        version, workers = trial(settings) if settings.workers == 1 else trial_in_a_copy(settings)
+        config.workers = workers
         listener = stack.enter_context(_listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
-        config = uvicorn.Config(
-            "app.main:from_environment",
-            factory=True,
-            workers=workers,
-            http="app.direct:DirectProtocol",  # by its name, since it brings torch
-            proxy_headers=False,  # nothing here asks who the client is
-            log_config=logs.config(settings.log),
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=max(1, int(settings.grace)),
-            **tls.options(settings),
-        )
         address = f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
         said = {"artifact": str(settings.artifact), "version": version, "address": address, "workers": workers}
         many = "s" if workers > 1 else ""
         log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
         if workers > 1:
-            from app.process import NotStarted  # Unix alone has what they need
+            from app.process import NotStarted
             from app.processes import Processes
 
             try:
@@ -76,7 +65,9 @@ def serve(settings: Settings) -> None:
                 signal.signal(number, lambda number, frame: None)
             if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
                 signal.signal(signal.SIGHUP, lambda number, frame: None)
-            tls.Server(config).run(sockets=[listener])
+            from app.tls import Server
+
+            Server(config).run(sockets=[listener])
 
 
 def _share(stack: ExitStack) -> None:
@@ -91,7 +82,27 @@ def _share(stack: ExitStack) -> None:
             f"several workers cannot be started ({error.strerror or error}): "
             "name in TMPDIR a folder that can be written and has a short path, or serve with --workers 1"
         ) from error
-    import app.processes  # noqa: F401  # it takes 0.2 s, in which that process reads torch
+    import app.processes  # noqa: F401  # Unix alone has what it needs; that process reads torch meanwhile
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    """uvicorn's, for one worker; what it imports takes 0.3 s, while the process that ``_share`` began reads torch."""
+    import uvicorn
+
+    from app import logs, tls
+
+    tls.check(settings)
+    return uvicorn.Config(
+        "app.main:from_environment",
+        factory=True,
+        http="app.direct:DirectProtocol",  # by its name, since it brings torch
+        proxy_headers=False,  # nothing here asks who the client is
+        log_config=logs.config(settings.log),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=max(1, int(settings.grace)),
+        **tls.options(settings),
+    )
 
 
 def _allow_files(connections: int) -> None:

@@ -25,7 +25,7 @@ def trial(settings: Settings) -> Trial:
     from model import device  # torch takes a second and 200 MB
     from model.classifier import Classifier
 
-    classifier = Classifier.load(settings.artifact, settings.device, threads=1)
+    classifier = Classifier.load(settings.artifact, settings.device, threads=1, warm=False)
     return Trial(classifier.version, settings.workers or (1 if classifier.device == "cuda" else device.cores()))
 
 

@@ -64,18 +64,22 @@ class Classifier:
         self.golden, self.manifest = artifact.golden, artifact.manifest
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "auto", threads: int | None = None) -> Classifier:
+    def load(
+        cls, folder: str | Path, device: str = "auto", threads: int | None = None, *, warm: bool = True
+    ) -> Classifier:
         """Read, verify, warm up and try on its golden documents an artifact; of a folder of versions the current one.
 
         Raise ``Refusal`` for an artifact or a device that cannot be used.
 
-        ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out.
+        ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out. ``warm``: whether
+        its first predictions are to be as fast as any, which takes 0.15 s.
         """
         chosen = choose(device)
         if threads:
             use_threads(threads)
         classifier = cls(artifact.read(versions.served(Path(folder)), chosen), chosen)
-        classifier.warm_up()
+        if warm:
+            classifier.warm_up()
         golden.check(classifier)
         return classifier
 
