@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,14 @@ def test_every_server_file_is_measured_and_every_lock_has_one_torch():
     for lock in fleet.HERE.glob("*.txt"):
         torches = {line for line in lock.read_text().splitlines() if line.startswith("torch==")}
         assert torches == (set() if lock.stem == "linear" else {"torch==2.13.0"}), lock
+
+
+def test_the_other_environment_of_our_server_has_all_that_it_imports():
+    def names(lines):
+        return {re.split(r"[=>; ]", line)[0].replace("_", "-").lower() for line in lines}
+
+    needed = tomllib.loads((fleet.ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert names(needed) <= names((fleet.HERE / "onnx.txt").read_text().splitlines())
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
