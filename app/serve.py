@@ -34,6 +34,10 @@ def serve(settings: Settings) -> None:
     """Verify the artifact, listen, and answer until SIGTERM; raise ``Refusal`` before anything is answered."""
     if settings.api_keys_file is not None:
         keys.check(settings.api_keys_file)
+    if settings.tls_certificate or settings.tls_key:
+        from app import tls  # it brings uvicorn, which is else imported while another process reads torch
+
+        tls.check(settings)
     settings.write()
     _allow_files(settings.connections)
     if settings.traces:
@@ -91,7 +95,6 @@ def _config(settings: Settings) -> uvicorn.Config:
 
     from app import logs, tls
 
-    tls.check(settings)
     return uvicorn.Config(
         "app.main:from_environment",
         factory=True,
