@@ -142,7 +142,8 @@ def _train(asked: argparse.Namespace) -> None:
 
 def _evaluate(asked: argparse.Namespace) -> None:
     from model.classifier import Classifier
-    from training import corpora, job
+    from training import job
+    from training.data import corpora
     from training.drift import Drift
     from training.evaluate import evaluate
 

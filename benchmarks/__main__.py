@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import accuracy, endurance, engine, serving
-from training import corpora
+from training.data import corpora
 
 ROOT = Path(__file__).parent.parent
 ARTIFACT = ROOT / "artifacts" / "demo"

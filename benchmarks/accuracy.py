@@ -15,10 +15,10 @@ from benchmarks import answers, ours, recurrent, rows, tfidf
 from benchmarks.rows import Row
 from model import device, vocabulary, words
 from model.refusal import Refusal
-from training import corpora
-from training.documents import Documents, check_trainable
+from training.data import corpora
+from training.data.documents import Documents, check_trainable
+from training.data.split import parts
 from training.recipe import DEFAULT
-from training.split import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

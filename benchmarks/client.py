@@ -19,7 +19,7 @@ from benchmarks.faults import Fault, Reply, Request, gate
 from benchmarks.fleet import OURS, ROOT, SERVERS
 from docket_client import Answer, AsyncClient, Client
 from model.refusal import Refusal
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import load, process
 from benchmarks.fleet import SERVERS
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

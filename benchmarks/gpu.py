@@ -15,7 +15,7 @@ import torch
 from benchmarks.posts import CLOSE
 from model.classifier import Classifier
 from model.refusal import Refusal
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

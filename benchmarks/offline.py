@@ -19,7 +19,7 @@ from benchmarks.process import ROOT, Tree
 from benchmarks.scale import Run, page
 from scoring import source
 from scoring.blocks import Blocks
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable

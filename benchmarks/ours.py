@@ -16,7 +16,7 @@ from training.evaluate import ASKED
 from training.train import train as train_network
 
 if TYPE_CHECKING:
-    from training.documents import Documents
+    from training.data.documents import Documents
     from training.recipe import Recipe
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.fleet import ROOT, Said, Server
 from model.classifier import Classifier
-from training import corpora
+from training.data import corpora
 from training.evaluate import evaluate
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import torch
 from benchmarks.answers import Answers
 from model.vocabulary import Vocabulary
 from training.batches import Encoded
-from training.split import parts
+from training.data.split import parts
 
 if TYPE_CHECKING:
-    from training.documents import Documents
+    from training.data.documents import Documents
 
 WIDTH, LONGEST, BATCH, EPOCHS, PATIENCE = 64, 256, 64, 20, 3
 THERE = find_spec("keras") is not None

@@ -24,7 +24,7 @@ from benchmarks.process import Tree, serving
 from benchmarks.twins import NAMES, ROOT, twins
 from benchmarks.wire import Wire, ask, post
 from model import versions
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ from benchmarks.process import Tree, serving
 from benchmarks.twins import NAMES, ROOT, twins
 from model import versions
 from model.refusal import Refusal
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,13 +20,13 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.answers import Answers
 from model.words import words
-from training.split import folds
+from training.data.split import folds
 from training.train import ENOUGH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from training.documents import Documents
+    from training.data.documents import Documents
 
 FOLDS = 5
 

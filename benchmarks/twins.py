@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import versions
-from training import corpora
+from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

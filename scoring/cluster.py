@@ -21,7 +21,7 @@ from model.refusal import Refusal
 from scoring import lines, shards, table
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
-from training.files import value
+from training.data.files import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

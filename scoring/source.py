@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
 from scoring import lines
-from training import files
+from training.data import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ class _Meter:
 
 def _corpus(name: str) -> Iterator[Document]:
     """The part that ``docket evaluate`` reads."""
-    from training import corpora  # with the libraries that training alone has
+    from training.data import corpora  # with the libraries that training alone has
 
     corpus = corpora.load(name)
     for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):

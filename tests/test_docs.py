@@ -18,7 +18,7 @@ from model.profile import Profile
 from tests import tiny
 from tests.app.served import Server, served
 from tests.pages import PAGES, READ, ROOT, Block, Reader, alike, blocks
-from training.documents import Documents
+from training.data.documents import Documents
 from training.evaluate import evaluate
 from training.recipe import DEFAULT
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.vocabulary import Vocabulary
-    from training.documents import Documents
+    from training.data.documents import Documents
     from training.grams import Spelling
 
 

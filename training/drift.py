@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from model.classifier import Prediction
-    from training.documents import Documents
+    from training.data.documents import Documents
 
 LARGE = 0.25
 """A population stability index from which on one acts; 0.1 is one to watch (Siddiqi, Credit Risk Scorecards, 2006)."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from model.classifier import Classifier, Prediction
-    from training.documents import Documents
+    from training.data.documents import Documents
 
 BINS = 15
 ASKED = 0.9

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device, golden
 from model.classifier import Classifier
-from training import corpora, crew, parallel, profile, report
+from training import crew, parallel, profile, report
 from training.checkpoint import Checkpoints
-from training.documents import Documents, check_trainable
+from training.data import corpora
+from training.data.documents import Documents, check_trainable
+from training.data.split import parts
 from training.drift import Drift
 from training.evaluate import evaluate
 from training.recipe import Recipe
-from training.split import parts
 from training.train import train
 
 if TYPE_CHECKING:

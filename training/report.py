@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.classifier import Prediction
-    from training.documents import Documents
+    from training.data.documents import Documents
     from training.drift import Drift
     from training.evaluate import Scores
     from training.progress import Epoch

@@ -15,12 +15,12 @@ from model.vocabulary import Vocabulary
 from training import linear
 from training.batches import Encoded
 from training.crew import Descent, side_by_side
+from training.data.split import stretches
 from training.descent import descend, logits_of, planned_epochs
 from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
 from training.progress import Bars
-from training.split import stretches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.checkpoint import Checkpoint, Checkpoints
-    from training.documents import Documents
+    from training.data.documents import Documents
     from training.progress import Epoch, Relay
     from training.recipe import Recipe
 

@@ -14,7 +14,7 @@ from benchmarks.accuracy import ABSENT, METHODS, Method, Split, load, measure
 from benchmarks.published import PUBLISHED
 from tests.training import made
 from training import recipe
-from training.documents import Documents
+from training.data.documents import Documents
 
 QUICK = replace(recipe.DEFAULT, hidden=16, epochs=1, least_steps=20)
 SPLIT = Split("made", made.documents(90), made.documents(30, seed=1))

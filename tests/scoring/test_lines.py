@@ -15,7 +15,7 @@ import docket
 from tests import tiny
 from tests.app.served import PATIENCE, environment, served
 from tests.app.served import docket as docket_process
-from training import corpora
+from training.data import corpora
 
 DOCUMENTS = [
     {"id": "a", "text": "The late goal."},

@@ -2,7 +2,7 @@
 
 import random
 
-from training.documents import Documents
+from training.data.documents import Documents
 
 TOPICS = {
     "sports": ["goal", "match", "cup", "team", "won", "league", "striker", "coach", "season", "penalty"],

@@ -9,8 +9,8 @@ import torch
 from tests.training import made
 from training import recipe
 from training.batches import Encoded
+from training.data.documents import Documents
 from training.descent import logits_of
-from training.documents import Documents
 from training.train import Trained, train
 
 CPU = torch.device("cpu")

@@ -5,7 +5,7 @@ import torch
 
 from model.vocabulary import Vocabulary
 from training.batches import Batch, Encoded
-from training.documents import Documents
+from training.data.documents import Documents
 from training.grams import spelling
 
 TEXTS = ["a b c d e f g h", "b", "c c a", "unseen", "", "h g f e d c b a h g f e d c b a"]

@@ -10,10 +10,10 @@ import pytest
 from sklearn.utils import Bunch
 
 from model.refusal import Refusal
-from training import corpora
-from training.corpora import Corpus
-from training.documents import Documents
-from training.duplicates import groups
+from training.data import corpora
+from training.data.corpora import Corpus
+from training.data.documents import Documents
+from training.data.duplicates import groups
 
 
 @pytest.fixture(scope="module")

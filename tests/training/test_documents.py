@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.refusal import Refusal
-from training.documents import Documents, check_trainable
+from training.data.documents import Documents, check_trainable
 
 SOME = Documents(["a", "b", "c"], ["x", "y", "x"])
 

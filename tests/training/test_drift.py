@@ -9,7 +9,7 @@ import pytest
 from model.classifier import Classifier
 from tests.training import made
 from training import drift, job, recipe
-from training.documents import Documents
+from training.data.documents import Documents
 from training.drift import Drift, stability
 from training.evaluate import evaluate
 

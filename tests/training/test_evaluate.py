@@ -5,7 +5,7 @@ import pytest
 
 from model.classifier import Classifier, Prediction
 from tests import tiny
-from training.documents import Documents
+from training.data.documents import Documents
 from training.evaluate import (
     ASKED,
     calibration_error_by_chance,

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from model.refusal import Refusal
-from training import files
-from training.documents import Documents
+from training.data import files
+from training.data.documents import Documents
 
 TEXTS = ["A late goal, and the cup.", 'She said "no".\nThen she left.', "कल मैच है", "", "007"]
 LABELS = ["sports", "politics", "sports", "other", "other"]

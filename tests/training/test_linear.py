@@ -7,10 +7,10 @@ from model.vocabulary import Vocabulary
 from tests.training import made
 from training import linear
 from training.batches import Encoded
-from training.documents import Documents
+from training.data.documents import Documents
+from training.data.split import folds
 from training.features import features
 from training.pairs import frequent_pairs, inverse_document_frequency
-from training.split import folds
 
 
 def encoded(documents: Documents) -> tuple[Encoded, Vocabulary]:

@@ -6,11 +6,11 @@ from model.vocabulary import Vocabulary
 from tests.training import made
 from training import linear
 from training.batches import Encoded
+from training.data.split import folds
 from training.features import as_rows, features
 from training.grams import spelling
 from training.merge import linear_units, merge
 from training.pairs import frequent_pairs, inverse_document_frequency
-from training.split import folds
 
 
 def parts(labels: int = 3) -> tuple[TanhRNN, linear.Linear, Encoded]:

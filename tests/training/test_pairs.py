@@ -5,7 +5,7 @@ import torch
 from model.reading import paired
 from model.vocabulary import Vocabulary
 from training.batches import Encoded
-from training.documents import Documents
+from training.data.documents import Documents
 from training.pairs import RARE, frequent_pairs, inverse_document_frequency
 
 TEXTS = ["new york is big", "new york is far", "york new big", "is new york new york"]

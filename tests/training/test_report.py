@@ -7,7 +7,7 @@ from model.calibration import Calibration
 from model.classifier import Prediction
 from model.profile import Profile
 from training import report
-from training.documents import Documents
+from training.data.documents import Documents
 from training.drift import Drift
 from training.evaluate import Scores
 from training.progress import Epoch

@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from training.documents import Documents
-from training.split import apart, folds, parts, stretches
+from training.data.documents import Documents
+from training.data.split import apart, folds, parts, stretches
 
 
 def documents(**counts: int) -> Documents:

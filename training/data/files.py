@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from model.refusal import Refusal
-from training import rows
-from training.documents import Documents
+from training.data import rows
+from training.data.documents import Documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from model.refusal import Refusal
-from training import files
-from training.documents import Documents
-from training.split import apart
+from training.data import files
+from training.data.documents import Documents
+from training.data.split import apart
 
 DEFAULT = "bbc-news"
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.documents import LEAST
-from training.duplicates import groups
+from training.data.documents import LEAST
+from training.data.duplicates import groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.documents import Documents
+    from training.data.documents import Documents
 
 UNSEEN = 10
 """One document in so many is kept for the scores, of a corpus that has no test part."""

@@ -1,0 +1,1 @@
+"""Files, folders and named corpora → documents: the one reader of train, evaluate and predict."""
