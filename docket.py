@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from model import terminal
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: done, 2: it could not be done as asked, and stderr says in one sentence why."""
+    terminal.open_closed_streams()
     asked = _parser().parse_args(arguments)
     try:
         asked.run(asked)
     except Refusal as refusal:
-        print(f"docket: {refusal}", file=sys.stderr)
+        terminal.tell(str(refusal))
         return 2
     except BrokenPipeError:  # the reader of our output left: nobody is there to be told
-        sys.stderr.close()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it in one sentence."""
-        self.exit(2, f"docket: {message}: see {self.prog} --help\n")
+        terminal.tell(f"{message}: see {self.prog} --help")
+        self.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,7 +160,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
         job.tell(scores.summary())
         if drift and drift.summary():
             job.tell(drift.summary())
-    print(json.dumps(scores.as_json() | ({"drift": drift.as_json()} if drift else {}), ensure_ascii=False))
+    _write(scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
 
 
 def _predict(asked: argparse.Namespace) -> None:
@@ -191,19 +193,20 @@ def _new_key(asked: argparse.Namespace) -> None:
     from app import keys
 
     key, line = keys.make(asked.name)
-    if asked.file:
-        keys.append(asked.file, line)
-        print(f"{asked.file} has its hash, and nothing has the key itself: keep it now", file=sys.stderr)
-    print(key)
-    if not asked.file:
-        print(line)
+    if asked.file is None:
+        terminal.write_output(f"{key}\n{line}\n")
+        return
+    with keys.appending(asked.file) as append:  # the hash of a key that could not be shown would be of no use
+        terminal.write_output(f"{key}\n")
+        append(line)
+    terminal.tell(f"{asked.file} has its hash, and nothing has the key itself: keep it now")
 
 
 def _list(asked: argparse.Namespace) -> None:
     from model import versions
 
     for row in versions.rows(asked.folder):
-        print(json.dumps(row, ensure_ascii=False))
+        _write(row)
 
 
 def _promote(asked: argparse.Namespace) -> None:
@@ -230,7 +233,11 @@ def _have_served(folder: Path, artifact: Path) -> None:
     from model.classifier import Classifier
 
     version = Classifier.load(artifact, "cpu", threads=1).version
-    print(json.dumps({"version": version, **versions.point(folder, artifact.name)._asdict()}))
+    _write({"version": version, **versions.point(folder, artifact.name)._asdict()})
+
+
+def _write(answer: object) -> None:
+    terminal.write_output(json.dumps(answer, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
+import os
 import re
 import secrets
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from app.followed import Followed
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-fA-F]{64})")
 _NEW = "docket keys new NAME FILE"
@@ -98,16 +101,42 @@ def make(name: str) -> tuple[str, str]:
     return key, line
 
 
-def append(path: Path, line: str) -> None:
-    """Write a line below a file's others, in one piece; a file that is not there is made for its owner alone."""
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[str], None]]:
+    """A function that writes a line below a file's others; until the end no other process writes there.
+
+    A file that is not there is made for its owner alone; one that cannot be used is refused before it is made longer.
+    """
     try:
-        path.touch(mode=0o600)
-        read(path)  # what cannot be used is not made longer
-        with path.open("rb+") as file:
-            whole = file.read()
-            file.write((b"" if whole.endswith(b"\n") or not whole else b"\n") + f"{line}\n".encode())
+        with open(path, "a+b", buffering=0, opener=partial(os.open, mode=0o600)) as file:
+            lock(file)
+            read(path)
+            yield partial(_append, file)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise Refusal(f"{path} cannot be written ({error.strerror}): name a file that can") from None
+
+
+def lock(file: IO[bytes]) -> None:
+    """Wait until no other process holds the lock of ``file``; where the system has none, do nothing."""
+    with suppress(ImportError):  # Unix alone has it
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _append(file: IO[bytes], line: str) -> None:
+    """The whole line or nothing of it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 1))
+    added = (b"" if file.read() in (b"", b"\n") else b"\n") + f"{line}\n".encode()
+    try:
+        if file.write(added) != len(added):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(size)
+        raise
 
 
 def _shown(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from structlog.contextvars import merge_contextvars
 
+from model.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -73,4 +75,5 @@ def _text(logger: logging.Logger, method: str, line: Line) -> str:
     record: logging.LogRecord = line["_record"]
     grave = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
     asked = f" (request {line['request_id']})" if "request_id" in line else ""
-    return "\n".join([f"docket: {grave}{line['event']}{asked}", *filter(None, [line.get("exception")])])
+    traceback = (line.get("exception") or "").splitlines()
+    return "\n".join([f"docket: {grave}{printable(str(line['event']))}{asked}", *map(printable, traceback)])

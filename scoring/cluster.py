@@ -18,6 +18,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from model import artifact, versions
 from model.classifier import Classifier
 from model.refusal import Refusal
+from model.terminal import tell
 from scoring import lines, shards, table
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
@@ -67,9 +68,9 @@ def run(job: Job) -> None:
     with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
         pass  # as others mark a folder that is whole
     seconds = time.perf_counter() - began
-    sys.stderr.write(
-        f"docket: {sink.rows:,} documents in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
-        f"by {workers} workers: {out} has the answers of {version}\n"
+    tell(
+        f"{sink.rows:,} documents in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
+        f"by {workers} workers: {out} has the answers of {version}"
     )
 
 

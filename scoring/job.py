@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from app.schemas import Options
 from model import device, versions
 from model.classifier import Classifier
 from model.refusal import Refusal
+from model.terminal import tell, write_output
 from scoring import source
 from scoring.blocks import Blocks
 from scoring.crew import score
@@ -49,8 +49,7 @@ def run(job: Job) -> None:
 
 def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
     for _, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
-        sys.stdout.write(lines.decode())
-        sys.stdout.flush()
+        write_output(lines.decode())
 
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -58,7 +57,7 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
     with Output(out, asked) as output:
         blocks, before = Blocks(read.documents), output.reached
         if before.documents:
-            _tell(f"{output.part} has the answers to {before.documents:,} documents: going on from there")
+            tell(f"{output.part} has the answers to {before.documents:,} documents: going on from there")
             blocks.skip(before.documents)
             if (blocks.read, blocks.fingerprint) != (before.documents, before.fingerprint):
                 raise Refusal(
@@ -72,12 +71,8 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
                 answered(len(block.documents))
         output.end()
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
-    _tell(f"{new:,} documents in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
+    tell(f"{new:,} documents in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
 
 
 def _processes(job: Job, scorer: Scorer) -> int:
     return job.workers or (1 if scorer.classifier.device == "cuda" else device.cores())
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"docket: {line}\n")

@@ -6,6 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from model.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,16 +22,17 @@ def bar(title: str, share: Callable[[], float | None]) -> Iterator[Callable[[int
         yield lambda documents: None
         return
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn()
+    name, now = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[now]}")
+    columns = name, BarColumn(), now, TimeRemainingColumn()
     began, done = time.perf_counter(), 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None, now="")
+        task = progress.add_task(printable(title), total=None, now="")
 
         def answered(documents: int) -> None:
             nonlocal done
             done += documents
-            now = f"{done:,} documents · {done / (time.perf_counter() - began):,.0f} a second"
+            rate = f"{done:,} documents · {done / (time.perf_counter() - began):,.0f} a second"
             read = share()
-            progress.update(task, total=None if read is None else 1.0, completed=read or 0.0, now=now)
+            progress.update(task, total=None if read is None else 1.0, completed=read or 0.0, now=rate)
 
         yield answered

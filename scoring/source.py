@@ -31,6 +31,8 @@ def read(name: str, text_field: str) -> Source:
     """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands."""
     path = Path(name)
     if name == "-":
+        if sys.stdin is None:
+            raise Refusal("standard input is closed: name a file, or pipe documents in")
         return Source(lines.documents(sys.stdin.buffer, "stdin", text_field))
     if name in CORPORA:
         return Source(_corpus(name))

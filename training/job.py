@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import artifact, device, golden
+from model import artifact, device, golden, terminal
 from model.classifier import Classifier
 from training import crew, parallel, profile, report
 from training.checkpoint import Checkpoints
@@ -86,7 +85,7 @@ def run(job: Job) -> Scores | None:
 
 def tell(line: str) -> None:
     """One line for the person at the terminal; stdout is kept for answers."""
-    print(f"docket: {line}", file=sys.stderr)  # noqa: T201  # the one place that does
+    terminal.tell(line)
 
 
 def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """What is written to stderr and who it belongs to: lines of one form, ids on every answer, no text and no key."""
 
 import json
+import logging
 import os
 import re
 import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 
+from app import logs
 from app.ids import RequestIds
 from model import artifact as artifacts
 from model.calibration import Calibration
@@ -206,3 +208,12 @@ def test_without_the_setting_a_request_that_went_well_or_was_refused_has_no_line
 def test_ids_of_two_connections_never_meet() -> None:
     made = [own.of([]) for own in (RequestIds(), RequestIds()) for _ in range(100)]
     assert len(set(made)) == 200
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_label_forges_no_line_and_steers_no_terminal(form: Literal["text", "json"]) -> None:
+    name = "sports\ndocket: error: \x1b[31mforged"
+    record = logging.LogRecord("docket", logging.WARNING, "", 0, "%s is unknown", (name,), None)
+    line = logs.formatter(form).format(record)
+    assert "\n" not in line
+    assert "\x1b" not in line

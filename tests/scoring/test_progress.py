@@ -9,12 +9,12 @@ from scoring import progress
 def test_a_terminal_shows_how_many_documents_are_answered_and_how_fast(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
     monkeypatch.setenv("COLUMNS", "200")
-    with progress.bar("tickets.csv", lambda: 0.5) as answered:
+    with progress.bar("data[/old]/\x1btickets.csv", lambda: 0.5) as answered:
         answered(1_000)
         answered(234)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "tickets.csv" in err
+    assert "data[/old]/\\x1btickets.csv" in err
     assert "1,234 documents" in err
     assert "a second" in err
 

@@ -1,0 +1,65 @@
+"""What a command writes to stdout and stderr, with the values of users made printable."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+from model.refusal import Refusal
+
+MOST = 40
+"""Characters of a user's value in a message: enough to find it, and it leaves room for the sentence."""
+
+
+def printable(text: str) -> str:
+    """``text`` with each control, format or separator character but the space as its escape: one line, no colours."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def quoted(value: Any) -> str:
+    """A user's value for a message: printable, in quotes, and cut after 40 characters."""
+    text = str(value)
+    return f"'{printable(text[:MOST])}{'…' if len(text) > MOST else ''}'"
+
+
+def tell(line: str) -> None:
+    """Write one line for a person to stderr. Where that is closed or full, nobody reads it and the command goes on."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"docket: {printable(line)}\n")
+            sys.stderr.flush()
+
+
+def write_output(text: str) -> None:
+    """Write ``text`` to stdout, at once; raise ``Refusal`` where that is closed or full."""
+    if sys.stdout is None:
+        raise Refusal("standard output is closed: open it, or send it to a file")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        raise
+    except OSError as error:
+        discard_output()
+        raise Refusal(
+            f"standard output cannot be written ({error.strerror}): make room, or send it elsewhere"
+        ) from None
+
+
+def discard_output() -> None:
+    """Send what stdout still holds to nowhere; else Python would try to write it again at its end, and fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_closed_streams() -> None:
+    """Open ``os.devnull`` for each of stdin, stdout and stderr that is closed; else the next file takes its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, which is this one
