@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from dataclasses import replace
@@ -160,7 +159,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
         job.tell(scores.summary())
         if drift and drift.summary():
             job.tell(drift.summary())
-    _write(scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
+    terminal.write_json(scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
 
 
 def _predict(asked: argparse.Namespace) -> None:
@@ -206,7 +205,7 @@ def _list(asked: argparse.Namespace) -> None:
     from model import versions
 
     for row in versions.rows(asked.folder):
-        _write(row)
+        terminal.write_json(row)
 
 
 def _promote(asked: argparse.Namespace) -> None:
@@ -233,11 +232,7 @@ def _have_served(folder: Path, artifact: Path) -> None:
     from model.classifier import Classifier
 
     version = Classifier.load(artifact, "cpu", threads=1).version
-    _write({"version": version, **versions.point(folder, artifact.name)._asdict()})
-
-
-def _write(answer: object) -> None:
-    terminal.write_output(json.dumps(answer, ensure_ascii=False) + "\n")
+    terminal.write_json({"version": version, **versions.point(folder, artifact.name)._asdict()})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -49,6 +50,11 @@ def write_output(text: str) -> None:
         raise Refusal(
             f"standard output cannot be written ({error.strerror}): make room, or send it elsewhere"
         ) from None
+
+
+def write_json(answer: object) -> None:
+    """Write one line of JSON to stdout."""
+    write_output(json.dumps(answer, ensure_ascii=False) + "\n")
 
 
 def discard_output() -> None:

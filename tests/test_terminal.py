@@ -82,10 +82,10 @@ def test_an_output_that_is_full_or_closed_ends_in_one_sentence(folder, command, 
 
 @pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-"], ids=["full", "closed"])
 def test_a_stderr_that_is_full_or_closed_changes_neither_the_answer_nor_the_exit_code(folder, stream):
-    refused = run(f"docket predict $DIR/one $DIR/nowhere.jsonl {stream}", folder)
+    refused = run(f"docket models list $DIR/nowhere {stream}", folder)
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "")
-    scored = run(f"docket evaluate $DIR/one $DIR/corpus.csv {stream}", folder)
-    assert (scored.returncode, scored.stdout.count("\n"), scored.stderr) == (0, 1, "")
+    made = run(f"docket keys new desk {folder}/more {stream}", folder)
+    assert (made.returncode, made.stdout.count("\n"), made.stderr) == (0, 1, "")
 
 
 def test_a_closed_input_is_refused(folder):
