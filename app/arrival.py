@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
+SPARE = 128
+"""Connections beyond the limit that may linger after their refusal: half of the open files kept for other things."""
+
 
 class ArrivingProtocol(WireProtocol):
     """A connection that waits for no client that does not come to its point.
@@ -26,8 +29,11 @@ class ArrivingProtocol(WireProtocol):
         self._seconds = {"head": settings.head_timeout, "body": settings.body_timeout}
         self._missing: str | None = None  # the part of a request that is not whole yet
         self._late: asyncio.TimerHandle | None = self.loop.call_later(settings.head_timeout, self._pass_time)
-        if len(self.connections) > settings.connections:
+        surplus = len(self.connections) - settings.connections
+        if surplus > 0:
             self.refuse(Crowded(settings.connections))
+        if surplus > SPARE:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
@@ -80,7 +86,7 @@ class ArrivingProtocol(WireProtocol):
         self._late = None
         if self._refused:
             return  # it is known what is said in its turn
-        if self._missing is None or (self._missing == "body" and self.cycle.response_complete):
+        if self._missing is None or (self._missing == "body" and self.cycle.response_started):
             self.transport.close()  # it was opened and left, or has its answer already
         elif self.flow.read_paused or self._answering():
             self._late = self.loop.call_later(self._seconds[self._missing], self._pass_time)

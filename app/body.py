@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import BodyTooLarge, InvalidBody, NotJson
+from app.errors import BodyTooLarge, InvalidBody, NotJson, NotReady
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 PLAIN = "identity"
 """The one content coding that is read: what a compressed body comes to is known only when it is in memory."""
+AT_ONCE = 8
+"""Largest bodies that a process holds at once: 128 MiB where ``DOCKET_MAX_BODY`` is 16."""
+SMALL = 1 << 17
+"""Bytes of a body that is never refused for others' sake: what the server's own buffers hold of each connection."""
 
 
 async def read(request: Request, kind: type[Model]) -> Model:
@@ -60,14 +64,24 @@ def demand_json(request: Request) -> None:
         )
 
 
+class BodiesFull(NotReady):
+    """Bodies of other requests take all the memory that there is for them."""
+
+    def __init__(self) -> None:
+        super().__init__("too many large requests at once: send this one again in a second")
+
+
 class BodyLimit:
-    """ASGI middleware: whoever reads the body meets ``BodyTooLarge`` at the first byte too many, declared or sent."""
+    """ASGI middleware: whoever reads a body meets ``BodyTooLarge`` beyond ``most`` bytes, declared or sent.
+
+    Together the bodies of a process have ``AT_ONCE`` times ``most``; beyond it a large one meets ``BodiesFull``.
+    """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+        self._app, self._most, self._held = app, most, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with every message of the body counted on its way in."""
+        """Answer, with every message of the body counted on its way in, until the request is done."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         seen = 0
@@ -78,9 +92,15 @@ class BodyLimit:
             if declared > self._most:
                 raise BodyTooLarge(self._most)
             message = await receive()
-            seen += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            seen, self._held = seen + size, self._held + size
             if seen > self._most:
                 raise BodyTooLarge(self._most)
+            if seen > SMALL and self._held > AT_ONCE * self._most:
+                raise BodiesFull
             return message
 
-        return await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._held -= seen

@@ -18,6 +18,7 @@ from app.body import BodyLimit
 from app.departures import Departures
 from app.drain import draining_on_sigterm
 from app.keys import Keys
+from app.lingering import Lingering
 from app.metrics import Metrics
 from app.protocols.dialects import speak
 from app.queue import Limits
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     if traces is not None:
         app.add_middleware(RequestSpans, tracing=traces)
     app.add_middleware(Account, metrics=metrics, access=settings.access_log)
+    app.add_middleware(Lingering)
     return app
 
 

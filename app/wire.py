@@ -9,11 +9,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import HeadTooLarge, Malformed, answer_to
 from app.ids import HEADER, RequestIds
+from app.lingering import IDLE, SECONDS
+from app.lingering import MOST as DISCARDED
 
 MOST = 1 << 16
 """Bytes of a head, and of what is in no body; the parser keeps them, however many come."""
-LINGER = 0.3
-"""Seconds in which what still comes is thrown away: a socket that is closed with bytes unread takes back its answer."""
 
 
 class WireProtocol(HttpToolsProtocol):
@@ -28,12 +28,15 @@ class WireProtocol(HttpToolsProtocol):
         self._headed = 0  # bytes since the last that were of a body, or ended a request
         self._refused = False
         self._in_turn: Exception | None = None  # what the last request is refused with, once its turn has come
+        self._discarded, self._read_at, self._end = 0, 0.0, 0.0  # bytes after a refusal; when the last came; the end
+        self._in_head = True  # fields that follow the head are trailers
         self._ids = RequestIds()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless there is nothing more to say."""
         self._unset_keepalive_if_required()
         if self._refused:
+            self._discard(len(data))
             return
         self._headed += len(data)
         try:
@@ -46,8 +49,19 @@ class WireProtocol(HttpToolsProtocol):
             if self._headed > MOST:
                 self._refuse_in_turn(HeadTooLarge(MOST))
 
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; a trailer is never one (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin the request, if it is not to be read again without its offer; raise for a tunnel: none is dug here."""
+        self._in_head = False
         if self.parser.get_method() == b"CONNECT":
             raise httptools.HttpParserError("CONNECT")  # the parser reads no further, and raises in its turn
         if not self._is_offered():
@@ -85,7 +99,24 @@ class WireProtocol(HttpToolsProtocol):
             self.app_state["service"].metrics.refused(str(status))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
+        self._read_at = self.loop.time()
+        self._end = self._read_at + SECONDS
+        self.flow.resume_reading()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close once the client sends nothing more, or for too long."""
+        now = self.loop.time()
+        if now >= min(self._end, self._read_at + IDLE):
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.loop.call_at(min(self._end, self._read_at + IDLE), self._linger)
+
+    def _discard(self, size: int) -> None:
+        """Throw away what comes after a refusal."""
+        self._discarded, self._read_at = self._discarded + size, self.loop.time()
+        if self._discarded > DISCARDED:
+            self.transport.close()
 
     def give_up(self, status: str) -> bool:
         """Tell who works on a request that it was answered for them; False where nobody does."""
@@ -117,7 +148,7 @@ class WireProtocol(HttpToolsProtocol):
             self.pipeline.popleft()
             self.cycle.response_complete = True  # nobody is at work on it, nor will be
             self._in_turn = error
-        elif begun and self.cycle.response_complete:
+        elif begun and self.cycle.response_started:
             self.transport.close()
         elif begun or self.cycle is None or self.cycle.response_complete:
             self.refuse(error)

@@ -341,3 +341,10 @@ def test_keys_new_adds_nothing_to_a_file_that_cannot_be_used(tmp_path: Path) -> 
     assert docket.main(["keys", "new", "desk", str(tmp_path / "nowhere" / "keys")]) == 2
     assert docket.main(["keys", "new", "desk", str(tmp_path)]) == 2
     assert (tmp_path / "keys").read_text() == "shop\n"
+
+
+def test_of_many_keys_in_one_request_the_first_alone_is_looked_at(keyed: Server, held: list[str]) -> None:
+    wrong = [("x-api-key", "docket_wrong")]
+    right = [("x-api-key", held[0])]
+    for headers, status in ((wrong * 100 + right, 401), (right + wrong * 100, 200)):
+        assert httpx.get(keyed.url + "/model", headers=headers, timeout=PATIENCE).status_code == status

@@ -1,5 +1,7 @@
 """A request may ask for so much, and wait for so long as its client says: what is more is refused before any work."""
 
+import contextlib
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.body import AT_ONCE
 from app.sizes import EXPLAINED
-from tests.app.served import PATIENCE, Server, environment, problem, samples, served
+from tests.app.served import PATIENCE, Server, environment, problem, samples, served, until
 
 LONG = "the late goal won " * 200_000
+MEBIBYTE = 1 << 20
 WAYS = pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"], ids=["direct", "long"])
 
 
@@ -105,3 +109,19 @@ def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_e
         text = text.removesuffix("goal ")
         answered = post(running, "/predict", {"text": text, "explain": True}).json()
         assert len(answered["explanation"]["words"]) == EXPLAINED
+
+
+def test_large_bodies_under_way_have_a_common_bound_and_small_requests_pass(artifact: Path) -> None:
+    part = b"POST /predict/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    whole = {"documents": [{"text": "goal " * (MEBIBYTE // 8)}]}
+    with served(artifact, max_body=MEBIBYTE) as running:
+        with contextlib.ExitStack() as stack:
+            for _ in range(AT_ONCE + 1):
+                opened = stack.enter_context(socket.create_connection((running.host, running.port), timeout=PATIENCE))
+                opened.sendall(part % MEBIBYTE + b" " * (MEBIBYTE - 1))
+            told = post(running, "/predict/batch", whole)
+            assert "too many large requests at once" in problem(told, 503)["detail"]
+            assert told.headers["retry-after"] == "1"
+            for path, small in (("/predict", {"text": "goal"}), ("/predict/batch", {"documents": [{"text": "goal"}]})):
+                assert post(running, path, small).status_code == 200
+        until(lambda: post(running, "/predict/batch", whole).status_code == 200)
