@@ -14,13 +14,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from app.answers import server_timing
 from app.backoff import BackoffProtocol
 from app.batcher import Draining
+from app.body import parse_document
 from app.errors import answer_to
 from app.ids import HEADER
 from app.logs import answered
 from app.metrics import LEFT
 from app.plain import JSON, PATH, Plain
 from app.queue import QueueFull
-from app.schemas import Document
 from app.service import INLINE
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from app.outcome import Outcome
+    from app.schemas import Document
     from app.versions import Read
 
 
@@ -134,7 +135,7 @@ class DirectProtocol(BackoffProtocol):
         service = self._state["service"]
         try:
             service.batcher.check(plain.until)
-            document = Document.model_validate_json(bytes(plain.cycle.body))
+            document = parse_document(bytes(plain.cycle.body))
             self._answer = service.put(document.text, document, plain.until)
         except Draining as error:
             self._coming = None

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from pydantic import ValidationError
 
 from app.answers import BatchAnswer, BatchError, answer
-from app.schemas import BatchDocument, Options, sentence
+from app.json_reader import RepeatedKey
+from app.schemas import BatchDocument, Options
+from app.validation import first_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
 
 
 def read_document(document: Any) -> BatchDocument | BatchError:
-    """One document of a batch, or what is wrong with it; its ``id`` is kept where it has one."""
+    """A text or one document of a batch, or what is wrong with it; its ``id`` is kept where it has one."""
+    if isinstance(document, str):
+        document = {"text": document}
+    elif not isinstance(document, dict | RepeatedKey):
+        return {"error": "send a string, or an object with a text and an optional id"}
     try:
         return BatchDocument.model_validate(document)
     except ValidationError as error:
-        own = document.get("id") if isinstance(document, dict) else None
-        wrong: BatchError = {"error": sentence(error)}
+        own = document.get("id") if isinstance(document, dict) else document.id
+        wrong: BatchError = {"error": first_sentence(error)}
         if _echoable(own):
             wrong["id"] = own
         return wrong

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.responses import Response
-from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException as FrameworkException
 from starlette.requests import ClientDisconnect
@@ -16,6 +15,7 @@ from app.batcher import DeadlinePassed, Draining
 from app.keys import NoKey
 from app.queue import QueueFull
 from app.schemas import Problem
+from model.terminal import MOST, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     Form = Callable[[Problem], dict[str, Any]]  # what another protocol says of a problem
 
 log = logging.getLogger("docket")
+
+
+def shown(text: str) -> str:
+    """What a client sent as a message may show it: printable, and cut after 40 characters."""
+    return printable(text[:MOST]) + "…" * (len(text) > MOST)
 
 
 class BodyTooLarge(Exception):
@@ -43,19 +48,11 @@ class HeadTooLarge(Exception):
 
 
 class InvalidBody(Exception):
-    """A body that is no JSON, or whose JSON is not what was asked for: a sentence, or pydantic's own account."""
+    """A body that is no JSON, or whose JSON is not what was asked for; ``errors``: each place and its sentence."""
 
-    def __init__(self, wrong: str | ValidationError) -> None:
-        if isinstance(wrong, str):
-            self.errors: list[dict[str, str]] | None = None
-            super().__init__(wrong)
-            return
-        self.errors = [
-            {"place": ".".join(map(str, each["loc"])), "message": each["msg"].removeprefix("Value error, ")}
-            for each in wrong.errors(include_url=False)
-        ]
-        each_one = (f"{it['place']}: {it['message']}" if it["place"] else it["message"] for it in self.errors)
-        super().__init__("; ".join(each_one))
+    def __init__(self, sentence: str, errors: list[dict[str, str]] | None = None) -> None:
+        super().__init__(sentence)
+        self.errors = errors
 
 
 class NotJson(Exception):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticUseDefault
 
 
 def _not_blank(text: str) -> str:
@@ -27,8 +28,27 @@ def _whole_number(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def _use_default_for_null(given: Any) -> Any:
+    if given is None:
+        raise PydanticUseDefault
+    return given
+
+
+def _check_id(given: Any) -> Any:
+    """One error where a union would have one for each of its types."""
+    if isinstance(given, str):
+        return _whole(given)
+    if given is None or type(given) is int:
+        return given
+    raise ValueError("send a string or a whole number")
+
+
 SAID = {"minLength": 1, "pattern": r"\S"}  # of a text, to those who read the API's description
 Whole = Annotated[str, AfterValidator(_whole)]
+Id = Annotated[str | int | None, BeforeValidator(_check_id)]
+NULL_IS_UNSET = BeforeValidator(_use_default_for_null)
+"""Marks an option that may be null although null is not its default."""
+_BOOLEAN_OR_NULL = WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "null"}]})
 Text = Annotated[Whole, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
 
 
@@ -45,7 +65,9 @@ class Options(Strict):
         Annotated[int, Field(ge=1), BeforeValidator(_whole_number)] | None,
         Field(description="only so many of the highest scores; all, if left out"),
     ] = None
-    explain: Annotated[bool, Field(description="add each word's share of the answer")] = False
+    explain: Annotated[
+        bool, NULL_IS_UNSET, _BOOLEAN_OR_NULL, Field(description="add each word's share of the answer")
+    ] = False
     abstain_below: Annotated[
         float | None, Field(ge=0, le=1, description="no label if its score is lower; DOCKET_ABSTAIN_BELOW, if left out")
     ] = None
@@ -67,12 +89,16 @@ class Document(Options):
 class BatchDocument(Strict):
     """One document of a batch; ``id`` comes back with its answer."""
 
-    id: Whole | int | None = None
+    id: Id = None
     text: Text
 
 
 _ANY_DOCUMENT: dict[str, Any] = {
-    "anyOf": [BatchDocument.model_json_schema(), {"description": "whatever else it is has an error for a result"}]
+    "anyOf": [
+        BatchDocument.model_json_schema(),
+        {"type": "string", "description": "the text alone"} | SAID,
+        {"description": "whatever else it is has an error for a result"},
+    ]
 }
 
 
@@ -108,11 +134,3 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, Any]] | None = None
-
-
-def sentence(error: ValidationError) -> str:
-    """What is wrong with a document, and where."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    message = first["msg"].removeprefix("Value error, ")
-    return (f"{place}: {message}" if place else message).encode(errors="replace").decode()

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.errors import InvalidBody
 from app.protocols import tensors
-from app.schemas import Whole
+from app.schemas import NULL_IS_UNSET, Whole
 
 if TYPE_CHECKING:
     from app.answers import Answer
@@ -22,6 +22,11 @@ def _none(region: str) -> str:
     raise ValueError("no memory is shared: send the tensor in the body")
 
 
+MAX_SIZE = 10**20
+"""More than any body has, and short enough for a sentence: Python writes no number of more than 4,300 digits."""
+Size = Annotated[int, Field(ge=0, le=MAX_SIZE)]
+
+
 class Open(BaseModel):
     """The protocol leaves open what else may stand in its objects: KServe's client repeats the model's name."""
 
@@ -31,7 +36,7 @@ class Open(BaseModel):
 class InputParameters(Open):
     """How a tensor comes."""
 
-    binary_data_size: int | None = None
+    binary_data_size: Size | None = None
     shared_memory_region: Annotated[str, AfterValidator(_none)] | None = None
 
 
@@ -40,9 +45,9 @@ class Input(Open):
 
     name: Literal["text"]
     datatype: Literal["BYTES"]
-    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=8)]
+    shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
     data: list[Any] | None = None
-    parameters: InputParameters = InputParameters()
+    parameters: Annotated[InputParameters, NULL_IS_UNSET] = InputParameters()
 
 
 class OutputParameters(Open):
@@ -57,13 +62,13 @@ class Output(Open):
     """A tensor that is asked for."""
 
     name: Literal["label", "score"]
-    parameters: OutputParameters = OutputParameters()
+    parameters: Annotated[OutputParameters, NULL_IS_UNSET] = OutputParameters()
 
 
 class Parameters(Open):
     """``binary_data_output``: whether outputs that do not say go as bytes."""
 
-    binary_data_output: bool = False
+    binary_data_output: Annotated[bool, NULL_IS_UNSET] = False
 
 
 class Inference(Open):
@@ -71,13 +76,13 @@ class Inference(Open):
 
     id: Whole | None = None
     inputs: Annotated[list[Input], Field(min_length=1, max_length=1)]
-    outputs: Annotated[list[Output], Field(max_length=2)] = [Output(name="label"), Output(name="score")]
-    parameters: Parameters = Parameters()
+    outputs: Annotated[list[Output], NULL_IS_UNSET, Field(max_length=2)] = [Output(name="label"), Output(name="score")]
+    parameters: Annotated[Parameters, NULL_IS_UNSET] = Parameters()
 
     def texts(self, packed: bytes, sizes: Sizes) -> list[Any]:
         """What should be texts; ``packed``: the bytes after the JSON. Raise ``InvalidBody`` or ``TooMuch``."""
         (tensor,) = self.inputs
-        count, size = math.prod(tensor.shape), tensor.parameters.binary_data_size
+        count, size = min(math.prod(tensor.shape), MAX_SIZE), tensor.parameters.binary_data_size
         sizes.check_all(count)
         if (size or 0) != len(packed):
             raise InvalidBody(f"{len(packed)} bytes follow the JSON, and binary_data_size is {size}: make them agree")

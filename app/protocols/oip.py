@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.body import demand_json, demand_plain, parse
-from app.errors import InvalidBody, NotServed
+from app.body import demand_json, demand_plain, parse_for
+from app.errors import InvalidBody, NotServed, shown
 from app.protocols.answering import answer
 from app.protocols.inference import Inference
 from app.routes import let_in, live, ready
@@ -96,9 +96,9 @@ def _served(request: Request, model: str, version: str | None) -> str:
     """The version that is served; raise ``NotServed`` where another model or version is asked for."""
     current: str = request.state.service.versions.current.version
     if model != MODEL:
-        raise NotServed(f"there is no model {model}: the one that is served is {MODEL}")
+        raise NotServed(f"there is no model {shown(model)}: the one that is served is {MODEL}")
     if version not in (None, current):
-        raise NotServed(f"version {version} is not served: leave it out, or ask for {current}")
+        raise NotServed(f"version {shown(version)} is not served: leave it out, or ask for {current}")
     return current
 
 
@@ -109,5 +109,5 @@ async def _read(request: Request) -> tuple[Inference, bytes]:
     body = await request.body()
     length = request.headers.get(JSON_LENGTH, str(len(body)))
     if not (length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= len(body)):
-        raise InvalidBody(f"{JSON_LENGTH} is {length}: say how many of the body's {len(body)} bytes are JSON")
-    return parse(body[: int(length)], Inference), body[int(length) :]
+        raise InvalidBody(f"{JSON_LENGTH} is {shown(length)}: say how many of the body's {len(body)} bytes are JSON")
+    return await parse_for(request, body[: int(length)], Inference), body[int(length) :]

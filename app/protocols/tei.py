@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from app.body import read
 from app.protocols.answering import answer
 from app.routes import let_in, ready
-from app.schemas import Strict
+from app.schemas import NULL_IS_UNSET, Strict
 
 if TYPE_CHECKING:
     from app.schemas import Problem
@@ -50,7 +50,7 @@ class Predict(Strict):
     """What to classify. Whether to cut what is too long may be said: nothing is too long, and nothing is cut."""
 
     inputs: Annotated[Inputs, BeforeValidator(_inputs)]
-    raw_scores: Annotated[bool, AfterValidator(_calibrated)] = False
+    raw_scores: Annotated[bool, NULL_IS_UNSET, AfterValidator(_calibrated)] = False
     truncate: bool | None = None
     truncation_direction: str | None = None
     model: str | None = None

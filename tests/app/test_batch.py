@@ -60,9 +60,11 @@ def test_a_document_without_an_id_has_an_answer_without_one(client: httpx.Client
         ({"id": 1.5, "text": "a"}, None, "id"),
         ({"id": [1], "text": "a"}, None, "id"),
         ({"id": True, "text": "a"}, None, "id"),
-        ("the goal", None, "valid dictionary"),
-        (None, None, "valid dictionary"),
-        ([], None, "valid dictionary"),
+        ({"id": 1.5, "text": "a"}, None, "id: send a string or a whole number"),
+        ({"id": "x", "text": "a", "text2": "b"}, "x", "text2: there is no such field"),
+        ("", None, "text: the text is blank"),
+        (None, None, "send a string, or an object"),
+        ([], None, "send a string, or an object"),
     ],
 )
 def test_one_bad_document_fails_alone_with_its_id_and_a_sentence(
@@ -75,6 +77,10 @@ def test_one_bad_document_fails_alone_with_its_id_and_a_sentence(
     assert failed.keys() - {"id"} == {"error"}
     assert failed.get("id") == own
     assert named in failed["error"]
+
+
+def test_a_document_may_be_its_text_alone(client: httpx.Client) -> None:
+    assert results(client, TEXTS) == results(client, [{"text": text} for text in TEXTS])
 
 
 @pytest.mark.parametrize(
