@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import BodyTooLarge, InvalidBody, NotJson, NotReady, shown
-from app.json_reader import MAX_VALUES, SMALL, may_repeat_key, read_json
+from app.json_reader import MAX_VALUES, UNCOUNTED, may_repeat_key, read_json
 from app.schemas import Document
 from app.validation import sentences
 
@@ -34,7 +34,7 @@ async def read(request: Request, kind: type[Model]) -> Model:
 async def parse_for(request: Request, body: bytes, kind: type[Model]) -> Model:
     """JSON as ``kind``, in a thread where it is large; raise ``InvalidBody`` or ``TooMuch``."""
     max_values = MAX_VALUES * max(request.state.settings.max_documents, 1_024)
-    if len(body) <= SMALL:
+    if len(body) <= UNCOUNTED:
         return parse(body, kind, max_values)
     return await asyncio.to_thread(parse, body, kind, max_values)
 

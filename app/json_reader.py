@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from app.errors import InvalidBody, TooMuch, shown
 
-SMALL = 1 << 16
+UNCOUNTED = 1 << 16
 """Bytes that are read without counting first, on the event loop: at worst 3 ms."""
 MAX_VALUES = 128
 """Values that a body may have for each document that a batch may have: a document with an id has three."""
@@ -31,7 +31,7 @@ def read_json(body: bytes, max_values: int) -> Any:
     An object with a repeated key is a ``RepeatedKey``. Parsers keep the interpreter to themselves and need up to 40
     bytes of memory for a byte of empty lists, hence the count.
     """
-    outside = None if len(body) <= SMALL else _outside_strings(body, max_values)
+    outside = None if len(body) <= UNCOUNTED else _outside_strings(body, max_values)
     try:
         value = from_json(body)
     except ValueError:  # it also refuses a whole batch for half a surrogate pair in one document; json does not
