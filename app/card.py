@@ -45,11 +45,30 @@ class Mistake(TypedDict):
     documents: int
 
 
+class Abstention(TypedDict):
+    """The share of documents that get a label with this ``abstain_below``, and the accuracy on these.
+
+    ``accuracy`` is null where no document gets a label.
+    """
+
+    abstain_below: float
+    answered: float
+    accuracy: float | None
+
+
+class Example(TypedDict):
+    """Words that are typical of a label, to try the network with."""
+
+    label: str
+    text: str
+
+
 class Scores(TypedDict):
     """What it got right of documents that it never saw.
 
     ``confusion``: a row for each right label in the order of ``per_label``, in it a count for each label said; null
-    for more than 40 labels. ``mistakes``: the most frequent of these that were wrong.
+    for more than 40 labels. ``mistakes``: the most frequent of these that were wrong. ``abstention``: null in an
+    artifact of before it was measured.
     """
 
     documents: int
@@ -60,6 +79,7 @@ class Scores(TypedDict):
     per_label: list[LabelScores]
     confusion: list[list[int]] | None
     mistakes: list[Mistake]
+    abstention: list[Abstention] | None
 
 
 class Look(TypedDict):
@@ -83,6 +103,7 @@ class Card(TypedDict):
     corpus: Corpus | None
     packages: dict[str, str]
     scores: Scores | None
+    examples: list[Example]
     trained_on: Look | None
     live: Look
 
@@ -97,6 +118,7 @@ def card(classifier: Classifier, metrics: Metrics) -> Card:
         "corpus": _corpus(facts["corpus"]) if "corpus" in facts else None,
         "packages": facts.get("versions", {}),
         "scores": _scores(facts["scores"]) if "scores" in facts else None,
+        "examples": facts.get("examples", []),
         "trained_on": _trained_on(profile) if profile else None,
         "live": _live(metrics),
     }
@@ -120,6 +142,7 @@ def _scores(scores: dict[str, Any]) -> Scores:
         "per_label": [{"label": label, **scores["per_label"][label]} for label in labels],
         "confusion": counts if len(labels) <= DRAWN else None,
         "mistakes": [{"right": labels[i], "said": labels[j], "documents": n} for n, i, j in wrong[:MISTAKES]],
+        "abstention": scores.get("abstention"),
     }
 
 

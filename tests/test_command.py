@@ -58,6 +58,17 @@ def test_a_labelled_file_becomes_an_artifact_that_scores_and_predicts(tmp_path, 
     assert {each["label"] for each in manifest["golden"]} <= set(made.TOPICS)
     assert len(Classifier.load(out, "cpu").golden) == len(manifest["golden"])
     assert "--no-golden keeps none" in trained.stderr
+    assert manifest["scores"]["abstention"][0] == {
+        "abstain_below": 0.0,
+        "answered": 1.0,
+        "accuracy": manifest["scores"]["accuracy"],
+    }
+    examples = {each["label"]: each["text"].split() for each in manifest["examples"]}
+    assert examples
+    assert all(set(words) <= {*made.TOPICS[label], *made.FILLER} for label, words in examples.items())
+    for label, words in examples.items():
+        said = Classifier.load(out, "cpu").encode(" ".join(words))
+        assert Classifier.load(out, "cpu").predict([said])[0].label == label
 
     evaluated = run("evaluate", out, corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
@@ -91,7 +102,8 @@ def test_no_text_of_the_corpus_is_in_the_manifest_where_that_was_asked_for(tmp_p
     corpus = written(tmp_path, ".csv")
     trained = here("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1, "--no-golden")
     assert trained.returncode == 0, trained.stderr
-    assert artifact.read_manifest(tmp_path / "out")["golden"] == []
+    manifest = artifact.read_manifest(tmp_path / "out")
+    assert manifest["golden"] == manifest["examples"] == []
     assert "--no-golden" not in trained.stderr
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BINS = 15
 ASKED = 0.9
 """The coverage at which label sets are looked at."""
+THRESHOLDS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""Values of ``abstain_below`` at which abstention is measured."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Scores:
 
     ``ece_by_chance``: the expected calibration error that scores without any would show on so few documents.
     ``label_sets``: the coverage that was asked for, how often the set held the right label, and its mean size.
+    ``abstention``: for each of ``THRESHOLDS`` the share of documents that get a label, and the accuracy on these.
     """
 
     documents: int
@@ -37,6 +40,7 @@ class Scores:
     labels: list[str]
     per_label: dict[str, dict[str, float]]
     confusion: list[list[int]]
+    abstention: list[dict[str, float | None]] = field(default_factory=list)
 
     def summary(self) -> str:
         """The scores in one line."""
@@ -79,8 +83,25 @@ def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list
             for label, p, r, f, n in zip(labels, precision, recall, f1, count, strict=True)
         },
         confusion=confusion_matrix(documents.labels, said, labels=labels).tolist(),
+        abstention=abstention(confidence, right),
     )
     return scores, predictions
+
+
+def abstention(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float | None]]:
+    """For each value of ``abstain_below``: the share of documents that get a label, and the accuracy on these.
+
+    The accuracy is None where no document gets one.
+    """
+    answered = {threshold: confidence >= threshold for threshold in THRESHOLDS}
+    return [
+        {
+            "abstain_below": threshold,
+            "answered": float(kept.mean()),
+            "accuracy": float(right[kept].mean()) if kept.any() else None,
+        }
+        for threshold, kept in answered.items()
+    ]
 
 
 def label_sets(labels: Sequence[str], predictions: Sequence[Prediction], threshold: float) -> dict[str, float]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,44 +12,32 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from matplotlib.axes import Axes
+
     from model.classifier import Prediction
-    from training.evaluate import Scores
     from training.progress import Epoch
 
 COVERAGES = np.linspace(0.5, 0.99, 50)
+INK = "#010203"
+"""Stands for the page's own colour of text until the figure is drawn."""
 
 
-def curves(epochs: Sequence[Epoch]) -> Figure:
-    """Loss and held-out accuracy, epoch by epoch."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
+def loss(epochs: Sequence[Epoch]) -> Figure:
+    """Loss on documents learned from and on documents held out, epoch by epoch."""
+    figure, axes = _figure()
     number = [epoch.number for epoch in epochs]
-    losses.plot(number, [epoch.loss for epoch in epochs], label="learned from")
-    losses.plot(number, [epoch.held_out_loss for epoch in epochs], label="held out")
-    losses.set(xlabel="epoch", ylabel="loss")
-    losses.legend(frameon=False)
-    accuracies.plot(number, [epoch.held_out_accuracy for epoch in epochs], color="C1")
-    accuracies.set(xlabel="epoch", ylabel="held-out accuracy")
+    axes.plot(number, [epoch.loss for epoch in epochs], label="learned from")
+    axes.plot(number, [epoch.held_out_loss for epoch in epochs], label="held out")
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.legend(frameon=False)
     return figure
 
 
-def confusion(scores: Scores) -> Figure:
-    """Which labels were taken for which; with up to 30 of them the counts are written in."""
-    size = min(3.0 + 0.32 * len(scores.labels), 24.0)
-    figure = Figure(figsize=(size + 1.2, size), layout="constrained")
-    axes = figure.subplots()
-    counts = np.asarray(scores.confusion)
-    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-    places = range(len(scores.labels))
-    axes.set_xticks(places, scores.labels, rotation=90)
-    axes.set_yticks(places, scores.labels)
-    axes.set(xlabel="said", ylabel="right")
-    if len(scores.labels) <= 30:
-        for i, j in np.argwhere(counts):
-            own = counts[i, j] / counts[i].sum()
-            axes.text(
-                j, i, str(counts[i, j]), ha="center", va="center", fontsize=7, color="white" if own > 0.5 else "black"
-            )
+def held_out_accuracy(epochs: Sequence[Epoch]) -> Figure:
+    """Accuracy on documents held out, epoch by epoch."""
+    figure, axes = _figure()
+    axes.plot([epoch.number for epoch in epochs], [epoch.held_out_accuracy for epoch in epochs], color="C1")
+    axes.set(xlabel="epoch", ylabel="held-out accuracy")
     return figure
 
 
@@ -61,9 +48,8 @@ def reliability(labels: Sequence[str], predictions: Sequence[Prediction]) -> Fig
     place = np.minimum((score * 10).astype(int), 9)
     count = np.bincount(place, minlength=10)
     some = count > 0
-    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.8")
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color="0.6")
     axes.scatter(
         (np.bincount(place, score, 10)[some] / count[some]),
         (np.bincount(place, right, 10)[some] / count[some]),
@@ -74,26 +60,38 @@ def reliability(labels: Sequence[str], predictions: Sequence[Prediction]) -> Fig
 
 
 def coverage(labels: Sequence[str], predictions: Sequence[Prediction], threshold: Callable[[float], float]) -> Figure:
-    """How often the label set held the right label, and how many labels it had, by the coverage asked for."""
+    """How often the label set held the right label, by the coverage asked for."""
     scores = [dict(prediction.scores) for prediction in predictions]
     right = np.asarray([own.get(label, 0.0) for own, label in zip(scores, labels, strict=True)])
-    every = np.asarray([list(own.values()) for own in scores])
-    least = [threshold(float(asked)) for asked in COVERAGES]
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    held, size = figure.subplots(1, 2)
-    held.plot([COVERAGES[0], COVERAGES[-1]], [COVERAGES[0], COVERAGES[-1]], color="0.8")
-    held.plot(COVERAGES, [(right >= each).mean() for each in least])
-    held.set(xlabel="coverage asked for", ylabel="sets that hold the right label")
-    size.plot(COVERAGES, [(every >= each).sum(axis=1).mean() for each in least], color="C1")
-    size.set(xlabel="coverage asked for", ylabel="labels in a set")
+    figure, axes = _figure()
+    axes.plot([COVERAGES[0], COVERAGES[-1]], [COVERAGES[0], COVERAGES[-1]], color="0.6")
+    axes.plot(COVERAGES, [(right >= threshold(float(asked))).mean() for asked in COVERAGES])
+    axes.set(xlabel="coverage asked for", ylabel="sets that hold the right label")
+    return figure
+
+
+def set_size(predictions: Sequence[Prediction], threshold: Callable[[float], float]) -> Figure:
+    """How many labels a set had, by the coverage asked for."""
+    every = np.asarray([[score for _, score in prediction.scores] for prediction in predictions])
+    figure, axes = _figure()
+    sizes = [(every >= threshold(float(asked))).sum(axis=1).mean() for asked in COVERAGES]
+    axes.plot(COVERAGES, sizes, color="C1")
+    axes.set(xlabel="coverage asked for", ylabel="labels in a set")
     return figure
 
 
 def svg(draw: Callable[[], Figure]) -> str:
-    """A figure as SVG for a page; the browser draws the letters, of any script."""
+    """A figure as SVG that takes its text and its lines' colour from the page, in a light or a dark one."""
     buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")  # matplotlib's own has no Chinese
-        draw().savefig(buffer, format="svg", metadata={"Date": None})
+    names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    style: dict[Any, Any] = {"svg.fonttype": "none", "text.parse_math": False} | dict.fromkeys(names, INK)
+    with rc_context(style):
+        draw().savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return text[text.index("<svg") :].replace(INK, "currentColor")
+
+
+def _figure() -> tuple[Figure, Axes]:
+    """A figure as wide as a telephone."""
+    figure = Figure(figsize=(4.4, 3.2), layout="constrained")
+    return figure, figure.subplots()

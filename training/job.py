@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from model import artifact, device, golden, terminal
 from model.classifier import Classifier
-from training import crew, parallel, profile, report
+from training import crew, examples, parallel, profile, report
 from training.checkpoint import Checkpoints
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
@@ -75,7 +75,9 @@ def run(job: Job) -> Scores | None:
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
         kept = golden.of(classifier, test.texts, test.labels) if job.golden else []
-        artifact.add_facts(folder, {"scores": scores.as_json(), "golden": [each._asdict() for each in kept]})
+        texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
+        found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
+        artifact.add_facts(folder, found)
         title = f"{job.recipe.name} on {job.corpus}"
         drift = Drift.of(shape, test, predictions)
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)

@@ -8,6 +8,8 @@ from tests import tiny
 from training.data.documents import Documents
 from training.evaluate import (
     ASKED,
+    THRESHOLDS,
+    abstention,
     calibration_error_by_chance,
     evaluate,
     expected_calibration_error,
@@ -52,6 +54,24 @@ def test_the_scores_are_those_computed_by_hand(classifier, called):
     assert scores.per_label["sports"] == pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 0.5, "documents": 2.0})
     assert scores.macro_f1 == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert scores.unknown_labels == 0
+
+
+def test_abstention_has_the_share_that_is_answered_and_the_accuracy_on_these():
+    table = {
+        row["abstain_below"]: row for row in abstention(np.asarray([0.4, 0.8, 0.96]), np.asarray([False, True, True]))
+    }
+    assert tuple(table) == THRESHOLDS
+    assert table[0.0] == {"abstain_below": 0.0, "answered": 1.0, "accuracy": pytest.approx(2 / 3)}
+    assert table[0.8] == {"abstain_below": 0.8, "answered": pytest.approx(2 / 3), "accuracy": 1.0}
+    assert table[0.99] == {"abstain_below": 0.99, "answered": 0.0, "accuracy": None}
+
+
+def test_documents_of_no_known_label_that_are_answered_all_the_same_are_counted(classifier):
+    """An evaluation on texts of no label says how many of them would get one at each threshold."""
+    scores, predictions = evaluate(classifier, Documents(["word1", "word2", "word3"], ["none"] * 3))
+    for row in scores.abstention:
+        assert row["answered"] == sum(each.score >= row["abstain_below"] for each in predictions) / 3
+        assert row["accuracy"] in (0.0, None)
 
 
 def test_label_sets_are_counted_as_they_are():

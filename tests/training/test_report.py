@@ -13,7 +13,12 @@ from training.evaluate import Scores
 from training.progress import Epoch
 
 EPOCHS = [Epoch(1, 1.2, 1.1, 0.5, 900.0), Epoch(2, 0.8, 0.9, 0.75, 950.0)]
-NO_END = {"meta", "th"}  # elements that HTML lets stand open
+ABSTENTION = [
+    {"abstain_below": 0.0, "answered": 1.0, "accuracy": 0.75},
+    {"abstain_below": 0.9, "answered": 0.5, "accuracy": 0.875},
+    {"abstain_below": 0.99, "answered": 0.0, "accuracy": None},
+]
+NO_END = {"meta", "wbr"}  # elements that HTML lets stand open
 
 
 class Page(HTMLParser):
@@ -52,14 +57,17 @@ class Page(HTMLParser):
 
 
 def written(
-    folder: Path, labels: list[str], said: list[tuple[str, str, str, float]], title: str = "default on a.csv"
+    folder: Path,
+    labels: list[str],
+    said: list[tuple[str, str, str, float]],
+    title: str = "default on a.csv",
+    per_label: dict[str, dict[str, float]] = {},  # noqa: B006  # it is only read
 ) -> Page:
     """The page for documents (text, right label, label said, its score)."""
     confusion = [[sum((a, b) == (right, called) for _, right, called, _ in said) for b in labels] for a in labels]
     row = {"precision": 0.125, "recall": 0.25, "f1": 0.5, "documents": 7.0}
-    scores = Scores(
-        len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, dict.fromkeys(labels, row), confusion
-    )
+    per_label = dict.fromkeys(labels, row) | per_label
+    scores = Scores(len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
     drift = Drift.of(Profile.of([7], labels, predictions), documents, predictions)
@@ -73,7 +81,7 @@ def written(
 
 def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
     page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9), ("b", "y", "x", 0.6)])
-    assert page.elements.count("svg") == 4
+    assert page.elements.count("svg") == 5
     assert page.elements.count("title") == 1
     assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
     assert "It never saw these 2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
@@ -107,9 +115,29 @@ def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
     assert written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)]).articles == []
 
 
-def test_more_labels_than_counts_can_be_read_of_have_a_report_too(tmp_path):
-    labels = [f"label{n}" for n in range(40)]
-    assert "label39" in written(tmp_path, labels, [("a", "label3", "label39", 0.5)]).text
+def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp_path):
+    labels = [f"label{n}" for n in range(77)]
+    said = [("a", "label3", "label39", 0.5)] * 2 + [("b", "label5", "label6", 0.5)]
+    page = written(tmp_path, labels, said)
+    assert "77 labels, the worst first" in page.text
+    assert "matrix of 77 labels is too large" in page.text
+    assert "rightsaiddocumentslabel3label392label5label61" in page.text
+    assert ("class", "matrix") not in page.attributes
+    (tmp_path / "few").mkdir()
+    assert ("class", "matrix") in written(tmp_path / "few", ["x", "y"], [("a", "x", "y", 0.5)]).attributes
+
+
+def test_a_label_without_test_documents_has_dashes_and_comes_last(tmp_path):
+    never = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "documents": 0.0}
+    page = written(tmp_path, ["a", "b"], [("a", "b", "b", 0.9)], per_label={"a": never})
+    assert f"testedb0.1250.2500.5007a{report.NONE}{report.NONE}{report.NONE}0" in page.text
+
+
+def test_what_abstention_comes_to_is_a_table(tmp_path):
+    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9)])
+    assert "answers with one of its labels, whatever text it is given" in page.text
+    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{report.NONE}" in page.text
+    assert "An empty set means that no label fits" in page.text
 
 
 @pytest.mark.parametrize("label", ["体育", "खेल", "from $5 to $6", "$\\frac$", "a_b^c", "\\alpha", "😀"])
