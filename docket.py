@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from model import terminal
 from model.refusal import Refusal
+from training.data import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "file", nargs="?", default="-", metavar="FILE|-", help='a CORPUS; {"text": …} a line on stdin, if left out'
     )
     predict.add_argument("--out", metavar="FILE", help="a .jsonl or .parquet file: begun, it is gone on with")
-    predict.add_argument("--text-field", default="text", metavar="NAME")
+    arguments.add_text_options(predict)
     predict.add_argument("--top-k", type=_positive, metavar="N", help="only the N highest scores")
     predict.add_argument("--explain", action="store_true", help="each word's share of the answer")
     predict.add_argument("--workers", type=_positive, default=0, metavar="N", help="processes; one a core, if left out")
@@ -110,8 +111,8 @@ def _models(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _corpus(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help=text)
-    parser.add_argument("--text-field", default="text", metavar="NAME")
-    parser.add_argument("--label-field", default="label", metavar="NAME")
+    arguments.add_text_options(parser)
+    arguments.add_label_option(parser)
 
 
 def _device(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +133,7 @@ def _train(asked: argparse.Namespace) -> None:
     if asked.epochs:
         chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half-written is left
-    asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, asked.text_field, asked.label_field)
+    asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, arguments.read_options(asked))
     scores = job.run(job.Job(*asked_for, asked.resume, golden=not asked.no_golden))
     if scores:
         if not asked.no_golden:
@@ -148,7 +149,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
     from training.drift import Drift
     from training.evaluate import evaluate
 
-    corpus = corpora.load(asked.corpus, asked.text_field, asked.label_field)
+    corpus = corpora.load(asked.corpus, arguments.read_options(asked))
     documents = corpus.train if corpus.test is None else corpus.test
     classifier = Classifier.load(asked.artifact, asked.device)
     scores, predictions = evaluate(classifier, documents)
@@ -167,7 +168,15 @@ def _predict(asked: argparse.Namespace) -> None:
     from scoring import job
 
     options = Options(top_k=asked.top_k, explain=asked.explain)
-    asked_for = (asked.artifact, asked.file, asked.out, asked.text_field, options, asked.device, asked.workers)
+    asked_for = (
+        asked.artifact,
+        asked.file,
+        asked.out,
+        arguments.read_options(asked),
+        options,
+        asked.device,
+        asked.workers,
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and notes how far it is
     if asked.engine == "ray":
         try:

@@ -17,6 +17,7 @@ from model import device, vocabulary, words
 from model.refusal import Refusal
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
+from training.data.options import ReadOptions
 from training.data.split import parts
 from training.recipe import DEFAULT
 
@@ -83,11 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Split:
     """The corpus in two parts; of one without a test part, and without ``test``, those that ``docket train`` makes."""
-    found = corpora.load(corpus, text_field, label_field)
+    reading = ReadOptions((text_field,), (label_field,))
+    found = corpora.load(corpus, reading)
     check_trainable(found.train, corpus)
     name, train, unseen = Path(corpus).name.split(".")[0], found.train.with_text(), found.test
     if test is not None:
-        other = corpora.load(test, text_field, label_field)
+        other = corpora.load(test, reading)
         unseen = other.train if other.test is None else other.test
     return Split(name, *parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
 

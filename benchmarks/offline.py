@@ -88,7 +88,7 @@ def _written(folder: Path, count: int) -> tuple[Path, Path]:
 def _reading(path: Path) -> float:
     """Documents a second that one process reads, cuts into blocks and fingerprints."""
     begin = time.perf_counter()
-    documents = sum(len(block.documents) for block in Blocks(source.read(str(path), "text").documents))
+    documents = sum(len(block.documents) for block in Blocks(source.read(str(path)).documents))
     return documents / (time.perf_counter() - begin)
 
 

@@ -51,12 +51,12 @@ class Blocks:
         characters = 0
         while characters < CHARACTERS and len(block) < DOCUMENTS and (document := self._next()):
             block.append(document)
-            characters += len(document["text"])
+            characters += len(document.get("text", ""))
         return block
 
     def _next(self) -> Document | None:
         document = next(self._documents, None)
         if document is not None:
             self.read += 1
-            self._hash.update(json.dumps([document.get("id"), document["text"]], default=str).encode())
+            self._hash.update(json.dumps([document.get("id"), document.get("text")], default=str).encode())
         return document

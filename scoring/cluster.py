@@ -22,7 +22,6 @@ from model.terminal import tell
 from scoring import lines, shards, table
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
-from training.data.files import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from app.schemas import Options
     from scoring.job import Job
     from scoring.lines import Document
+    from training.data.options import ReadOptions
 
 REFUSED = re.compile(rf"^{re.escape(Refusal.__module__)}\.Refusal: (.+)$", re.MULTILINE)
 SCORING = 0.9
@@ -52,9 +52,9 @@ def run(job: Job) -> None:
     workers, chosen = _workers(job)
     context.read_op_min_num_blocks = workers  # or else it cuts 200 at least, however small
     try:
-        shards.source(job.source, job.text_field).map_batches(
+        shards.source(job.source, job.reading.text_fields).map_batches(
             Worker,
-            fn_constructor_args=(ray.put(_read(folder)), chosen, job.options, job.text_field, sink.file_format),
+            fn_constructor_args=(ray.put(_read(folder)), chosen, job.options, job.reading, sink.file_format),
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
@@ -77,8 +77,8 @@ def run(job: Job) -> None:
 class Worker:
     """A classifier in a process of the cluster."""
 
-    def __init__(self, files: Any, device: str, options: Options, text_field: str, kind: str) -> None:
-        self._text_field, self._kind = text_field, kind
+    def __init__(self, files: Any, device: str, options: Options, reading: ReadOptions, kind: str) -> None:
+        self._reading, self._kind = reading, kind
         with tempfile.TemporaryDirectory() as folder:
             for name, content in ray.get(files).items():
                 (Path(folder) / name).write_bytes(content)
@@ -95,10 +95,10 @@ class Worker:
     def _documents(self, batch: pa.Table) -> Iterator[Document]:
         for row in batch.to_pylist():
             if "line" in row:
-                yield lines.document(row["line"], f"{row['path']}, line {row['number']}", self._text_field)
+                yield lines.of_line(row["line"], f"{row['path']}, line {row['number']}", self._reading)
             else:
                 where = f"{row['path']}, row {row['number']}"
-                yield {"text": value(row, self._text_field, where), "id": row.get("id")}
+                yield lines.of_row(row, where, self._reading)
 
 
 def _workers(job: Job) -> tuple[int, str]:

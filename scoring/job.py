@@ -18,6 +18,7 @@ from scoring.crew import score
 from scoring.output import Output
 from scoring.progress import bar
 from scoring.scorer import Scorer
+from training.data.options import ReadOptions
 
 if TYPE_CHECKING:
     from scoring.source import Source
@@ -30,7 +31,7 @@ class Job:
     artifact: Path
     source: str = "-"
     out: str | None = None
-    text_field: str = "text"
+    reading: ReadOptions = field(default_factory=ReadOptions)
     options: Options = field(default_factory=Options)
     device: str = "auto"
     workers: int = 0
@@ -38,7 +39,7 @@ class Job:
 
 def run(job: Job) -> None:
     """Raise ``Refusal`` for an artifact, a source or an output that cannot be used."""
-    read = source.read(job.source, job.text_field)
+    read = source.read(job.source, job.reading)
     folder = versions.served(job.artifact)  # once: another may be promoted before the last process has read it
     scorer = Scorer(Classifier.load(folder, job.device, threads=1), job.options)
     if job.out is None:

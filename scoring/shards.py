@@ -11,6 +11,7 @@ from pyarrow import fs, parquet
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
 from model.refusal import Refusal
+from training.data.parquet_rows import column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ BESIDE = 0.05
 """Of a core, for who reads and who writes."""
 
 
-def source(name: str, text_field: str) -> Dataset:
+def source(name: str, text_fields: tuple[str, ...]) -> Dataset:
     """The rows of one file, or of a folder's files in the order of their names.
 
     Each has its ``path`` and its ``number`` there; of JSON lines the ``line``, of Parquet the text's field and ``id``.
@@ -39,7 +40,7 @@ def source(name: str, text_field: str) -> Dataset:
         paths = [path]
     kinds = {Path(path.lower().removesuffix(PACKED)).suffix for path in paths}
     if kinds == {".parquet"}:
-        found: FileBasedDatasource = Tables(text_field, paths, filesystem=system, include_paths=True)
+        found: FileBasedDatasource = Tables(text_fields, paths, filesystem=system, include_paths=True)
     elif kinds == {".jsonl"}:
         found = Lines(paths, filesystem=system, include_paths=True)
     else:
@@ -87,9 +88,9 @@ class Lines(FileBasedDatasource):
 class Tables(FileBasedDatasource):
     """Parquet files; Ray's own reader has a step that wants a whole core, and those are taken by who scores."""
 
-    def __init__(self, text_field: str, paths: list[str], **options: Any) -> None:
+    def __init__(self, text_fields: tuple[str, ...], paths: list[str], **options: Any) -> None:
         super().__init__(paths, **options)
-        self._text_field = text_field
+        self._text_fields = text_fields
 
     def _open_input_source(self, filesystem: Any, path: str, **_: Any) -> pa.NativeFile:
         return filesystem.open_input_file(path)  # its end is read first
@@ -97,9 +98,8 @@ class Tables(FileBasedDatasource):
     def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
         whole, number = parquet.ParquetFile(f), 0
         names = whole.schema_arrow.names
-        if self._text_field not in names:
-            raise Refusal(f"{path}: no field {self._text_field!r} among {', '.join(names[:8])}: say --text-field")
-        columns = [self._text_field, *({"id"} & {*names})]
+        texts = [column_of(field, names, path) for field in self._text_fields]
+        columns = [*dict.fromkeys(texts), *({"id"} & {*names} - {*texts})]
         for group in range(whole.num_row_groups):
             for batch in whole.iter_batches(row_groups=[group], columns=columns):
                 rows = pa.table(batch)

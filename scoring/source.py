@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from scoring import lines
-from training.data import files
+from scoring.lines import document
+from training.data import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scoring.lines import Document
+    from training.data.options import ReadOptions
 
 CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 class Source(NamedTuple):
@@ -27,22 +27,19 @@ class Source(NamedTuple):
     share: Callable[[], float | None] = lambda: None
 
 
-def read(name: str, text_field: str) -> Source:
+def read(name: str, options: ReadOptions = reader.DEFAULT) -> Source:
     """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands."""
     path = Path(name)
     if name == "-":
         if sys.stdin is None:
             raise Refusal("standard input is closed: name a file, or pipe documents in")
-        return Source(lines.documents(sys.stdin.buffer, "stdin", text_field))
+        return Source(map(document, reader.inputs_of(sys.stdin.buffer, "stdin", options)))
     if name in CORPORA:
         return Source(_corpus(name))
-    if path.is_dir():
-        return Source(_folder(path))
     if not path.exists():
         raise Refusal(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
     meter = _Meter()
-    kind = _rows if files.kind_of(path) in TABLES else _lines
-    return Source(kind(path, text_field, meter), meter.share)
+    return Source(map(document, reader.inputs(path, options, watch=meter.watch)), meter.share)
 
 
 class _Meter:
@@ -66,21 +63,4 @@ def _corpus(name: str) -> Iterator[Document]:
 
     corpus = corpora.load(name)
     for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
-        yield {"id": number, "text": text}
-
-
-def _folder(path: Path) -> Iterator[Document]:
-    """Each file a document, called by its path."""
-    for file in files.under(path):
-        yield {"id": file.relative_to(path).as_posix(), "text": files.text_of(file)}
-
-
-def _rows(path: Path, text_field: str, meter: _Meter) -> Iterator[Document]:
-    for where, record in files.rows_of(path, (text_field,), ("id",), meter.watch):
-        text = files.value(record, text_field, f"{path}, {where}")
-        yield {"text": text} | ({"id": record["id"]} if "id" in record else {})
-
-
-def _lines(path: Path, text_field: str, meter: _Meter) -> Iterator[Document]:
-    with files.opened(path, meter.watch) as file:
-        yield from lines.documents(file, str(path), text_field)
+        yield {"id": number, "text": text, "fields": {"id": number, "text": text}}

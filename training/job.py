@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from training import crew, examples, parallel, profile, report
 from training.checkpoint import Checkpoints
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
+from training.data.options import ReadOptions
 from training.data.split import parts
 from training.drift import Drift
 from training.evaluate import evaluate
@@ -38,8 +39,7 @@ class Job:
     recipe: Recipe
     seed: int = 0
     device: str = "auto"
-    text_field: str = "text"
-    label_field: str = "label"
+    reading: ReadOptions = field(default_factory=ReadOptions)
     resume: bool = False
     golden: bool = True
 
@@ -53,7 +53,7 @@ def run(job: Job) -> Scores | None:
     chosen = device.choose(job.device, *parallel.place())
     device.use_threads(1)  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
     with artifact.replacing(job.out) if parallel.first() else nullcontext() as folder:
-        corpus = corpora.load(job.corpus, job.text_field, job.label_field)
+        corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
         for line in corpus.train.oddities():
             tell(line)
@@ -78,7 +78,7 @@ def run(job: Job) -> Scores | None:
         texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
         found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
         artifact.add_facts(folder, found)
-        title = f"{job.recipe.name} on {job.corpus}"
+        title = f"{job.recipe.name} on {corpus.name}"
         drift = Drift.of(shape, test, predictions)
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
     checkpoints.clear()
@@ -93,7 +93,7 @@ def tell(line: str) -> None:
 def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
     return {
         "recipe": asdict(job.recipe) | {"seed": job.seed},
-        "corpus": {"name": job.corpus, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
+        "corpus": {"name": corpus.name, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
         "versions": _versions(),
     }
 

@@ -122,9 +122,9 @@ def stopped(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The name of a file that a run has begun, and left after 2,000 documents."""
     made = documents.written(tmp_path / "corpus.jsonl", documents.made(4_000, words=150))
 
-    def some(name: str, text_field: str) -> source.Source:
+    def some(name: str, options: object) -> source.Source:
         def read():
-            for number, document in enumerate(source.read(name, text_field).documents):
+            for number, document in enumerate(source.read(name, options).documents):
                 if number == 2_000:
                     raise Stopped
                 yield document
@@ -237,7 +237,7 @@ def test_blocks_are_read_no_further_ahead_than_there_is_work(artifact, corpus):
         documents = 0
 
         def read(self):
-            for document in source.read(str(corpus), "text").documents:
+            for document in source.read(str(corpus)).documents:
                 self.documents += 1
                 yield document
 

@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import lzma
@@ -12,6 +13,7 @@ import pytest
 from model.refusal import Refusal
 from scoring import source
 from tests.scoring import documents
+from training.data.options import ReadOptions
 
 ROWS = [
     {"id": "a", "text": "The late goal."},
@@ -28,21 +30,29 @@ def make(folder: Path, kind: str, rows: list[dict]) -> Path:
     elif kind.startswith(".parquet"):
         data = table.to_parquet(row_group_size=500)
     else:
-        data = table.to_csv(sep="\t" if kind.startswith(".tsv") else ",", index=False).encode()
+        quoting = {"sep": "\t", "quoting": csv.QUOTE_NONE} if kind.startswith(".tsv") else {}
+        data = table.to_csv(index=False, **quoting).encode()
     path.write_bytes({".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)(data))
     return path
+
+
+def read(path: Path, *text_fields: str) -> list[dict]:
+    """The documents without the fields that come back beside the answer."""
+    found = source.read(str(path), ReadOptions(text_fields or ("text",))).documents
+    return [{name: each[name] for name in each if name != "fields"} for each in found]
 
 
 @pytest.mark.parametrize("packed", ["", ".gz", ".xz"])
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".tsv", ".parquet"])
 def test_every_kind_of_file_gives_the_same_documents_without_a_label(tmp_path, kind, packed):
-    assert list(source.read(str(make(tmp_path, kind + packed, ROWS)), "text").documents) == ROWS
+    rows = [row | {"text": row["text"].replace("\n", " ")} for row in ROWS] if kind == ".tsv" else ROWS
+    assert read(make(tmp_path, kind + packed, rows)) == rows
 
 
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_the_text_may_have_another_name_and_the_id_be_missing(tmp_path, kind):
     path = make(tmp_path, kind, [{"body": "the goal", "text": "not this", "label": "sports"}])
-    assert list(source.read(str(path), "body").documents) == [{"text": "the goal"}]
+    assert read(path, "body") == [{"text": "the goal"}]
 
 
 def test_a_folders_files_are_documents_called_by_their_paths(tmp_path):
@@ -50,18 +60,18 @@ def test_a_folders_files_are_documents_called_by_their_paths(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     names = ["alone.txt", "politics/x", "sports/1.txt", "sports/2.txt"]
-    assert list(source.read(str(tmp_path), "text").documents) == [{"id": name, "text": name} for name in names]
+    assert read(tmp_path) == [{"id": name, "text": name} for name in names]
 
 
 def test_of_a_corpus_with_a_test_part_that_is_read():
-    read = list(source.read("bbc-news", "text").documents)
+    read = list(source.read("bbc-news").documents)
     assert [document["id"] for document in read] == list(range(1, len(read) + 1))
     assert 400 < len(read) < 450
 
 
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_a_file_is_read_as_its_documents_are_asked_for_and_says_how_far_it_is(tmp_path, kind):
-    read = source.read(str(make(tmp_path, kind, documents.made(3_000))), "text")
+    read = source.read(str(make(tmp_path, kind, documents.made(3_000))))
     assert read.share() is None
     next(read.documents)
     assert 0 < read.share() < 0.5
@@ -73,8 +83,8 @@ def test_a_pipe_is_a_file_too(tmp_path):
     reading, writing = os.pipe()
     os.write(writing, b'{"text": "the goal"}\n')
     os.close(writing)
-    read = source.read(f"/dev/fd/{reading}", "text")
-    assert list(read.documents) == [{"text": "the goal"}]
+    read = source.read(f"/dev/fd/{reading}")
+    assert [document["text"] for document in read.documents] == ["the goal"]
     assert read.share() is None
     os.close(reading)
 
@@ -82,11 +92,11 @@ def test_a_pipe_is_a_file_too(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("a.csv", b"body\nx\n", "no field 'text' among body"),
+        ("a.csv", b"body\nx\n", "no field 'text' among 'body'"),
         ("a.csv", b"text\nfine\ncaf\xe9\n", "line 3: byte 0xe9 is not UTF-8"),
         ("a.parquet", b"PAR1", "is no Parquet file"),
         ("a.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 99, mtime=0)[:-9], "is no whole .gz file"),
-        ("a.jsonl", b'{"text": "a"}\n{"body": "a"}\n', 'line 2 has no "text" that is a string'),
+        ("a.jsonl", b'{"text": "a"}\n["a"]\n', "line 2: is JSON but no object"),
         ("nowhere.csv", None, "does not exist"),
     ],
 )
@@ -95,7 +105,7 @@ def test_what_cannot_be_read_is_refused_with_its_name_its_line_and_the_mend(tmp_
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Refusal) as caught:
-        list(source.read(str(path), "text").documents)
+        list(source.read(str(path)).documents)
     assert str(path) in str(caught.value)
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -108,7 +118,7 @@ def test_json_lines_need_none_of_the_libraries_of_training(tmp_path):
         "import sys\n"
         "for name in ('pyarrow', 'rich', 'sklearn', 'numpy', 'scipy'): sys.modules[name] = None\n"
         "from scoring import job, source\n"
-        f"print(list(source.read({str(path)!r}, 'text').documents))"
+        f"print(list(source.read({str(path)!r}).documents))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from training.data import corpora
 from training.data.corpora import Corpus
 from training.data.documents import Documents
 from training.data.duplicates import groups
+from training.data.options import ReadOptions
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,9 @@ def test_bbc_news_without_its_package_is_refused(monkeypatch):
 def test_any_other_name_is_a_file_or_a_folder(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("body,class\ngoal,sports\n")
-    assert corpora.load(str(path), "body", "class") == Corpus(str(path), Documents(["goal"], ["sports"]))
+    assert corpora.load(str(path), ReadOptions(("body",), ("class",))) == Corpus(
+        str(path), Documents(["goal"], ["sports"])
+    )
     with pytest.raises(Refusal, match=r"does not exist: name a file, a folder, bbc-news or 20newsgroups"):
         corpora.load("reuters")
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from model.refusal import Refusal
-from training.data import files
+from training.data import reader
 from training.data.documents import Documents
+from training.data.options import ReadOptions
 from training.data.split import apart
 
 DEFAULT = "bbc-news"
@@ -25,13 +26,18 @@ class Corpus(NamedTuple):
     test: Documents | None = None
 
 
-def load(name: str, text_field: str = "text", label_field: str = "label") -> Corpus:
+def load(name: str, options: ReadOptions = reader.DEFAULT) -> Corpus:
     """A corpus by its name, or the file or folder of that path; raise ``Refusal`` for what cannot be read."""
     if name == DEFAULT:
         return _bbc_news()
     if name in ("20newsgroups", "20newsgroups-body"):
         return _newsgroups(name)
-    return Corpus(name, files.read(Path(name), text_field, label_field))
+    return Corpus(_writable(name), *reader.read(Path(name), options))
+
+
+def _writable(name: str) -> str:
+    """A path as a manifest can have it: what is not UTF-8 is replaced."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _bbc_news() -> Corpus:

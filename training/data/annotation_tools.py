@@ -1,0 +1,71 @@
+"""Exports of annotation tools: where their text is, what their annotators chose, and what they rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from training.data.fields import FieldError, label_text
+from training.data.options import LABEL, TEXT, ReadOptions
+from training.data.table import Passed
+
+Label = str | Passed
+
+
+class Export(NamedTuple):
+    """A tool's form: its name, the field of its text, and how a row's label is found."""
+
+    tool: str
+    text_field: str
+    label_of: Callable[[Mapping[str, Any]], Label]
+
+
+def recognised(first: Mapping[str, Any], options: ReadOptions) -> Export | None:
+    """The tool that wrote a file whose first row this is; None where another label is asked for."""
+    if options.label_fields != LABEL:
+        return None
+    if isinstance(first.get("data"), dict) and isinstance(first.get("annotations"), list):
+        return Export("Label Studio", _label_studio_text(first["data"]), _label_studio)
+    if first.get("answer") in ("accept", "reject", "ignore") and ("accept" in first or "label" in first):
+        return Export("Prodigy", "text", _prodigy)
+    if isinstance(first.get("fields"), dict) and any(key.endswith(".responses") for key in first):
+        return Export("Argilla", "fields.text", _argilla)
+    return None
+
+
+def text_fields(export: Export, options: ReadOptions) -> tuple[str, ...]:
+    """The tool's field, unless another is asked for."""
+    return (export.text_field,) if options.text_fields == TEXT else options.text_fields
+
+
+def _label_studio_text(data: Mapping[str, Any]) -> str:
+    texts = [name for name, value in data.items() if isinstance(value, str)]
+    return f"data.{texts[0]}" if len(texts) == 1 else "data.text"
+
+
+def _label_studio(task: Mapping[str, Any]) -> Label:
+    chosen: list[Any] = []
+    for annotation in task.get("annotations") or []:
+        if not annotation.get("was_cancelled"):
+            for result in annotation.get("result") or []:
+                chosen += (result.get("value") or {}).get("choices") or []
+    return label_text(chosen) if chosen else Passed("without a choice in Label Studio")
+
+
+def _prodigy(task: Mapping[str, Any]) -> Label:
+    if task.get("answer") != "accept":
+        return Passed(f"with the answer {task.get('answer')!r} in Prodigy")
+    if "accept" in task:
+        return label_text(task["accept"]) if task["accept"] else Passed("without a choice in Prodigy")
+    if "label" not in task:
+        raise FieldError("there is no 'label': fill it in or take the row out")
+    return label_text(task["label"])
+
+
+def _argilla(record: Mapping[str, Any]) -> Label:
+    (field, *others) = [key for key in record if key.endswith(".responses")]
+    if others:
+        raise FieldError(f"Argilla asked {len(others) + 1} questions: say --label-field {field}")
+    if not record[field]:
+        return Passed("without a response in Argilla")
+    return label_text(record[field], field)

@@ -1,0 +1,48 @@
+"""The options of the command line that say how documents are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training.data.options import LABEL, TEXT, ReadOptions
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_text_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every reading command has."""
+    parser.add_argument(
+        "--text-field",
+        action="append",
+        metavar="F[,F…]",
+        help="the field with the text, or a path such as data.text; several are joined in this order",
+    )
+    parser.add_argument("--encoding", metavar="NAME", help="of files that are not UTF-8, such as cp1252")
+    parser.add_argument(
+        "--no-header", action="store_true", help="the first line is a row: fields are called by their numbers, from 1"
+    )
+
+
+def add_label_option(parser: argparse.ArgumentParser) -> None:
+    """Add what a command that reads labels has."""
+    parser.add_argument(
+        "--label-field",
+        action="append",
+        metavar="F[,F…]",
+        help="the field with the label; several are columns of 0 and 1, one for each label",
+    )
+
+
+def read_options(asked: argparse.Namespace) -> ReadOptions:
+    """The options as they were given."""
+    return ReadOptions(
+        _names(asked.text_field) or TEXT,
+        _names(getattr(asked, "label_field", None)) or LABEL,
+        asked.encoding,
+        header=not asked.no_header,
+    )
+
+
+def _names(options: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for option in options or () for name in option.split(",") if name.strip())

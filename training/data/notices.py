@@ -1,0 +1,26 @@
+"""What is said of a corpus, and how its names and values are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from model.terminal import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Say = Callable[[str], None]
+MOST = 8
+"""Names in a message."""
+
+
+def listed(names: Sequence[object]) -> str:
+    """The first ``MOST`` values, in quotes, each cut to 40 characters."""
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(map(quoted, names[:MOST])) + more
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,189 @@
+"""One file or folder → labelled documents, or documents to be answered; what cannot be read is refused."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from model.refusal import Refusal
+from model.terminal import quoted, tell
+from training.data import annotation_tools, encodings, fields, folders, json_rows, parquet_rows, plain_text, separated
+from training.data.archives import Watch, opened, peek
+from training.data.dialect import sniff
+from training.data.documents import Documents
+from training.data.fields import FieldError
+from training.data.formats import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
+from training.data.notices import Say, counted, listed
+from training.data.options import TEXT, ReadOptions
+from training.data.table import Passed, Row, Table
+
+DEFAULT = ReadOptions()
+
+
+class Input(NamedTuple):
+    """A document to be answered, or the ``error`` of a row without a text; ``values``: all fields of the row."""
+
+    where: str
+    text: str | None
+    error: str | None
+    values: Mapping[str, Any]
+
+
+def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[Documents, Documents | None]:
+    """The labelled documents of a file or a folder, and those of a folder's test part."""
+    if options.encoding:
+        encodings.check_known(options.encoding)
+    if path.is_dir():
+        return folders.labelled(path, options.encoding, tell)
+    if not path.is_file():
+        raise Refusal(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
+    documents, passed = Documents([], []), Counter[str]()
+    with table(path, options, labelled=True, tell=tell) as rows:
+        for row in rows.rows:
+            try:
+                text, label = _labelled(row, rows)
+            except FieldError as error:
+                raise Refusal(f"{path}, {row.where}: {error}") from None
+            if isinstance(label, Passed):
+                passed[label.why] += 1
+            else:
+                documents.texts.append(text)
+                documents.labels.append(label)
+        names = rows.label_fields
+    for why, count in passed.items():
+        tell(f"{path}: {counted(count, 'row')} {why} {'is' if count == 1 else 'are'} not learned")
+    if not documents.texts:
+        raise Refusal(f"{path} has no documents: give it one labelled document a row")
+    if len(names) == 1 and names[0] in documents.labels:
+        tell(f"{path}: the field {quoted(names[0])} has its own name for a label: if line 1 is a row, say --no-header")
+    return documents, None
+
+
+def inputs(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell, watch: Watch | None = None) -> Iterator[Input]:
+    """The documents of a file, one after the other, whether labelled or not; of a folder each file is one."""
+    if options.encoding:
+        encodings.check_known(options.encoding)
+    if path.is_dir():
+        for file in folders.every(path, tell):
+            text = folders.text_of(file, options.encoding)
+            name = str(file.relative_to(path).as_posix()).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            if isinstance(text, str):
+                yield Input(name, text, None, {"id": name, "text": text})
+            else:
+                yield Input(name, None, text.sentence, {"id": name, "text": None})
+        return
+    with table(path, options, labelled=False, tell=tell, watch=watch) as rows:
+        yield from _inputs(rows, str(path), tell)
+
+
+def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Say = tell) -> Iterator[Input]:
+    """The same of an open file of JSON, such as stdin."""
+    buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
+    yield from _inputs(_json(buffered, name, ".jsonl", options, tell), name, tell)
+
+
+@contextmanager
+def table(
+    path: Path, options: ReadOptions, *, labelled: bool, tell: Say = tell, watch: Watch | None = None
+) -> Iterator[Table]:
+    """The rows of a file, whatever kind it is of; they are read as they are asked for."""
+    kind, name = kind_of(path), str(path)
+    with opened(path, watch) as file:
+        head = peek(file)
+        if not head.strip(b"\xef\xbb\xbf \t\r\n") and len(head) < io.DEFAULT_BUFFER_SIZE:
+            raise Refusal(f"{name} is empty: give it one document a row")
+        what = foreign(path.name, head)
+        if what and not (kind in PARQUET and head.startswith(b"PAR1")):
+            raise Refusal(f"{name} is {what[0]}: {what[1]}")
+        if kind in JSON or (kind not in KINDS and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")):
+            yield _json(file, name, kind, options, tell)
+        elif kind in PARQUET:
+            yield _parquet(path, file, options, labelled=labelled)
+        else:
+            yield _text(file, name, kind, options, labelled=labelled, tell=tell)
+
+
+def _labelled(row: Row, rows: Table) -> tuple[str, str | Passed]:
+    if row.error:
+        raise FieldError(row.error)
+    label = rows.label_of(row.values) if rows.label_of else None
+    if isinstance(label, Passed):
+        return "", label
+    text = _whole(fields.text_of(row.values, rows.text_fields))
+    return text, _whole(label or fields.label_of(row.values, rows.label_fields))
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _inputs(rows: Table, name: str, tell: Say) -> Iterator[Input]:
+    read = with_field = 0
+    for row in rows.rows:
+        text, error, read = None, row.error, read + 1
+        if not error:
+            try:
+                text = fields.text_of(row.values, rows.text_fields)
+            except FieldError as wrong:
+                error = f"{row.where}: {wrong}"
+        else:
+            error = f"{row.where}: {error}"
+        with_field += any(field in row.values for field in rows.text_fields) or text is not None
+        yield Input(row.where, text, error, row.values)
+    if read and not with_field:
+        tell(f"{name}: none of {counted(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
+
+
+def _json(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, tell: Say) -> Table:
+    lines = encodings.lines(file, name, options.encoding, None, tell)
+    records = json_rows.records(lines, name, kind, options.text_fields[0], tell)
+    first = next(records, None)
+    rows = (Row(*each) for each in chain([first] if first else [], records))
+    export = annotation_tools.recognised(first[1], options) if first else None
+    if export is None:
+        return Table(rows, options.text_fields, options.label_fields)
+    if export.tool != "Prodigy" or "accept" in (first or ("", {}))[1]:
+        tell(f"{name} is read as an export of {export.tool}")
+    return Table(rows, annotation_tools.text_fields(export, options), (), export.label_of)
+
+
+def _parquet(path: Path, file: Any, options: ReadOptions, *, labelled: bool) -> Table:
+    size = path.stat().st_size
+    if path.suffix.lower() in PACKED:  # its reader goes to and fro, which takes long in a packed file
+        file = io.BytesIO(file.read())
+    needed = options.needed(labelled=labelled)
+    records = parquet_rows.records(file, str(path), size, needed, every=not labelled)
+    return Table((Row(*each) for each in records), options.text_fields, options.label_fields)
+
+
+def _text(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, *, labelled: bool, tell: Say) -> Table:
+    lines = encodings.lines(file, name, options.encoding, "" if kind in SEPARATED else None, tell)
+    first = list(_up_to_text(lines))
+    lines = chain(first, lines)
+    if first and plain_text.is_fasttext(first[-1]):
+        tell(f"{name} is read as fastText's lines of __label__ and text")
+        return Table(plain_text.fasttext(lines, name), ("text",), ("label",))
+    check_readable(name, kind)
+    if kind not in PLAIN:
+        return separated.table(lines, name, kind, options, labelled=labelled, say=tell)
+    head = sniff(first, kind, options.needed(labelled=labelled)).records(first)
+    if head and len(head[0]) > 1 and {each.strip() for each in head[0]} >= {*options.needed(labelled=labelled)}:
+        return separated.table(lines, name, kind, options, labelled=labelled, say=tell)
+    if labelled:
+        raise Refusal(f"{name} has no labels: begin each line with __label__NAME, or make it .csv with a line of names")
+    tell(f"{name} is read as one document a line")
+    return Table(plain_text.by_line(lines), TEXT, ())
+
+
+def _up_to_text(lines: Iterator[str]) -> Iterator[str]:
+    """The blank lines at the begin, and the first that is not."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return

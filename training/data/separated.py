@@ -1,0 +1,77 @@
+"""Comma-, semicolon-, tab- or bar-separated lines → rows by field name."""
+
+from __future__ import annotations
+
+import csv
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from model.refusal import Refusal
+from model.terminal import quoted
+from training.data.archives import FIELD
+from training.data.dialect import SAMPLE, Dialect, sniff, without_separator_line
+from training.data.header import Header, header_of
+from training.data.swallowed import Swallowed
+from training.data.table import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from training.data.notices import Say
+    from training.data.options import ReadOptions
+
+
+def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, labelled: bool, say: Say) -> Table:
+    """The rows of a file; what is not its kind's default separator and header is recognised and said."""
+    csv.field_size_limit(FIELD)  # the reader's own is 128 KiB
+    sample = list(islice(lines, SAMPLE))
+    said, skipped = without_separator_line(sample)
+    needed = options.needed(labelled=labelled)
+    dialect = sniff(sample[skipped:], kind, needed if options.header else (), said)
+    if dialect.separator != Dialect.usual(kind):
+        say(f"{name} is separated by {quoted(dialect.separator)}")
+    header = header_of(dialect.records(sample[skipped:]), name, skipped, options, labelled=labelled, say=say)
+    records = _records(chain(sample[skipped:], lines), name, skipped, dialect, header, labelled=labelled)
+    return Table(records, header.text_fields, header.label_fields)
+
+
+def _records(
+    lines: Iterable[str], name: str, skipped: int, dialect: Dialect, header: Header, *, labelled: bool
+) -> Iterator[Row]:
+    """Each record under the header; one of another width has an ``error``."""
+    reader = dialect.reader(lines)
+    label_at = (
+        header.names.index(header.label_fields[0]) if labelled and header.label_fields[0] in header.names else None
+    )
+    swallowed = Swallowed(name, dialect, len(header.names), label_at)
+    begin, first = skipped + 1, header.given
+    try:
+        for record in reader:
+            if any(value.strip() for value in record) or len(record) > 1:
+                if not first:
+                    swallowed.check(record, begin)
+                    yield _row(record, header, dialect, begin)
+                first = False
+            begin = skipped + reader.line_num + 1
+    except csv.Error as error:
+        if "field limit" in str(error):
+            raise Refusal(
+                f"{name}, line {begin}: a text is longer than {FIELD:,} characters: is a quote open?"
+            ) from None
+        raise Refusal(f"{name}, line {begin}: {error}: close the quote, or double it inside a text") from None
+    swallowed.end()
+
+
+def _row(record: list[str], header: Header, dialect: Dialect, line: int) -> Row:
+    wide = len(header.names)
+    over, under = record[wide:], header.names[len(record) :]
+    error = None
+    if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
+        mend = (
+            "put quotes around a text that holds a separator or a line break"
+            if dialect.quoted
+            else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
+        )
+        error = f"{len(record)} values under {wide} fields: {mend}"
+    cells = [*record[:wide], *[""] * len(under)]
+    return Row(f"line {line}", dict(zip(header.keys, cells, strict=True)), error)
