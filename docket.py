@@ -45,9 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="labelled documents → an artifact")
-    _corpus(
-        train, "bbc-news, 20newsgroups, 20newsgroups-body, a .jsonl .csv .tsv .parquet file, or a folder of folders"
-    )
+    arguments.add_corpus(train, "bbc-news, 20newsgroups, 20newsgroups-body, a file of rows, or a folder of folders")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the artifact goes")
     train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
     train.add_argument("--seed", type=int, default=0, metavar="N")
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="an artifact's scores on labelled documents, as JSON")
     evaluate.add_argument("artifact", type=Path, metavar="DIR")
-    _corpus(evaluate, "as for train; of bbc-news and 20newsgroups the test part")
+    arguments.add_corpus(evaluate, "as for train; of bbc-news and 20newsgroups the test part")
     evaluate.add_argument("--json", action="store_true", help="JSON alone, without the summary on stderr")
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
@@ -109,12 +107,6 @@ def _models(commands: argparse._SubParsersAction[_Parser]) -> None:
         command.set_defaults(run=run)
 
 
-def _corpus(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("corpus", metavar="CORPUS", help=text)
-    arguments.add_text_options(parser)
-    arguments.add_label_option(parser)
-
-
 def _device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
@@ -143,24 +135,13 @@ def _train(asked: argparse.Namespace) -> None:
 
 
 def _evaluate(asked: argparse.Namespace) -> None:
-    from model.classifier import Classifier
-    from training import job
-    from training.data import corpora
-    from training.drift import Drift
-    from training.evaluate import evaluate
+    from training import evaluation
 
-    corpus = corpora.load(asked.corpus, arguments.read_options(asked))
-    documents = corpus.train if corpus.test is None else corpus.test
-    classifier = Classifier.load(asked.artifact, asked.device)
-    scores, predictions = evaluate(classifier, documents)
-    if scores.unknown_labels:
-        job.tell(f"{scores.unknown_labels} labels are unknown to {asked.artifact}: their documents count as wrong")
-    drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
+    found = evaluation.run(asked.artifact, asked.corpus, arguments.read_options(asked), asked.device)
     if not asked.json:
-        job.tell(scores.summary())
-        if drift and drift.summary():
-            job.tell(drift.summary())
-    terminal.write_json(scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
+        for line in found.summary:
+            terminal.tell(line)
+    terminal.write_json(found.as_json)
 
 
 def _predict(asked: argparse.Namespace) -> None:

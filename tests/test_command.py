@@ -177,7 +177,7 @@ def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_
     corpus.write_text("text,label\nrain and wind,weather\na late goal,sports\n")
     evaluated = here("evaluate", tiny.artifact(tmp_path / "artifact"), corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
-    assert evaluated.stderr.startswith("docket: 1 labels are unknown")
+    assert evaluated.stderr.startswith("docket: 1 label is unknown to the artifact: ")
     assert json.loads(evaluated.stdout)["accuracy"] <= 0.5
 
 

@@ -51,11 +51,25 @@ def test_documents_without_oddities_are_passed_over_in_silence():
 def test_every_oddity_is_told_with_its_count():
     texts = ["a", "a", "a", "b", "b", "c", "", " ", "d"]
     labels = ["x", "x", "y", "x", "x", "y", "x", "z", "w"]
-    empty, single, copies, torn = Documents(texts, labels).oddities()
+    single, empty, copies, torn = Documents(texts, labels).oddities()
     assert empty.startswith("2 empty texts")
-    assert single.startswith("1 labels have one document")  # w; z has none
+    assert single.startswith("1 label has one document: 'w'")  # w; z has none
     assert copies.startswith("3 documents repeat another")
-    assert torn.startswith("1 times a text comes with another label")
+    assert torn.startswith("1 time a text comes with another label")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["Login", "login"], "'Login', 'login' differ in case or spaces"),
+        (["sign up", "signup"], "'sign up', 'signup' differ in spaces"),
+        (["R\u00e9clamation", "Re\u0301clamation"], "differ in Unicode form"),
+        (["1", "1.0"], "'1', '1.0' differ in a number's way of writing"),
+    ],
+)
+def test_labels_that_are_alike_are_named(labels, said):
+    (line,) = Documents(["a", "b", "c", "d"], labels * 2).oddities()
+    assert said in line
 
 
 def test_documents_of_two_labels_can_be_learned_from():

@@ -24,8 +24,10 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_label_option(parser: argparse.ArgumentParser) -> None:
-    """Add what a command that reads labels has."""
+def add_corpus(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add what a command that reads labelled documents has; ``text``: the help of its corpus."""
+    parser.add_argument("corpus", metavar="CORPUS", help=text)
+    add_text_options(parser)
     parser.add_argument(
         "--label-field",
         action="append",

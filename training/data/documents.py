@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.refusal import Refusal
+from training.data.labels import alike_labels, rare_labels
+from training.data.notices import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,16 +47,18 @@ class Documents:
         """What is usable and yet worth a look before training, a line each with its count."""
         full = self.with_text()
         empty = len(self) - len(full)
-        single = sum(count == 1 for count in Counter(full.labels).values())
         distinct = set(full.texts)
+        copies = len(full) - len(distinct)
         torn = len(set(zip(full.texts, full.labels, strict=True))) - len(distinct)
-        told = [
-            (empty, "empty texts are left out of training; evaluation counts them"),
-            (single, "labels have one document: it is learned and cannot be held out"),
-            (len(full) - len(distinct), "documents repeat another to the letter: they stay on one side of every split"),
-            (torn, "times a text comes with another label than before: no classifier can have both right"),
-        ]
-        return [f"{count} {what}" for count, what in told if count]
+        counts = {
+            f"{counted(empty, 'empty text is', 'empty texts are')} left out of training; evaluation counts them": empty,
+            f"{counted(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one side "
+            "of every split": copies,
+            f"{counted(torn, 'time')} a text comes with another label than before: no classifier can have both "
+            "right": torn,
+        }
+        labels = [rare_labels(full.labels), *alike_labels(full.labels)]
+        return [line for line in labels if line] + [line for line, count in counts.items() if count]
 
 
 LEAST = 3

@@ -1,0 +1,76 @@
+"""What is odd about labels: rare, alike, unknown, or several in one."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from model.terminal import quoted
+from training.data.notices import MOST, counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def rare_labels(labels: Sequence[str]) -> str | None:
+    """One line on the labels with a single document."""
+    single = [label for label, count in Counter(labels).items() if count == 1]
+    if not single:
+        return None
+    them = "it" if len(single) == 1 else "they"
+    return (
+        f"{counted(len(single), 'label has', 'labels have')} one document: {listed(single)}: "
+        f"{them} can be learned and not tested, add documents or take {'it' if len(single) == 1 else 'them'} out"
+    )
+
+
+def alike_labels(labels: Sequence[str]) -> list[str]:
+    """A line for each group of labels that differ in case, spaces, Unicode form or a number's way of writing alone."""
+    groups = defaultdict[str, list[str]](list)
+    for label in sorted(set(labels)):
+        groups[_key(label)].append(label)
+    return [
+        f"the labels {listed(group)} differ in {_difference(group)} alone: if they are one, write them alike"
+        for group in groups.values()
+        if len(group) > 1
+    ][:MOST]
+
+
+def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None:
+    """One line on the labels that the test has no document of."""
+    missing = sorted(set(learned) - set(tested))
+    if not missing or not tested:
+        return None
+    return f"{counted(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
+
+
+def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
+    """One part of a sentence on the labels that a network does not know, with the known ones that look like them."""
+    unknown = sorted(set(labels) - set(known))
+    if not unknown:
+        return None
+    names = {_key(label): label for label in known}
+    each = [
+        f"{quoted(label)} (is it {quoted(names[_key(label)])}?)" if _key(label) in names else quoted(label)
+        for label in unknown[:MOST]
+    ]
+    more = f" and {len(unknown) - MOST} more" if len(unknown) > MOST else ""
+    return f"{counted(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
+
+
+def _key(label: str) -> str:
+    """The same for labels that are alike."""
+    with suppress(ValueError):
+        if label.isascii():
+            return str(float(label))
+    return "".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def _difference(group: Sequence[str]) -> str:
+    if len({"".join(unicodedata.normalize("NFKC", label).split()) for label in group}) > 1:
+        return "a number's way of writing" if group[0][0].isdigit() else "case or spaces"
+    if len({unicodedata.normalize("NFKC", label) for label in group}) > 1:
+        return "spaces"
+    return "Unicode form"

@@ -1,0 +1,37 @@
+"""``docket evaluate``: an artifact's scores on labelled documents, and how far these are from those of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from model.classifier import Classifier
+from model.terminal import tell
+from training.data import corpora
+from training.data.labels import unknown_labels
+from training.drift import Drift
+from training.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from training.data.options import ReadOptions
+
+
+class Evaluation(NamedTuple):
+    """``summary``: a few lines for a person; ``as_json``: all numbers."""
+
+    summary: list[str]
+    as_json: dict[str, Any]
+
+
+def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluation:
+    """Score an artifact on the test part of a corpus, or on all of one that has no such part."""
+    corpus = corpora.load(name, options)
+    documents = corpus.train if corpus.test is None else corpus.test
+    classifier = Classifier.load(artifact, device)
+    if unknown := unknown_labels(documents.labels, classifier.labels):
+        tell(f"{unknown}; their documents count as wrong")
+    scores, predictions = evaluate(classifier, documents)
+    drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
+    summary = [scores.summary(), *([drift.summary()] if drift and drift.summary() else [])]
+    return Evaluation(summary, scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
