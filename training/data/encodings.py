@@ -22,6 +22,8 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+TAKEN_FOR_WESTERN = ("cp1250", "cp1252", "cp1257", "iso8859_10", "latin_1", "mac_latin2")
+"""Encodings that fit a few letters as well as the far more usual cp1252 does."""
 SAMPLE = 1 << 14
 """Bytes that a guess of an encoding is made from."""
 
@@ -112,13 +114,12 @@ def likely(data: bytes) -> str | None:
         from charset_normalizer import from_bytes  # the service's image has none
     except ImportError:
         return None
-    found = from_bytes(data[:SAMPLE]).best()
+    matches = from_bytes(data[:SAMPLE])
+    found = matches.best()
     if found is None:
         return None
-    with suppress(UnicodeDecodeError):
-        if data[:SAMPLE].decode("cp1252") == str(found):  # the usual one of those that mean the same
-            return "cp1252"
-    return found.encoding
+    western = [each for each in matches if "cp1252" in each.could_be_from_charset and each.chaos <= found.chaos]
+    return "cp1252" if western and found.encoding in TAKEN_FOR_WESTERN else found.encoding
 
 
 def mend(guess: str | None) -> str:

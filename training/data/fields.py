@@ -103,7 +103,7 @@ def label_text(value: Any, field: str = "label") -> str:
 def several(labels: Sequence[str]) -> FieldError:
     """The refusal of a document with more than one label."""
     return FieldError(
-        f"has {counted(len(labels), 'label')} ({listed(labels)}): one a document can be learned, keep one"
+        f"has {counted(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
     )
 
 

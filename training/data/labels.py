@@ -60,6 +60,12 @@ def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
     return f"{counted(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
 
 
+def joined_label(labels: Sequence[str]) -> str | None:
+    """The first label that is several joined by ``#``, as doccano writes them: a part of it is a label alone too."""
+    alone = set(labels)
+    return next((each for each in labels if len(parts := each.split("#")) > 1 and alone & set(parts)), None)
+
+
 def _key(label: str) -> str:
     """The same for labels that are alike."""
     with suppress(ValueError):

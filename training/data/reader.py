@@ -18,11 +18,14 @@ from training.data.dialect import sniff
 from training.data.documents import Documents
 from training.data.fields import FieldError
 from training.data.formats import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
+from training.data.labels import joined_label
 from training.data.notices import Say, counted, listed
 from training.data.options import TEXT, ReadOptions
 from training.data.table import Passed, Row, Table
 
 DEFAULT = ReadOptions()
+DOCCANO = (["id", "text", "label"], ["id", "data", "label"])
+"""The columns of a CSV that doccano exports."""
 
 
 class Input(NamedTuple):
@@ -42,7 +45,7 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
         return folders.labelled(path, options.encoding, tell)
     if not path.is_file():
         raise Refusal(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
-    documents, passed = Documents([], []), Counter[str]()
+    documents, passed, columns = Documents([], []), Counter[str](), list[str]()
     with table(path, options, labelled=True, tell=tell) as rows:
         for row in rows.rows:
             try:
@@ -54,11 +57,14 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
             else:
                 documents.texts.append(text)
                 documents.labels.append(label)
+            columns = list(row.values)
         names = rows.label_fields
     for why, count in passed.items():
         tell(f"{path}: {counted(count, 'row')} {why} {'is' if count == 1 else 'are'} not learned")
     if not documents.texts:
         raise Refusal(f"{path} has no documents: give it one labelled document a row")
+    if columns in DOCCANO and (joined := joined_label(documents.labels)):
+        raise Refusal(f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document")
     if len(names) == 1 and names[0] in documents.labels:
         tell(f"{path}: the field {quoted(names[0])} has its own name for a label: if line 1 is a row, say --no-header")
     return documents, None
