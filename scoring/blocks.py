@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scoring.lines import Document
+    from scoring.document import Document
 
 CHARACTERS, DOCUMENTS = 1 << 18, 1 << 11
 """At which a block ends: about 40,000 words of English, or very short documents."""
@@ -51,12 +51,12 @@ class Blocks:
         characters = 0
         while characters < CHARACTERS and len(block) < DOCUMENTS and (document := self._next()):
             block.append(document)
-            characters += len(document.get("text", ""))
+            characters += document.characters
         return block
 
     def _next(self) -> Document | None:
         document = next(self._documents, None)
         if document is not None:
             self.read += 1
-            self._hash.update(json.dumps([document.get("id"), document.get("text")], default=str).encode())
+            self._hash.update(json.dumps(document, default=str).encode())
         return document

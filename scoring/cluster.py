@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import ray
-from pydantic_core import to_json
 from ray.data import ActorPoolStrategy, DataContext
 
 from model import artifact, versions
 from model.classifier import Classifier
 from model.refusal import Refusal
 from model.terminal import tell
-from scoring import lines, shards, table
+from scoring import shards, source, table
 from scoring.blocks import Blocks
-from scoring.scorer import Scorer
+from scoring.scorer import Scorer, as_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from app.schemas import Options
+    from scoring.document import Document
     from scoring.job import Job
-    from scoring.lines import Document
     from training.data.options import ReadOptions
 
 REFUSED = re.compile(rf"^{re.escape(Refusal.__module__)}\.Refusal: (.+)$", re.MULTILINE)
@@ -89,16 +88,18 @@ class Worker:
         blocks = Blocks(self._documents(batch))
         answers = [answer for block in blocks for answer in self._scorer.answers(block.documents)]
         if self._kind == "parquet":
-            return table.of(answers, table.schema(explain=self._scorer.options.explain))
-        return pa.table({"line": pa.array([to_json(answer) + b"\n" for answer in answers], pa.binary())})
+            kept = {"id": {str}} if shards.LINE in batch.column_names else {}
+            columns = table.schema(kept, explain=self._scorer.options.explain)
+            return shards.beside(batch, table.of(answers, columns))
+        return pa.table({shards.LINE: pa.array([as_line(answer) for answer in answers], pa.binary())})
 
     def _documents(self, batch: pa.Table) -> Iterator[Document]:
         for row in batch.to_pylist():
-            if "line" in row:
-                yield lines.of_line(row["line"], f"{row['path']}, line {row['number']}", self._reading)
+            where, line = row.pop(shards.WHERE), row.pop(shards.LINE, None)
+            if line is None:
+                yield source.of_row(row, where, self._reading)
             else:
-                where = f"{row['path']}, row {row['number']}"
-                yield lines.of_row(row, where, self._reading)
+                yield source.of_line(line, where, self._reading)
 
 
 def _workers(job: Job) -> tuple[int, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from app.schemas import Options
     from scoring.blocks import Block
-    from scoring.lines import Document
+    from scoring.document import Document
 
 AHEAD = 3
 """Blocks a process that are read ahead: one is scored, one waits, one is on its way."""

@@ -15,6 +15,8 @@ from model.terminal import tell, write_output
 from scoring import source
 from scoring.blocks import Blocks
 from scoring.crew import score
+from scoring.destination import check_file, check_stdout
+from scoring.document import ANSWER, kept_name
 from scoring.output import Output
 from scoring.progress import bar
 from scoring.scorer import Scorer
@@ -39,13 +41,15 @@ class Job:
 
 def run(job: Job) -> None:
     """Raise ``Refusal`` for an artifact, a source or an output that cannot be used."""
-    read = source.read(job.source, job.reading)
+    out = None if job.out is None else check_file(job.out, job.source)
+    read = source.read(job.source, job.reading, keep_text=out is not None)
     folder = versions.served(job.artifact)  # once: another may be promoted before the last process has read it
     scorer = Scorer(Classifier.load(folder, job.device, threads=1), job.options)
-    if job.out is None:
+    if out is None:
+        check_stdout(job.source)
         _to_stdout(job, read, scorer, folder)
     else:
-        _to_file(job, Path(job.out), read, scorer, folder)
+        _to_file(job, out, read, scorer, folder)
 
 
 def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -65,12 +69,16 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
                     f"{output.part} has answers to other documents than {job.source} begins with: "
                     f"name the same documents, or remove {output.part} to begin anew"
                 )
-        began = time.perf_counter()
+        began, clashing = time.perf_counter(), set[str]()
         with bar(job.source, read.share) as answered:
             for block, lines in score(iter(blocks), scorer, folder, _processes(job, scorer)):
                 output.write(block, lines)
+                clashing |= ANSWER & {name for document in block.documents for name in document.row}
                 answered(len(block.documents))
         output.end()
+    if clashing:
+        names = ", ".join(f"{name} as {kept_name(name, {})}" for name in sorted(clashing))
+        tell(f"{job.source} has columns with the names of an answer's: {out} keeps {names}")
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
     tell(f"{new:,} documents in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
 

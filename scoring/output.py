@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -14,13 +14,19 @@ from model.refusal import Refusal
 from scoring import table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from scoring.blocks import Block
 
 SECONDS = 1.0
 """Between two notes of how far the lines reach: so much work is done again at most."""
-KINDS = (".jsonl", ".parquet")
+KINDS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
+    ".jsonl": None,
+    ".csv": table.write_csv,
+    ".parquet": table.write_parquet,
+}
+"""What can be written, and how the lines of answers become it."""
 
 
 @dataclass
@@ -40,20 +46,18 @@ class Output:
     """
 
     def __init__(self, path: Path, asked: dict[str, Any]) -> None:
-        if path.suffix.lower() not in KINDS:
-            raise Refusal(f"{path} is of no kind that can be written: make it {' or '.join(KINDS)}")
         self._path, self._asked = path, asked
-        self.part, self._note = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
+        self.part, self._note, self._new = beside(path)
 
     def __enter__(self) -> Self:
-        try:
-            self._file: IO[bytes] = self.part.open("ab")
-        except OSError as error:
-            raise Refusal(f"{self.part} cannot be written ({error.strerror}): name another file with --out") from error
+        with self._refusing():
+            self._file: IO[bytes] = self.part.open("ab", buffering=0)
         try:
             self._lock()
             self.reached = self._noted(os.fstat(self._file.fileno()).st_size)
-            self._file.truncate(self.reached.bytes)
+            with self._refusing():
+                self._file.truncate(self.reached.bytes)
+                self._write_note()  # before the first answer: a part without a note is somebody else's file
         except BaseException:
             self._file.close()
             raise
@@ -64,27 +68,49 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._file.closed:  # it is stopped, and not ended
-            self._write_note()
+            with suppress(OSError):  # an older note is true too
+                if self.reached.documents:
+                    self._write_note()
+                else:
+                    self.part.unlink()
+                    self._note.unlink()
             self._file.close()
 
     def write(self, block: Block, lines: bytes) -> None:
         """Add a block's answers."""
-        self._file.write(lines)
-        self.reached = Reached(block.read, self.reached.bytes + len(lines), block.fingerprint)
-        if time.monotonic() - self._last > SECONDS:
-            self._write_note()
-            self._last = time.monotonic()
+        with self._refusing():
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            self.reached = Reached(block.read, self.reached.bytes + len(lines), block.fingerprint)
+            if time.monotonic() - self._last > SECONDS:
+                self._write_note()
+                self._last = time.monotonic()
 
     def end(self) -> None:
         """All is written: let the file be there under its name."""
-        self._write_note()
-        if self._path.suffix.lower() == ".parquet":
-            table.write(self.part, self._path, explain=self._asked["explain"])
-            self.part.unlink()
-        else:
-            self.part.replace(self._path)
-        self._note.unlink()
-        self._file.close()
+        with self._refusing():
+            self._write_note()
+            convert = KINDS[self._path.suffix.lower()]
+            if convert:
+                convert(self.part, self._new, self._asked)
+                self._new.replace(self._path)
+                self.part.unlink()
+            else:
+                self.part.replace(self._path)
+            self._note.unlink()
+            self._file.close()
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Raise ``Refusal`` where the disk is full, or the folder is not there."""
+        try:
+            yield
+        except OSError as error:
+            raise Refusal(
+                f"{self.part} cannot be written ({error.strerror or error}): "
+                "make room or name another file with --out, and run the command again"
+            ) from error
 
     def _lock(self) -> None:
         with suppress(ImportError):  # Unix alone has it
@@ -92,16 +118,18 @@ class Output:
 
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                same = os.path.samestat(os.fstat(self._file.fileno()), self.part.stat())
             except OSError:
-                raise Refusal(f"{self.part} is being written by another process: wait for its end") from None
+                same = False  # another process holds the lock, or has ended and given the part its name
+            if not same:
+                raise Refusal(f"{self.part} is being written by another process: wait for its end")
 
     def _noted(self, size: int) -> Reached:
         """How far the lines reach that can be gone on from; to nowhere without a note, or where they end before it."""
-        try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            reached, asked = Reached(**note["reached"]), note["asked"]
-        except (OSError, ValueError, KeyError, TypeError):
+        note = read_note(self._note)
+        if note is None:
             return Reached()
+        asked, reached = note
         if reached.bytes > size:
             return Reached()
         for name, value in self._asked.items():
@@ -114,8 +142,21 @@ class Output:
 
     def _write_note(self) -> None:
         """After the lines that it speaks of, so that it is true whenever the machine stops."""
-        self._file.flush()
         os.fsync(self._file.fileno())
-        new = self._note.with_name(self._note.name + ".new")
-        new.write_text(json.dumps({"asked": self._asked, "reached": asdict(self.reached)}), encoding="utf-8")
-        new.replace(self._note)
+        self._new.write_text(json.dumps({"asked": self._asked, "reached": asdict(self.reached)}), encoding="utf-8")
+        self._new.replace(self._note)
+
+
+def beside(path: Path) -> tuple[Path, Path, Path]:
+    """What stands beside the file of answers until it is whole: lines of answers, a note, and what replaces either."""
+    part, note, new = (path.with_name(f"{path.name}.part{end}") for end in ("", ".json", ".new"))
+    return part, note, new
+
+
+def read_note(path: Path) -> tuple[dict[str, Any], Reached] | None:
+    """The note of a run that was stopped: what it was asked and what it has ``Reached``; None for any other file."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return dict(note["asked"]), Reached(**note["reached"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+import json
+from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
-from app.documents import read_document, results
+from app.documents import results
 from app.schemas import BatchDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.answers import BatchAnswer, BatchError
     from app.schemas import Options
     from model.classifier import Classifier
-    from scoring.lines import Document
+    from scoring.document import Document, Row
 
 
 class Scorer(NamedTuple):
@@ -24,19 +24,22 @@ class Scorer(NamedTuple):
     classifier: Classifier
     options: Options
 
-    def answers(self, documents: Sequence[Document]) -> list[BatchAnswer | BatchError]:
-        """One for each document, in order; an invalid one has its error for an answer."""
-        read = [_read(document) for document in documents]
+    def answers(self, documents: Sequence[Document]) -> list[Row]:
+        """One for each document, in order, behind the columns of its row; an invalid document has its error."""
+        read = [document.read() for document in documents]
         texts = [document.text for document in read if isinstance(document, BatchDocument)]
         predictions = self.classifier.predict([self.classifier.encode(text, self.options.explain) for text in texts])
-        return results(read, predictions, self.classifier, self.options)
+        answers = results(read, predictions, self.classifier, self.options)
+        return [document.answered(answer) for document, answer in zip(documents, answers, strict=True)]
 
     def lines(self, documents: Sequence[Document]) -> bytes:
         """The same, each as a line of JSON."""
-        return b"".join(to_json(answer) + b"\n" for answer in self.answers(documents))
+        return b"".join(as_line(answer) for answer in self.answers(documents))
 
 
-def _read(document: Document) -> BatchDocument | BatchError:
-    """A document as the service reads it; the error of a row that has no text stays."""
-    known = {name: document[name] for name in ("id", "text", "error") if name in document}
-    return cast("BatchError", known) if "error" in known else read_document(known)
+def as_line(answer: Row) -> bytes:
+    """A line of JSON, which has null for NaN, ISO 8601 for times and base64 for bytes."""
+    try:
+        return to_json(answer, inf_nan_mode="null", bytes_mode="base64", fallback=str) + b"\n"
+    except PydanticSerializationError:  # half of a surrogate pair: JSON can write it, and UTF-8 cannot
+        return json.dumps(answer, ensure_ascii=False, default=str).encode(errors="replace") + b"\n"

@@ -11,6 +11,7 @@ from pyarrow import fs, parquet
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
 from model.refusal import Refusal
+from scoring.document import kept_name
 from training.data.parquet_rows import column_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 KINDS = (".jsonl", ".parquet")
 PACKED = ".gz"
+LINE, WHERE = "docket:line", "docket:where"
+"""Columns beside those of the documents."""
 BLOCK = 1 << 23
 """Bytes of documents that a worker gets at a time, a second or two of its work: that much is done again if it ends."""
 BESIDE = 0.05
@@ -30,7 +33,7 @@ BESIDE = 0.05
 def source(name: str, text_fields: tuple[str, ...]) -> Dataset:
     """The rows of one file, or of a folder's files in the order of their names.
 
-    Each has its ``path`` and its ``number`` there; of JSON lines the ``line``, of Parquet the text's field and ``id``.
+    Each has its place as ``WHERE``; of JSON lines the ``LINE``, of Parquet all columns.
     """
     system, path = _place(name)
     if system.get_file_info(path).type == fs.FileType.Directory:
@@ -40,9 +43,9 @@ def source(name: str, text_fields: tuple[str, ...]) -> Dataset:
         paths = [path]
     kinds = {Path(path.lower().removesuffix(PACKED)).suffix for path in paths}
     if kinds == {".parquet"}:
-        found: FileBasedDatasource = Tables(text_fields, paths, filesystem=system, include_paths=True)
+        found: FileBasedDatasource = Tables(text_fields, paths, filesystem=system)
     elif kinds == {".jsonl"}:
-        found = Lines(paths, filesystem=system, include_paths=True)
+        found = Lines(paths, filesystem=system)
     else:
         raise Refusal(
             f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one"
@@ -80,9 +83,9 @@ class Lines(FileBasedDatasource):
         number, rest = 0, b""
         while data := f.read(BLOCK):
             *whole, rest = (rest + data).split(b"\n")
-            yield _numbered(whole, number)
+            yield _numbered(whole, number, path)
             number += len(whole)
-        yield _numbered([rest], number)
+        yield _numbered([rest], number, path)
 
 
 class Tables(FileBasedDatasource):
@@ -98,19 +101,31 @@ class Tables(FileBasedDatasource):
     def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
         whole, number = parquet.ParquetFile(f), 0
         names = whole.schema_arrow.names
-        texts = [column_of(field, names, path) for field in self._text_fields]
-        columns = [*dict.fromkeys(texts), *({"id"} & {*names} - {*texts})]
+        for field in self._text_fields:
+            column_of(field, names, path)  # refused here, and not row by row
         for group in range(whole.num_row_groups):
-            for batch in whole.iter_batches(row_groups=[group], columns=columns):
-                rows = pa.table(batch)
-                yield rows.append_column("number", pa.array(range(number + 1, number + 1 + len(rows)), pa.int64()))
-                number += len(rows)
+            for batch in whole.iter_batches(row_groups=[group]):
+                places = [f"{path}, row {number + each}" for each in range(1, len(batch) + 1)]
+                yield pa.table(batch).append_column(WHERE, pa.array(places, pa.string()))
+                number += len(batch)
 
 
-def _numbered(read: list[bytes], before: int) -> pa.Table:
-    kept = [(line, number) for number, line in enumerate(read, before + 1) if line.strip()]
-    columns = [("line", pa.large_binary()), ("number", pa.int64())]
-    return pa.table([[line for line, _ in kept], [number for _, number in kept]], schema=pa.schema(columns))
+def _numbered(read: list[bytes], before: int, path: str) -> pa.Table:
+    kept = [(line, f"{path}, line {number}") for number, line in enumerate(read, before + 1) if line.strip()]
+    columns = [(LINE, pa.large_binary()), (WHERE, pa.string())]
+    return pa.table([[line for line, _ in kept], [place for _, place in kept]], schema=pa.schema(columns))
+
+
+def beside(rows: pa.Table, answers: pa.Table) -> pa.Table:
+    """The columns of Parquet's rows with their own types, and behind them the answers.
+
+    Of JSON lines the ``id`` alone is kept: a Parquet file needs a type for each column before all lines are read.
+    """
+    names = [name for name in rows.column_names if name not in (LINE, WHERE)]
+    kept = pa.table([rows[name] for name in names], [kept_name(name, dict.fromkeys(names)) for name in names])
+    for name in answers.column_names:
+        kept = kept.append_column(name, answers[name])
+    return kept
 
 
 class Files(BlockBasedFileDatasink):
@@ -124,7 +139,7 @@ class Files(BlockBasedFileDatasink):
         if self.file_format == "parquet":
             parquet.write_table(answers, file)
         else:
-            file.write(b"".join(answers["line"].to_pylist()))
+            file.write(b"".join(answers[LINE].to_pylist()))
 
     def on_write_complete(self, write_result: Any) -> None:
         """Keep how many there are."""

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from scoring.lines import document
-from training.data import reader
+from scoring.document import Document, Row
+from training.data import fields, json_rows, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from scoring.lines import Document
     from training.data.options import ReadOptions
+    from training.data.reader import Input
 
 CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
 
@@ -27,19 +27,47 @@ class Source(NamedTuple):
     share: Callable[[], float | None] = lambda: None
 
 
-def read(name: str, options: ReadOptions = reader.DEFAULT) -> Source:
-    """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands."""
-    path = Path(name)
+def read(name: str, options: ReadOptions = reader.DEFAULT, *, keep_text: bool = False) -> Source:
+    """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands.
+
+    ``keep_text``: whether the text is among the columns that are kept.
+    """
+    path, meter = Path(name), _Meter()
+    left_out = () if keep_text else options.text_fields
     if name == "-":
         if sys.stdin is None:
             raise Refusal("standard input is closed: name a file, or pipe documents in")
-        return Source(map(document, reader.inputs_of(sys.stdin.buffer, "stdin", options)))
+        return Source(_documents(reader.inputs_of(sys.stdin.buffer, "stdin", options), left_out))
     if name in CORPORA:
         return Source(_corpus(name))
     if not path.exists():
         raise Refusal(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
-    meter = _Meter()
-    return Source(map(document, reader.inputs(path, options, watch=meter.watch)), meter.share)
+    return Source(_documents(reader.inputs(path, options, watch=meter.watch), left_out), meter.share)
+
+
+def _documents(inputs: Iterable[Input], left_out: tuple[str, ...]) -> Iterator[Document]:
+    for each in inputs:
+        row = {name: value for name, value in each.values.items() if name not in left_out}
+        yield Document(row, each.text, each.error)
+
+
+def of_line(line: bytes, where: str, options: ReadOptions) -> Document:
+    """The document of one line of JSON; ``where``: its name in the ``Refusal`` of one that is no object."""
+    try:
+        record = json_rows.parse(line)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(f"{where}: is broken JSON ({error}): write one object a line, {json_rows.EXAMPLE}") from None
+    if not isinstance(record, dict):
+        raise Refusal(f"{where}: is JSON but no object: write one object a line, {json_rows.EXAMPLE}")
+    return of_row(record, where, options)
+
+
+def of_row(row: Row, where: str, options: ReadOptions) -> Document:
+    """The document of one row, with an error where it has no text."""
+    try:
+        return Document(row, fields.text_of(row, options.text_fields))
+    except fields.FieldError as error:
+        return Document(row, None, f"{where}: {error}")
 
 
 class _Meter:
@@ -63,4 +91,4 @@ def _corpus(name: str) -> Iterator[Document]:
 
     corpus = corpora.load(name)
     for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
-        yield {"id": number, "text": text, "fields": {"id": number, "text": text}}
+        yield Document({"id": number}, text)

@@ -37,9 +37,9 @@ def make(folder: Path, kind: str, rows: list[dict]) -> Path:
 
 
 def read(path: Path, *text_fields: str) -> list[dict]:
-    """The documents without the fields that come back beside the answer."""
+    """The documents, each with its id where it has one."""
     found = source.read(str(path), ReadOptions(text_fields or ("text",))).documents
-    return [{name: each[name] for name in each if name != "fields"} for each in found]
+    return [({"id": each.row["id"]} if "id" in each.row else {}) | {"text": each.text} for each in found]
 
 
 @pytest.mark.parametrize("packed", ["", ".gz", ".xz"])
@@ -65,7 +65,7 @@ def test_a_folders_files_are_documents_called_by_their_paths(tmp_path):
 
 def test_of_a_corpus_with_a_test_part_that_is_read():
     read = list(source.read("bbc-news").documents)
-    assert [document["id"] for document in read] == list(range(1, len(read) + 1))
+    assert [document.row["id"] for document in read] == list(range(1, len(read) + 1))
     assert 400 < len(read) < 450
 
 
@@ -84,7 +84,7 @@ def test_a_pipe_is_a_file_too(tmp_path):
     os.write(writing, b'{"text": "the goal"}\n')
     os.close(writing)
     read = source.read(f"/dev/fd/{reading}")
-    assert [document["text"] for document in read.documents] == ["the goal"]
+    assert [document.text for document in read.documents] == ["the goal"]
     assert read.share() is None
     os.close(reading)
 
