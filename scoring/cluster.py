@@ -88,7 +88,7 @@ class Worker:
         blocks = Blocks(self._documents(batch))
         answers = [answer for block in blocks for answer in self._scorer.answers(block.documents)]
         if self._kind == "parquet":
-            kept = {"id": {str}} if shards.LINE in batch.column_names else {}
+            kept: table.Kinds = {"id": {str}} if shards.LINE in batch.column_names else {}
             columns = table.schema(kept, explain=self._scorer.options.explain)
             return shards.beside(batch, table.of(answers, columns))
         return pa.table({shards.LINE: pa.array([as_line(answer) for answer in answers], pa.binary())})

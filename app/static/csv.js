@@ -1,25 +1,26 @@
-// CSV (RFC 4180) in, and the same rows out with cells added. What was in the file stays as it was, quotes and all.
-
+// Separated values in, and the same rows out with cells added. What was in the file stays as it was, quotes and all.
 import { counted } from "./element.js";
+import { header, sniff } from "./dialect.js";
 
-const FIELD = "text";
-const MARK = "\ufeff";
+const NAMES = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
+const OPEN = "a quote in the row is not closed, or not doubled within a cell";
+const SWALLOWED = "a quote opens a text that holds whole rows: double the quote inside the text";
 
 /** A CSV or TSV: rows with a `text`, or with an `error` where there is none to be had. */
 export class Csv {
-  constructor(text, name, tabs) {
-    this.mark = text.startsWith(MARK) ? MARK : "";
-    this.text = text.slice(this.mark.length);
-    const line = this.text.slice(0, lineEnd(this.text, 0));
-    this.delimiter = tabs ? "\t" : !line.includes(",") && line.includes(";") ? ";" : ",";
-    this.end = this.text.includes("\r\n") ? "\r\n" : "\n";
-    this.records = records(this.text, this.delimiter);
-    const first = this.records.next().value;
-    this.columns = first?.cells ?? [];
-    this.column = this.columns.indexOf(FIELD);
-    if (this.column < 0) throw new Error(`${name} has no column ${FIELD} in its first line: give the column of the documents that name.`);
-    const added = ["label", "score", "error"].map((own) => (this.columns.includes(own) ? `docket_${own}` : own));
-    this.head = this.mark + [first.raw, ...added].join(this.delimiter) + this.end;
+  constructor(text, name, kind, how, marked) {
+    this.text = text;
+    this.dialect = sniff(text, kind, how.header ? how.fields : []);
+    const { names, places, given } = header(this.dialect.sample, name, how);
+    Object.assign(this, { names, places });
+    this.notes = this.dialect.usual ? [] : [`Separated by ${NAMES[this.dialect.separator]}.`];
+    if (!given) this.notes.push(`The first line is read as a row, column ${places[0] + 1} as the text.`);
+    this.end = text.includes("\r\n") ? "\r\n" : "\n";
+    this.records = records(text, { ...this.dialect, wide: names.length });
+    this.head = (marked ? "\ufeff" : "") + this.dialect.said;
+    if (!given) return;
+    const added = ["label", "score", "error"].map((own) => (names.includes(own) ? `docket_${own}` : own));
+    this.head += [this.records.next().value.raw, ...added].join(this.dialect.separator) + this.end;
   }
 
   get length() {
@@ -28,29 +29,37 @@ export class Csv {
 
   /** Each row as `{text | error, upTo, line}`; `line(answer)` is the row as it is written back. */
   *rows() {
-    const wide = this.columns.length;
     for (const { cells, raw, upTo, error } of this.records) {
-      const whole = cells?.length === wide;
-      const wrong = error ?? (whole ? undefined : `the row has ${counted(cells.length, "cell")}, and the first line ${wide}`);
-      const kept = whole ? raw : this.#fitted(cells ?? [raw], wide);
-      yield { text: cells?.[this.column], error: wrong, upTo, line: (answer) => this.#line(kept, answer) };
+      const wrong = error ?? this.#wrongWidth(cells);
+      const kept = cells?.length === this.names.length ? raw : this.#fitted(cells ?? [raw]);
+      yield { text: cells && this.places.map((at) => cells[at] ?? "").join("\n"), error: wrong, upTo, line: (answer) => this.#line(kept, answer) };
     }
+  }
+
+  /** Cells without a value or a name are only separators at the end of a line. */
+  #wrongWidth(cells) {
+    const wide = this.names.length;
+    if (!cells.slice(wide).some(Boolean) && !this.names.slice(cells.length).some(Boolean)) return undefined;
+    return `the row has ${counted(cells.length, "cell")}, and the first line ${wide}`;
   }
 
   #line(kept, { label, score, error }) {
     const added = [guarded(label ?? ""), score ?? "", guarded(error ?? "")];
-    return [kept, ...added.map((cell) => this.#quoted(String(cell)))].join(this.delimiter) + this.end;
+    return [kept, ...added.map((cell) => this.#quoted(String(cell)))].join(this.dialect.separator) + this.end;
   }
 
   /** A row with too few or too many cells in as many as there are columns, so that what is added stands in its own. */
-  #fitted(cells, wide) {
-    const last = cells.slice(wide - 1).join(this.delimiter);
+  #fitted(cells) {
+    const wide = this.names.length;
+    const over = cells.slice(wide).some(Boolean) ? cells.slice(wide - 1) : cells.slice(wide - 1, wide);
+    const last = over.join(this.dialect.separator);
     const fitted = cells.length > wide ? [...cells.slice(0, wide - 1), last] : [...cells, ...Array(wide - cells.length).fill("")];
-    return fitted.map((cell) => this.#quoted(cell)).join(this.delimiter);
+    return fitted.map((cell) => this.#quoted(cell)).join(this.dialect.separator);
   }
 
   #quoted(cell) {
-    return cell.includes(this.delimiter) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+    if (!this.dialect.quoted) return cell.replace(/[\t\r\n]+/g, " ");
+    return cell.includes(this.dialect.separator) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
   }
 }
 
@@ -61,30 +70,42 @@ const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell
  *
  * Lines are read at most twice: what a broken quote looked through has no quote that opens a cell and is not closed there.
  */
-function* records(text, delimiter) {
-  const plain = new RegExp(`[^${delimiter}\r\n]*`, "y");
-  let begin = 0;
+export function* records(text, dialect) {
+  const plain = new RegExp(`[^${dialect.separator}\r\n]*`, "y");
+  let begin = dialect.begin ?? 0;
   while (begin < text.length) {
     const line = lineEnd(text, begin);
-    const { cells, end } = record(text, begin, delimiter, plain);
-    const stop = end ?? line;
+    const { cells, end } = dialect.quoted ? record(text, begin, dialect, plain) : { cells: text.slice(begin, line).split("\t"), end: line };
+    const error = end === undefined ? OPEN : cells.some((cell) => holdsRows(cell, dialect)) ? SWALLOWED : undefined;
+    const stop = error ? line : end;
     const upTo = stop + (text.startsWith("\r\n", stop) ? 2 : 1);
     const raw = text.slice(begin, stop);
-    if (end === undefined) yield { raw, upTo, error: "a quote in the row is not closed, or not doubled within a cell" };
-    else if (raw) yield { cells, raw, upTo };
+    if (error) yield { raw, upTo, error };
+    else if (cells.length > 1 || cells[0].trim()) yield { cells, raw, upTo };
     begin = upTo;
   }
 }
 
+/** Whether a text has lines that all look like rows of the file: a quote that nobody meant to open. */
+function holdsRows(cell, { separator, wide }) {
+  if (!(wide > 1) || !/[\r\n]/.test(cell)) return false;
+  const lines = cell.split(/\r\n|\r|\n/).slice(0, -1);
+  return lines.length > 1 && lines.every((line) => {
+    const values = line.split(separator);
+    return values.length === wide && values.every((value) => value.trim() && !value.startsWith(" "));
+  });
+}
+
 /** The cells from `begin` and the `end` of the last; no end where a quote has no partner. */
-function record(text, begin, delimiter, plain) {
+function record(text, begin, { separator, spaced }, plain) {
   const cells = [];
   for (let at = begin; ; at++) {
+    while (spaced && text[at] === " ") at++;
     if (text[at] === '"') {
       let close = at;
       do close = text.indexOf('"', close + 1) + 1;
       while (close > 0 && text[close] === '"');
-      if (close === 0 || !(close === text.length || [delimiter, "\n", "\r"].includes(text[close]))) return {};
+      if (close === 0 || !(close === text.length || [separator, "\n", "\r"].includes(text[close]))) return {};
       cells.push(text.slice(at + 1, close - 1).replaceAll('""', '"'));
       at = close;
     } else {
@@ -92,7 +113,7 @@ function record(text, begin, delimiter, plain) {
       cells.push(plain.exec(text)[0]);
       at = plain.lastIndex;
     }
-    if (text[at] !== delimiter) return { cells, end: at };
+    if (text[at] !== separator) return { cells, end: at };
   }
 }
 

@@ -4,7 +4,7 @@ import { opened } from "./table.js";
 import { scored } from "./batch.js";
 
 const BROKEN = 20, SHOWN = 8, LABELS = 12;
-let stop, download;
+let stop, download, last;
 
 export function startFile() {
   const pick = find("pick");
@@ -12,16 +12,22 @@ export function startFile() {
     if (pick.files[0]) openFile(pick.files[0]);
     pick.value = "";
   });
+  find("reading").addEventListener("change", () => last && openFile(last));
 }
+
+/** How the file is to be read, as the form says it. */
+const reading = () => ({ fields: find("field").value.split(",").map((each) => each.trim()).filter(Boolean), encoding: find("encoding").value, header: !find("headless").checked });
 
 /** Score the rows of a file; one that is under way is left. */
 export async function openFile(file) {
   stop?.abort();
+  last = file;
   const own = (stop = new AbortController());
   find("file-alert").textContent = "";
   find("file-status").textContent = `Reading ${file.name}…`;
+  find("job").replaceChildren();
   try {
-    const table = await opened(file);
+    const table = await opened(file, reading());
     const job = new Job(file.name, table, own);
     find("job").replaceChildren(job.place);
     find("job").hidden = false;
@@ -45,7 +51,8 @@ class Job {
     this.cancel.onclick = () => stop.abort(new Error("cancelled"));
     this.found = element("div", { class: "found" });
     this.place = element("div", {},
-      element("div", { class: "row" }, element("h2", {}, name), this.cancel), this.progress, this.told, this.found);
+      element("div", { class: "row" }, element("h2", {}, name), this.cancel), this.progress,
+      table.notes.map((note) => element("p", { class: "hint" }, note)), this.told, this.found);
   }
 
   /** Score all rows; what is done when it is cancelled or fails can be downloaded all the same. */
@@ -61,6 +68,7 @@ class Job {
     } catch (error) {
       this.failed = signal.aborted ? "Cancelled" : error.message;
     }
+    this.written.push(this.table.tail ?? "");
     this.end();
   }
 

@@ -1,30 +1,31 @@
 // A file of rows: which kinds there are, and how their bytes are read.
 import { Csv } from "./csv.js";
-import { Jsonl } from "./jsonl.js";
+import { decode } from "./encoding.js";
+import { Json } from "./json.js";
 
 const MOST = 256 * 2 ** 20;  // bytes: a browser holds the file, its text and the answer in memory
-const KIND = /\.(csv|tsv|jsonl|ndjson)$/i;
+const KIND = /\.(csv|tsv|jsonl|ndjson|json)$/i;
 
 /** Whether a file of this name has rows. */
 export const isTable = (name) => KIND.test(name);
 
-/** The file as a table: `head` (what its answer begins with), `rows()` and `length` in characters. */
-export async function opened(file) {
+/** The file as a table: `head` and `tail` (around the rows of its answer), `rows()`, `notes` and `length` in characters.
+ *
+ * `how`: `fields`, the columns of the text, joined in this order; `encoding`, if it is not UTF-8; `header`, false if the first line is a row.
+ */
+export async function opened(file, how = {}) {
   const kind = KIND.exec(file.name)?.[1].toLowerCase();
-  if (!kind) throw new Error(`${file.name} is no .csv, .tsv or .jsonl: say by its name which it is.`);
-  const text = await read(file);
-  return kind.endsWith("sv") ? new Csv(text, file.name, kind === "tsv") : new Jsonl(text);
+  if (!kind) throw new Error(`${file.name} is no .csv, .tsv, .json or .jsonl: save it as one of them.`);
+  const { text, marked } = await read(file, how.encoding);
+  if (!text.trim()) throw new Error(`${file.name} is empty: give it one document a row.`);
+  const given = { header: true, ...how, fields: how.fields?.length ? how.fields : ["text"] };
+  return kind.endsWith("sv") ? new Csv(text, file.name, kind, given, marked) : new Json(text, file.name, kind, given);
 }
 
-/** A file's text without the mark that some programs begin it with. */
-export const decoded = async (file) => (await read(file)).replace(/^\ufeff/, "");
+/** A file's text. */
+export const decoded = async (file) => (await read(file)).text;
 
-/** Only UTF-8 is read: a guess would be wrong silently. */
-async function read(file) {
+async function read(file, encoding) {
   if (file.size > MOST) throw new Error(`${file.name} is larger than 256 MB: use docket predict for it.`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await file.arrayBuffer());
-  } catch {
-    throw new Error(`${file.name} is no text in UTF-8: save it as that, and drop it again.`);
-  }
+  return decode(new Uint8Array(await file.arrayBuffer()), file.name, encoding);
 }

@@ -33,7 +33,8 @@ def read(text, **options):
         ("a.csv", {}, ""),
         ("a.csv", {"lineterminator": "\r\n", "quoting": csv.QUOTE_ALL}, "\ufeff"),
         ("a.csv", {"delimiter": ";"}, ""),
-        ("a.tsv", {"delimiter": "\t"}, ""),
+        ("a.csv", {"delimiter": "\t"}, ""),
+        ("a.csv", {"delimiter": "|"}, ""),
     ],
 )
 def test_a_csv_comes_back_with_its_own_cells_and_what_the_service_said(page, scored, client, name, options, mark):
@@ -89,7 +90,7 @@ LINES = [
     "this is no JSON",
     '["text"]',
     "",
-    '{"id": 2, "text": 5}',
+    '{"id": 2, "text": ["5"]}',
     '{"text": "  "}',
     '{ "text": "a \\"label\\" 🎉 vote" }  ',
     "{}",
@@ -105,7 +106,7 @@ def test_jsonl_comes_back_line_by_line_with_each_character_of_its_own(page, scor
     assert (first["label"], first["score"]) == (said["label"], pytest.approx(said["score"]))
     assert no_json == {"line": "this is no JSON", "error": "the line is no JSON"}
     assert no_object == {"line": '["text"]', "error": "the line is no JSON object"}
-    assert no_text == {"id": 2, "text": 5, "error": "the line has no field text that is a string"}
+    assert no_text == {"id": 2, "text": ["5"], "error": "'text' is no text but a list: make it one text"}
     assert "blank" in blank["error"]
     assert "score" not in blank
     assert last["text"] == 'a "label" 🎉 vote'
@@ -169,10 +170,13 @@ def test_a_job_can_be_cancelled_and_what_is_done_is_kept(page, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.csv", b"id,body\n1,goal\n", "a.csv has no column text in its first line"),
-        ("a.csv", b"", "a.csv has no column text in its first line"),
-        ("a.csv", "text\nMünchen\n".encode("latin-1"), "a.csv is no text in UTF-8"),
-        ("a.xlsx", b"PK", "a.xlsx is no .csv, .tsv or .jsonl"),
+        ("a.csv", b"id,body\n1,goal\n", "a.csv has no column 'text' among 'id', 'body'"),
+        ("a.csv", b"text,text\n1,goal\n", "a.csv: several columns are called 'text'"),
+        ("a.csv", ("x" * 90_000).encode(), f"a.csv has no column 'text' among '{'x' * 39}…': say"),
+        ("a.csv", b" \r\n", "a.csv is empty"),
+        ("a.csv", "text\nMünchen\n".encode("latin-1"), "a.csv, line 2: a byte is not UTF-8"),
+        ("a.csv", "text\ngoal\n".encode("utf-16-le"), "a.csv has zero bytes"),
+        ("a.xlsx", b"PK", "a.xlsx is no .csv, .tsv, .json or .jsonl"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(page, tmp_path, name, content, sentence):
@@ -184,12 +188,35 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(page, tmp_path, nam
     assert page.text_content("#file-alert").startswith(sentence)
 
 
+def test_an_error_leaves_no_result_of_the_file_before(page, scored, tmp_path):
+    scored(page, "good.csv", "text\nthe goal\n")
+    assert page.locator("#job .found").count() == 1
+    (tmp_path / "bad.csv").write_text("body\nthe goal\n")
+    page.set_input_files("#pick", tmp_path / "bad.csv")
+    page.wait_for_selector("#file-alert:not(:empty)")
+    assert page.locator("#job > *").count() == 0
+
+
+def test_the_form_says_which_encoding_and_which_columns_and_the_file_is_read_again(page, scored, tmp_path):
+    path = tmp_path / "mails.csv"
+    path.write_bytes("subject,body\nMünchen,the goal\n".encode("cp1252"))
+    page.click("#tab-file")
+    page.set_input_files("#pick", path)
+    page.wait_for_selector("#file-alert:not(:empty)")
+    page.click("#reading summary")
+    page.select_option("#encoding", "windows-1252")
+    page.fill("#field", "subject, body")
+    page.press("#field", "Enter")
+    page.wait_for_selector("a[download]")
+    assert page.text_content("#job td.excerpt") == "München\nthe goal"
+
+
 def test_quotes_that_break_row_after_row_are_read_in_time_that_grows_with_the_file(page):
     """Each row opens a quote: looking for its end to the end of the file, row after row, would take minutes."""
     rows = page.evaluate(
         """async () => {
           const { Csv } = await import("/page/csv.js");
-          const csv = new Csv("text\\n" + 'a,"b\\n'.repeat(300001), "a.csv", false);
+          const csv = new Csv("text\\n" + 'a,"b\\n'.repeat(300001), "a.csv", "csv", { fields: ["text"], header: true });
           return [...csv.rows()].filter((row) => row.error).length;
         }"""
     )

@@ -1,0 +1,157 @@
+// JSON in, an object a line or an array of objects, and the same objects out with fields added. Numbers keep all of their digits.
+import { listed, quoted } from "./dialect.js";
+
+const STRING = '"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"';
+const TEXT = ["text", "data.text", "fields.text"];  // where Label Studio and Argilla have it
+const ROWS = ["rows", "data", "documents", "examples", "items", "records"];  // where one object holds an array of rows
+
+/** An object a row; one without a text has an `error`. */
+export class Json {
+  constructor(text, name, kind, { fields }) {
+    Object.assign(this, { text, name, fields, length: text.length, notes: [] });
+    const first = text.trimStart()[0] === "[" || isBegun(text);
+    this.values = first ? inRow(text, name) : byLine(text);
+    if (first && kind === "json") this.#unwrap();
+    this.array = this.text.trimStart()[0] === "[";
+    this.head = this.array ? "[\n" : "";
+    this.tail = this.array ? "\n]\n" : "";
+    this.names = ["label", "score", "error"].map((own) => (new RegExp(`"${own}"\\s*:`).test(text) ? `docket_${own}` : own));
+  }
+
+  /** Each object as `{text | error, upTo, line}`; `line(answer)` is what is written back. */
+  *rows() {
+    let before = "";
+    for (const { raw, upTo } of this.values) {
+      const begin = before;
+      yield { ...this.#read(raw), upTo, line: (answer) => begin + this.#line(raw, answer) };
+      before = this.array ? ",\n" : "";
+    }
+  }
+
+  #read(raw) {
+    let row;
+    try {
+      row = JSON.parse(raw);
+    } catch {
+      return { error: "the line is no JSON" };
+    }
+    if (!isObject(row)) return { error: "the line is no JSON object" };
+    const fields = String(this.fields) === "text" ? [TEXT.find((each) => find(row, each) !== undefined) ?? "text"] : this.fields;
+    const values = fields.map((field) => find(row, field));
+    const missing = fields[values.indexOf(undefined)];
+    if (missing !== undefined) return { error: `no field ${quoted(missing)} among ${listed(Object.keys(row))}` };
+    const odd = fields[values.findIndex((value) => value !== null && typeof value === "object")];
+    if (odd !== undefined) return { error: `${quoted(odd)} is no text but ${Array.isArray(find(row, odd)) ? "a list" : "an object"}: make it one text` };
+    const twice = fields.find((field) => raw.split(`"${field}"`).length > 2 && [...members(raw)].filter(({ key }) => key === field).length > 1);
+    if (twice !== undefined) return { error: `${quoted(twice)} is there twice: keep one` };
+    const texts = values.filter((value) => value !== null);
+    return texts.length > 0 ? { text: texts.join("\n") } : { error: `there is no ${listed(fields)}: fill it in` };
+  }
+
+  #line(raw, { label = null, score, error }) {
+    const [nameOfLabel, nameOfScore, nameOfError] = this.names;
+    const added = error === undefined ? { [nameOfLabel]: label, [nameOfScore]: score } : { [nameOfError]: error };
+    const inner = JSON.stringify(added).slice(1);
+    const whole = parsed(raw);
+    const open = isObject(whole) ? onOneLine(raw).slice(0, -1).trimEnd() : `{"line":${JSON.stringify(raw)}`;
+    return `${open}${open === "{" ? "" : ","}${inner}${this.array ? "" : "\n"}`;
+  }
+
+  /** Take the rows out of the one object of the file. */
+  #unwrap() {
+    const all = this.text.trim(), whole = parsed(all);
+    if (!isObject(whole) || this.fields[0] in whole) return;
+    const arrays = [...members(all)].filter(({ key }) => Array.isArray(whole[key]) && isObject(whole[key][0]));
+    const chosen = ROWS.map((each) => arrays.find(({ key }) => key === each)).find(Boolean) ?? (arrays.length === 1 ? arrays[0] : undefined);
+    if (!chosen) return;
+    this.notes.push(`The rows are those of the field ${quoted(chosen.key)}.`);
+    this.text = all.slice(chosen.begin, chosen.end);
+    this.length = this.text.length;
+    this.values = inRow(this.text, this.name);
+  }
+}
+
+/** Whether an object begins in the first line and goes on in the next. */
+function isBegun(text) {
+  const begin = skipped(text, 0), line = text.indexOf("\n", begin);
+  return text[begin] === "{" && line >= 0 && (valueEnd(text, begin) ?? 0) > line;
+}
+
+function* byLine(text) {
+  for (let begin = 0, end; begin < text.length; begin = end + 1) {
+    const found = text.indexOf("\n", begin);
+    end = found < 0 ? text.length : found;
+    const raw = text.slice(begin, end).trim();
+    if (raw) yield { raw, upTo: end + 1 };
+  }
+}
+
+/** The values of an array, or values one after the other. */
+function* inRow(text, name) {
+  let at = skipped(text, 0);
+  const array = text[at] === "[";
+  for (at = skipped(text, at + (array ? 1 : 0)); array ? text[at] !== "]" : at < text.length;) {
+    const end = valueEnd(text, at);
+    const after = end && skipped(text, end);
+    if (!end || parsed(text.slice(at, end)) === undefined || (array && ![",", "]"].includes(text[after]))) {
+      throw new Error(`${name}, line ${text.slice(0, at).split("\n").length}: broken JSON`);
+    }
+    yield { raw: text.slice(at, end), upTo: end };
+    at = array && text[after] === "," ? skipped(text, after + 1) : after;
+  }
+}
+
+/** The members of an object as `{key, begin, end}` of their values. */
+function* members(raw) {
+  for (let at = skipped(raw, raw.indexOf("{") + 1); raw[at] === '"';) {
+    const named = valueEnd(raw, at);
+    const begin = skipped(raw, skipped(raw, named) + 1), end = valueEnd(raw, begin);
+    yield { key: JSON.parse(raw.slice(at, named)), begin, end };
+    at = skipped(raw, end);
+    if (raw[at] === ",") at = skipped(raw, at + 1);
+  }
+}
+
+/** Where the value that begins at `at` ends; undefined where its brackets are not closed. */
+function valueEnd(text, at) {
+  if (text[at] !== "{" && text[at] !== "[") {
+    const scalar = new RegExp(`${STRING}|[^\\s,\\]}]+`, "y");
+    scalar.lastIndex = at;
+    return scalar.test(text) ? scalar.lastIndex : undefined;
+  }
+  const token = new RegExp(`${STRING}|[{}[\\]]`, "g");
+  token.lastIndex = at;
+  for (let depth = 0, found; (found = token.exec(text)?.[0]);) {
+    if (found === "{" || found === "[") depth++;
+    else if ((found === "}" || found === "]") && --depth === 0) return token.lastIndex;
+  }
+  return undefined;
+}
+
+/** The first place from `at` on that is no white space. */
+function skipped(text, at) {
+  const space = /[ \t\r\n]*/y;
+  space.lastIndex = at;
+  space.test(text);
+  return space.lastIndex;
+}
+
+/** The value of a field, or of a path such as `data.text`. */
+function find(row, field) {
+  if (Object.hasOwn(row, field)) return row[field];
+  const [first, ...rest] = field.split(".");
+  const inner = Object.hasOwn(row, first) ? row[first] : undefined;
+  return rest.length > 0 && inner !== null && typeof inner === "object" ? find(inner, rest.join(".")) : undefined;
+}
+
+const onOneLine = (raw) => (raw.includes("\n") ? raw.replace(new RegExp(`(${STRING})|\\s+`, "g"), "$1") : raw);
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+function parsed(raw) {
+  try {
+    return JSON.parse(raw);
+  } catch {
+    return undefined;
+  }
+}
