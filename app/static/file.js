@@ -25,6 +25,7 @@ export async function openFile(file) {
   const own = (stop = new AbortController());
   find("file-alert").textContent = "";
   find("file-status").textContent = `Reading ${file.name}…`;
+  find("job").hidden = true;
   find("job").replaceChildren();
   try {
     const table = await opened(file, reading());

@@ -164,7 +164,7 @@ def test_with_other_options_it_does_not_go_on(stopped, artifact, capsys, option)
     assert f"was begun with {option[0][2:].replace('-', '_')}" in refused(capsys, stopped)
 
 
-@pytest.mark.parametrize("other", [documents.made(4_000, seed=1), documents.made(9), []], ids=["other", "few", "none"])
+@pytest.mark.parametrize("other", [documents.made(4_000, seed=1), documents.made(9)], ids=["other", "few"])
 def test_with_other_documents_it_does_not_go_on(stopped, artifact, capsys, other):
     documents.written(stopped.parent / "other.jsonl", other)
     assert went_on(artifact, stopped, corpus="other.jsonl") == 2
