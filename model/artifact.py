@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from model.network import TanhRNN
 
-FORMAT = 2
+FORMAT = 3
+"""2 read no symbols as words: its vocabularies do not fit the words of today."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a disk says that has no room, or none for us."""
 NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from model.words import KEPT, places, words
+from model.words import places, read_pieces, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,16 +66,16 @@ class Vocabulary:
 
     def encode(self, text: str, explain: bool = False) -> Encoding:
         """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too."""
-        read = words(text) or [""]
-        ids: list[int] = []
-        for begin in range(0, len(read), AT_ONCE):
-            ids += map(self._ids.get, read[begin : begin + AT_ONCE], repeat(UNKNOWN))
-        unknown = ids.count(UNKNOWN)
-        spelt = self._spelt_out(ids, read, unknown) if unknown and self.grams else ids
-        packed = array("q")
-        for begin in range(0, len(spelt), AT_ONCE):
-            packed += array("q", spelt[begin : begin + AT_ONCE])
-        return Encoding(packed, len(read), unknown, explain)
+        ids, count, unknown = array("q"), 0, 0
+        for read in read_pieces(text):
+            count += len(read)
+            for begin in range(0, len(read), AT_ONCE):
+                few = read[begin : begin + AT_ONCE]
+                own = list(map(self._ids.get, few, repeat(UNKNOWN)))
+                strange = own.count(UNKNOWN)
+                unknown += strange
+                ids.extend(array("q", self._spelt_out(own, few, strange) if strange and self.grams else own))
+        return Encoding(ids, count, unknown, explain) if count else Encoding(array("q", [UNKNOWN]), 1, 1, explain)
 
     def _spelt_out(self, ids: list[int], read: list[str], unknown: int) -> list[int]:
         """``ids`` of ``read``, each of the ``unknown`` ones followed by the ids of its grams."""
@@ -84,8 +84,7 @@ class Vocabulary:
         for _ in range(unknown):
             place = ids.index(UNKNOWN, end)
             whole += ids[end : place + 1]
-            spell = self._spelling if len(read[place]) <= KEPT else self._spelling.__wrapped__
-            whole += spell(read[place])
+            whole += self._spelling(read[place])
             end = place + 1
         return whole + ids[end:]
 

@@ -126,8 +126,12 @@ BROKEN = {
         "manifest.json is of format 99 and this docket reads",
     ),
     "a later format of other keys": (
-        lambda own, other: (own / "manifest.json").write_text('{"format": 3}'),
-        "manifest.json is of format 3 and this docket reads",
+        lambda own, other: (own / "manifest.json").write_text('{"format": 98}'),
+        "manifest.json is of format 98 and this docket reads",
+    ),
+    "the format before symbols were words": (
+        lambda own, other: changed(own, format=2),
+        "manifest.json is of format 2 and this docket reads",
     ),
     "no version": (lambda own, other: changed(own, version=None), "manifest.json is cut short"),
     "no sums": (lambda own, other: changed(own, sha256=None), "manifest.json is cut short"),

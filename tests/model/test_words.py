@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.vocabulary import Vocabulary
-from model.words import _pieces, words
+from model.words import LONGEST, WRITTEN, _pieces, words
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,65 @@ from model.words import _pieces, words
         ("ກີລາ", ["ກີ", "ລ", "າ"]),
         ("축구 경기", ["축구", "경기"]),
         ("", []),
-        (" ... \u0301 — 😀", []),
+        (" ... \u0301 — # %", []),
     ],
 )
 def test_a_text_is_read_as_these_words(text, expected):
     assert list(words(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Late 😡💔!", ["late", "😡", "💔"]),
+        ("❤️ ❤ ☹︎", ["❤", "❤", "☹"]),
+        ("👍🏽👍", ["👍", "👍"]),
+        ("🏽", ["🏽"]),
+        ("👨‍👩‍👧 🏳️‍🌈 👩🏽‍💻", ["👨👩👧", "🏳🌈", "👩💻"]),
+        ("🇩🇪🇫🇷", ["🇩🇪", "🇫🇷"]),
+        ("🏴󠁧󠁢󠁷󠁬󠁳󠁿", ["🏴󠁧󠁢󠁷󠁬󠁳󠁿"]),
+        ("1️⃣2️⃣ #️⃣ *⃣", ["1⃣", "2⃣", "#⃣", "*⃣"]),
+        ("so‼️", ["so", "!!"]),
+        ("€5 20°C → ✓ ★★☆", ["€", "5", "20", "°", "c", "→", "✓", "★", "★", "☆"]),
+        ("Docket™ ℃", ["docket", "tm", "°c"]),
+        ("$5m US$é $$$ +++ ++#+", ["$", "5m", "us", "$", "é", "$", "+", "+", "+"]),
+        ("<3 a|b ~x `ls` ===\n>>> ^^", ["3", "a", "b", "x", "ls"]),
+        ("don\u2019t don\u00b4t", ["don", "t", "don", " \u0301", "t"]),
+    ],
+)
+def test_a_symbol_is_a_word_with_all_that_changes_only_its_look(text, expected):
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("C, C++ and C#: F#!", ["c", "c++", "and", "c#", "f#"]),
+        ("C++11 i++; g++ -O2", ["c++", "11", "i++", "g++", "o2"]),
+        ("C#を学ぶ", ["c#", "を", "学", "ぶ"]),
+        ("A+ 18+ é+ é# é++ö", ["a+", "18+", "é+", "é#", "é++", "ö"]),
+        ("1+1=2 a + b é+b a+é", ["1", "+", "1", "2", "a", "+", "b", "é", "+", "b", "a", "+", "é"]),
+        ("# Head ## Two #tag é#b #é", ["head", "two", "tag", "é", "b", "é"]),
+        ("index.html#top x += 1", ["index", "html", "top", "x", "+", "1"]),
+    ],
+)
+def test_plus_and_hash_belong_to_the_word_before_them_unless_they_join_it_to_the_next(text, expected):
+    assert words(text) == expected
+
+
+def test_every_character_of_category_s_beyond_ascii_is_in_a_word():
+    symbols = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code))[0] == "S"]
+    assert len(symbols) > 7_000
+    assert [symbol for symbol in symbols if not words(f" {symbol} ")] == []
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "ß", "\ufdfa", "e\u0301", "\u0301", "ᄀ\u1161\u11a8"], ids=ascii)
+def test_of_a_long_word_the_first_64_letters_are_read(letter):
+    for word in (f"é{letter * 500}", f"e{letter * 500}"):
+        (read,) = words(word)
+        assert len(read) == LONGEST
+        assert words(f"x {word} y") == ["x", read, "y"]
+        assert normal(word) == read
 
 
 def test_the_spelling_of_a_letter_in_unicode_makes_no_other_word():
@@ -49,9 +103,14 @@ def test_the_spelling_of_a_letter_in_unicode_makes_no_other_word():
 
 def normal(word: str) -> str:
     """What a stretch of a text comes to as a word: written down once more, and independently."""
+    word = word[:WRITTEN]
+    if word[0] in "$+":
+        return word[0]
     for joiner in "\u00ad\u200c\u200d":
         word = word.replace(joiner, "")
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+    word = "".join(c for c in word if c not in "\ufe0e\ufe0f🏻🏼🏽🏾🏿") or word[0]
+    word = unicodedata.normalize("NFKC", word)[:LONGEST]
+    return unicodedata.normalize("NFKC", word.casefold())[:LONGEST]
 
 
 def assert_places_agree(text: str) -> None:
@@ -68,7 +127,7 @@ def assert_places_agree(text: str) -> None:
         assert [vocabulary.words[number - 1] for number in ids] == read
 
 
-LETTERS = "aB9_ \n.,é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि한\u00ad\u200c\u200d\ufe0f😀\ud800\U000e0100"
+LETTERS = "aB9 \n.+#*<é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि한\u00ad\u200c\u200d\ufe0f\u20e3😀🏽🇩→\u00b4\ud800\U000e0100"
 
 
 @settings(max_examples=300)
