@@ -1,8 +1,9 @@
 // The tab of the model: what is served, what it learned from, how well it did, and how live documents differ.
 import { get } from "./api.js";
-import { count, counted, element, find, percent } from "./element.js";
+import { breakable, count, counted, element, find, percent, userText } from "./element.js";
 import { confusion, mistakes } from "./confusion.js";
 import { drift } from "./drift.js";
+import { labelTable } from "./labels.js";
 
 let asking;
 
@@ -31,9 +32,10 @@ function parts(card) {
       element("h2", {}, "Version ", element("code", {}, card.version)),
       element("p", { class: "hint" }, learned(card))),
     scores ? tiles(scores) : element("p", {}, "This artifact keeps no scores of its own: docket evaluate measures them."),
-    scores ? perLabel(scores.per_label) : plainLabels(labels),
+    scores ? labelTable(scores.per_label) : plainLabels(labels),
     scores && element("div", { class: "pair" },
       scores.confusion && confusion(scores), scores.mistakes.length > 0 && mistakes(scores)),
+    abstention(scores?.abstention),
     drift(card),
     facts(card),
   ].filter(Boolean);
@@ -41,7 +43,7 @@ function parts(card) {
 
 function learned({ corpus, labels }) {
   const many = counted(labels.length, "label");
-  return corpus ? `${many}, learned from ${counted(corpus.documents, "document")} of ${corpus.name}` : many;
+  return corpus ? [`${many}, learned from ${counted(corpus.documents, "document")} of `, userText(corpus.name)] : many;
 }
 
 const tiles = ({ documents, accuracy, macro_f1: f1, ece, ece_by_chance: chance }) =>
@@ -54,22 +56,28 @@ const tiles = ({ documents, accuracy, macro_f1: f1, ece, ece_by_chance: chance }
 
 const tile = (name, value, hint) => element("div", {}, element("dt", {}, name), element("dd", {}, value), element("dd", { class: "hint" }, hint));
 
-const perLabel = (rows) =>
-  element("section", {},
-    element("h3", {}, "Labels"),
-    element("div", { class: "scrolled tall", tabindex: "0", role: "region", "aria-label": "Scores by label" },
-      element("table", {},
-        element("thead", {}, element("tr", {},
-          ["Label", "Precision", "Recall", "F1", "Documents"].map((name, at) => element("th", { scope: "col", class: at && "number" }, name)))),
-        element("tbody", {}, rows.map(({ label, precision, recall, f1, documents }) =>
-          element("tr", {},
-            element("th", { scope: "row" }, label),
-            [precision, recall].map((value) => element("td", { class: "number" }, value.toFixed(3))),
-            element("td", { class: "number" }, f1.toFixed(3)),
-            element("td", { class: "number" }, count(documents))))))));
-
 const plainLabels = (labels) =>
-  element("section", {}, element("h3", {}, "Labels"), element("ul", { class: "labels" }, labels.map((label) => element("li", {}, label))));
+  element("section", {}, element("h3", {}, "Labels"), element("ul", { class: "labels" }, labels.map((label) => element("li", { dir: "auto" }, breakable(label)))));
+
+/** What `abstain_below` brings and costs, from documents that the network never saw. */
+function abstention(rows) {
+  const row = ({ abstain_below: below, answered, accuracy }) =>
+    element("tr", {},
+      element("th", { scope: "row" }, String(below)),
+      [answered, accuracy].map((share) => element("td", { class: "number" }, share === null ? "–" : percent(share))));
+  return element("section", {},
+    element("h3", {}, "Texts that belong to no label"),
+    element("p", {}, "The network answers with one of its labels, whatever text it is given. With ", element("code", {}, "abstain_below"),
+      " it gives no label where the score is lower."),
+    rows ? element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Abstention" },
+      element("table", { class: "abstention" },
+        element("thead", {}, element("tr", {}, ["abstain_below", "Documents with a label", "Accuracy of these"].map((name, at) =>
+          element("th", { scope: "col", class: at && "number" }, name)))),
+        element("tbody", {}, rows.map(row))))
+      : element("p", { class: "hint" }, "This artifact keeps no measure of that: docket evaluate has it."),
+    element("p", { class: "hint" }, "With ", element("code", {}, "coverage"), ", an empty ", element("code", {}, "label_set"),
+      " means that no label fits well enough."));
+}
 
 function facts({ version, recipe, corpus, packages }) {
   const rows = [
@@ -79,5 +87,5 @@ function facts({ version, recipe, corpus, packages }) {
   return element("section", {},
     element("h3", {}, "Where it comes from"),
     element("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) =>
-      element("div", {}, element("dt", {}, name), element("dd", {}, value)))));
+      element("div", {}, element("dt", {}, name), element("dd", { dir: "auto" }, value)))));
 }

@@ -1,5 +1,5 @@
 // Which labels were taken for which: the matrix as a table, and the most frequent mistakes in words.
-import { bar, count, element } from "./element.js";
+import { bar, breakable, count, element, userText } from "./element.js";
 
 const DENSE = 12;  // labels from which cells are small, so that twenty are seen at once
 
@@ -7,7 +7,7 @@ const DENSE = 12;  // labels from which cells are small, so that twenty are seen
 export function confusion({ per_label: labels, confusion: counts }) {
   const head = element("tr", {},
     element("td", { class: "corner" }, element("span", { "aria-hidden": "true" }, "right ↓  said →")),
-    labels.map(({ label }) => element("th", { scope: "col" }, element("span", {}, label))));
+    labels.map(({ label }) => element("th", { scope: "col" }, element("span", { dir: "auto" }, breakable(label)))));
   return element("section", {},
     element("h3", {}, "Confusion"),
     element("p", { class: "hint" }, "A row for each right label, a column for what was said; the shade is the share of the row."),
@@ -19,7 +19,7 @@ export function confusion({ per_label: labels, confusion: counts }) {
 
 function matrixRow(label, row, right) {
   const all = row.reduce((so, each) => so + each, 0);
-  return element("tr", {}, element("th", { scope: "row" }, label), row.map((number, said) => {
+  return element("tr", {}, element("th", { scope: "row", dir: "auto" }, breakable(label)), row.map((number, said) => {
     const cell = element("td", { class: number === 0 ? "none" : said === right ? "for" : "against" }, count(number));
     cell.style.setProperty("--share", all ? number / all : 0);
     return cell;
@@ -27,13 +27,14 @@ function matrixRow(label, row, right) {
 }
 
 /** The most frequent mistakes, as sentences with bars. */
-export function mistakes({ mistakes: rows }) {
+export function mistakes({ mistakes: rows, confusion: matrix, per_label: labels }) {
   const most = rows[0].documents;
   return element("section", {},
     element("h3", {}, "Most frequent mistakes"),
-    element("ol", { class: "bars wide" }, rows.slice(0, 8).map(({ right, said, documents }) =>
+    !matrix && element("p", { class: "hint" }, `A matrix of ${count(labels.length)} labels is too large to be read.`),
+    element("ol", { class: "bars wide" }, rows.slice(0, matrix ? 8 : rows.length).map(({ right, said, documents }) =>
       element("li", {},
-        element("span", { class: "name" }, right, element("small", {}, " called "), said),
+        element("span", { class: "name" }, userText(right), element("small", {}, " called "), userText(said)),
         bar(documents / most, "against"),
         element("span", { class: "number" }, count(documents))))));
 }

@@ -4,6 +4,7 @@ import { count, counted, element, find } from "./element.js";
 import { headline, scores, weights } from "./answer.js";
 import { shadedText } from "./shading.js";
 import { decoded } from "./table.js";
+import { startAbout } from "./about.js";
 
 const TOO_MUCH = 413;
 const LIVE = 20_000;  // characters up to which the size is told at each stroke: more are counted only when they are sent
@@ -11,6 +12,11 @@ let asking;
 
 export function startDocument() {
   const text = find("text");
+  startAbout((example) => {
+    text.value = example;
+    tellSize(text);
+    classify(example);
+  });
   find("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     classify(text.value);
@@ -70,6 +76,7 @@ function show(text, answer) {
     element("div", { class: "weights" }, answer.explanation && weights(answer)),
   );
   place.hidden = false;
+  find("purpose").hidden = true;
 }
 
 function tell(status, alert = "", unseen = false) {

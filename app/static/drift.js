@@ -1,11 +1,12 @@
 // How live documents differ from those of training: the same limits from which the service's alerts fire.
-import { count, counted, element, percent } from "./element.js";
+import { count, counted, element, percent, userText } from "./element.js";
 
 const ENOUGH = 400;  // documents: before that a few odd ones decide it
-const LABELS = 30;
+const LABELS = 12;
 
 /** A row for each thing that is watched, as it was in training and as it is now. */
-export function drift({ trained_on: before, live }) {
+export function drift(card) {
+  const { trained_on: before, live } = card;
   const title = element("h3", {}, "Drift");
   if (!before) return element("section", {}, title, element("p", {}, "This artifact keeps no profile of its training documents."));
   const rows = [
@@ -13,15 +14,17 @@ export function drift({ trained_on: before, live }) {
     row("Mean score", before.mean_confidence, live.mean_confidence, live.mean_confidence < before.mean_confidence - 0.05),
   ];
   const labels = Object.keys(before.labels).sort((one, other) => before.labels[other] - before.labels[one]).slice(0, LABELS);
-  const shares = labels.map((label) => row(`Share of ${label}`, before.labels[label], live.documents ? live.labels[label] ?? 0 : null));
+  const shares = labels.map((label) => row(["Share of ", userText(label)], before.labels[label], live.documents ? live.labels[label] ?? 0 : null));
   return element("section", {},
     title,
     element("p", { class: "hint" }, said(live, rows)),
-    element("div", { class: "scrolled tall", tabindex: "0", role: "region", "aria-label": "Drift" },
+    element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Drift" },
       element("table", {},
         element("thead", {}, element("tr", {},
           ["", "In training", "Live", ""].map((name) => name ? element("th", { scope: "col", class: "number" }, name) : element("td")))),
-        element("tbody", {}, [...rows, ...shares].map((each) => shown(each, live.documents >= ENOUGH))))));
+        element("tbody", {}, [...rows, ...shares].map((each) => shown(each, live.documents >= ENOUGH))))),
+    card.labels.length > LABELS && element("p", { class: "hint" },
+      `The ${LABELS} most frequent of ${count(card.labels.length)} labels; `, element("a", { href: "model" }, "all of them"), " as JSON."));
 }
 
 const row = (name, then, now, odd = false) => ({ name, then, now, odd });

@@ -13,6 +13,13 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** A label as the content of an element with dir="auto". It may break behind the signs that join its words. */
+export const breakable = (text) =>
+  text.split(/(?<=[_\-./:])/).flatMap((part, at) => (at ? [document.createElement("wbr"), part] : [part]));
+
+/** Text of a user within a sentence, in its own direction. */
+export const userText = (text) => element("bdi", {}, breakable(text));
+
 /** A bar as long as `share` (0 to 1) of its place; numbers beside it say the same to who does not see it. */
 export function bar(share, kind = "") {
   const filled = element("span", { class: `bar ${kind}`, "aria-hidden": "true" });

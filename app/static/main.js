@@ -5,10 +5,12 @@ import { show } from "./tabs.js";
 import { openDocument, startDocument } from "./document.js";
 import { startFile, openFile } from "./file.js";
 import { startModel } from "./card.js";
+import { startFooter } from "./footer.js";
 
 startDocument();
 startFile();
 startModel();
+startFooter();
 startDrop(document.documentElement);
 tellVersion();
 

@@ -1,6 +1,6 @@
 // A text with each word shaded by its share of the answer. A long text is cut into blocks, and only those that are in
 // view have an element for each word: a document of 100,000 words holds a thousand or two at a time.
-import { element } from "./element.js";
+import { element, userText } from "./element.js";
 import { signed } from "./answer.js";
 import { units } from "./units.js";
 
@@ -19,21 +19,22 @@ export function shadedText(text, { scores: [{ label }], explanation }) {
     for (const { target, isIntersecting } of entries) isIntersecting ? shade(target.block, most) : fade(target.block);
   }, { root: place, rootMargin: "100% 0px" });
   for (const block of blocks) {
-    block.place = element("div", { class: "block" }, block.text);
+    block.place = element("div", { class: "block", dir: "auto" }, block.text);
+    block.place.style.setProperty("--characters", block.text.length);
     block.place.block = block;
     place.append(block.place);
     seen.observe(block.place);
   }
-  const say = (at) => (readout.textContent = `${words[at].word} ${signed(words[at].share)}`);
+  const say = (at) => readout.replaceChildren(userText(words[at].word), ` ${signed(words[at].share)}`);
   follow(place, blocks, words.length, most, say);
   return [
     element("div", { class: "legend" },
       element("h3", {}, "Each word’s share"),
-      element("span", { class: "key-for" }, `for ${label}`),
+      element("span", { class: "key-for" }, "for ", userText(label)),
       element("span", { class: "key-against" }, "against"),
       readout),
     place,
-    element("p", { class: "hint" }, `The shares and the bias ${signed(bias)} add up to ${signed(logit)}, the network’s raw value for ${label}.`),
+    element("p", { class: "hint" }, `The shares and the bias ${signed(bias)} add up to ${signed(logit)}, the network’s raw value for `, userText(label), "."),
   ];
 }
 

@@ -36,7 +36,12 @@ SCORES = {
     "labels": list(LABELS),
     "per_label": {label: {"precision": 0.9, "recall": 0.8, "f1": 0.85, "documents": 7} for label in LABELS},
     "confusion": [[6, 1, 0], [2, 5, 0], [0, 0, 6]],
+    "abstention": [
+        {"abstain_below": 0.0, "answered": 1.0, "accuracy": 0.85},
+        {"abstain_below": 0.99, "answered": 0.0, "accuracy": None},
+    ],
 }
+EXAMPLES = [{"label": "sports", "text": "goal cup won"}]
 SECRET = "the secret minister said"
 
 
@@ -44,7 +49,13 @@ SECRET = "the secret minister said"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tiny.artifact(tmp_path_factory.mktemp("page"), labels=LABELS, profile=tiny.PROFILE, hidden=8)
     corpus = {"name": "/home/somebody/tickets.csv", "documents": 180, "fingerprint": "f" * 64}
-    facts = {"scores": SCORES, "corpus": corpus, "recipe": {"name": "default"}, "versions": {"torch": "2"}}
+    facts = {
+        "scores": SCORES,
+        "examples": EXAMPLES,
+        "corpus": corpus,
+        "recipe": {"name": "default"},
+        "versions": {"torch": "2"},
+    }
     artifacts.add_facts(folder, facts)
     classifier = Classifier.load(folder, "cpu")
     (said,) = classifier.predict([classifier.encode(SECRET)])

@@ -1,0 +1,53 @@
+// The table of labels: how well each was found. It is sorted by any column, and begins with the worst.
+import { breakable, count, counted, element } from "./element.js";
+
+const FIRST = 20;  // rows shown at once: a label further down is found by sorting, or by showing all
+const COLUMNS = [["label", "Label"], ["precision", "Precision"], ["recall", "Recall"], ["f1", "F1"], ["documents", "Tested"]];
+
+/** `rows` as the model's card has them; `documents` counts the test documents of a label. */
+export function labelTable(rows) {
+  let by = "f1", up = true, shown = FIRST;
+  const untested = rows.filter(({ documents }) => documents === 0).length;
+  const body = element("tbody");
+  const headings = COLUMNS.map(([key, name]) => {
+    const button = element("button", { type: "button", class: "sort" }, name);
+    button.onclick = () => {
+      [by, up] = [key, key === by ? !up : key !== "documents"];
+      draw();
+    };
+    return element("th", { scope: "col", class: key !== "label" && "number" }, button);
+  });
+  const more = element("button", { type: "button" }, `Show all ${count(rows.length)} labels`);
+  more.onclick = () => {
+    shown = rows.length;
+    draw();
+  };
+
+  function draw() {
+    COLUMNS.forEach(([key], at) => headings[at].setAttribute("aria-sort", key !== by ? "none" : up ? "ascending" : "descending"));
+    body.replaceChildren(...[...rows].sort((one, other) => compare(one, other, by, up)).slice(0, shown).map(row));
+    more.hidden = shown >= rows.length;
+  }
+
+  draw();
+  return element("section", {},
+    element("h3", {}, counted(rows.length, "label")),
+    element("p", { class: "hint" }, "Press a heading to sort by it.",
+      untested > 0 && ` ${counted(untested, "label")} without test documents: –.`),
+    element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Scores by label" },
+      element("table", {}, element("thead", {}, element("tr", {}, headings)), body)),
+    more);
+}
+
+const row = ({ label, precision, recall, f1, documents }) =>
+  element("tr", {},
+    element("th", { scope: "row", dir: "auto" }, breakable(label)),
+    [precision, recall, f1].map((value) => element("td", { class: "number" }, documents ? value.toFixed(3) : "–")),
+    element("td", { class: "number" }, count(documents)));
+
+/** Labels without test documents have no scores: they come last. */
+function compare(one, other, by, up) {
+  const order = by === "label" ? one.label.localeCompare(other.label) : one[by] - other[by];
+  const untested = by === "label" || by === "documents" ? 0 : (one.documents === 0) - (other.documents === 0);
+  return untested || (up ? order : -order) || other.documents - one.documents || one.label.localeCompare(other.label);
+}
