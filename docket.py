@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from model import terminal
+from model import __version__, terminal
 from model.refusal import Refusal
 from training.data import arguments
 
@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0: done, 2: it could not be done as asked, and stderr says in one sentence why."""
+    """Run one command and return its exit code.
+
+    0: done. 2: the command or its input cannot be used, and stderr says why in one sentence. 130: interrupted.
+    """
     terminal.open_closed_streams()
+    terminal.write_utf_8()
     asked = _parser().parse_args(arguments)
+    if asked.run is not _serve:  # which drains first
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a command as Ctrl-C does
     try:
         asked.run(asked)
     except Refusal as refusal:
@@ -28,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # the reader of our output left: nobody is there to be told
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:  # its message says what is kept
+        terminal.tell(f"stopped: {interrupt}" if interrupt.args else "stopped")
         return 130
     return 0
 
@@ -42,6 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it.")
+    parser.add_argument("--version", action="version", version=f"docket {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="labelled documents → an artifact")
@@ -77,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     serve = commands.add_parser("serve", help="answer POST /predict")
-    serve.add_argument("artifact", type=Path, metavar="DIR")
+    serve.add_argument(
+        "artifact", nargs="?", type=Path, metavar="DIR", help="DOCKET_ARTIFACT or artifacts/demo, if left out"
+    )
     serve.add_argument("--host", metavar="H")
     serve.add_argument("--port", type=int, metavar="P")
     serve.add_argument("--workers", type=_positive, metavar="N")
@@ -119,18 +129,20 @@ def _positive(text: str) -> int:
 
 
 def _train(asked: argparse.Namespace) -> None:
-    from training import job, recipe
+    from training import checkpoint, job, recipe
 
     chosen = recipe.named(asked.recipe)
     if asked.epochs:
         chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing half-written is left
     asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, arguments.read_options(asked))
-    scores = job.run(job.Job(*asked_for, asked.resume, golden=not asked.no_golden))
+    try:
+        scores = job.run(job.Job(*asked_for, asked.resume, golden=not asked.no_golden))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(checkpoint.kept(asked.out)) from None
     if scores:
         if not asked.no_golden:
             job.tell("the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none")
-        job.tell(f"accuracy {scores.accuracy:.4f} on {scores.documents} documents it never saw")
+        job.tell(f"accuracy {scores.accuracy:.4f} on {terminal.plural(scores.documents, 'test document')}")
         job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
 
 
@@ -158,7 +170,6 @@ def _predict(asked: argparse.Namespace) -> None:
         asked.device,
         asked.workers,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, and notes how far it is
     if asked.engine == "ray":
         try:
             from scoring import cluster

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 from contextlib import asynccontextmanager, nullcontext
-from importlib import metadata
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
@@ -28,6 +27,7 @@ from app.settings import Settings
 from app.sizes import Sizes
 from app.versions import Versions, looking_on_sighup, predict, weigh
 from app.watch import Watch
+from model import __version__
 from model.device import is_lost
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "forms": forms,
                 }
 
-    version = metadata.version("docket")
-    app = FastAPI(title="Docket", version=version, description=__doc__, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title="Docket", version=__version__, description=__doc__, lifespan=lifespan, redirect_slashes=False)
     app.include_router(router)
     forms = speak(app, settings.protocols)
     if settings.page:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import time
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from opentelemetry import propagate, trace
@@ -18,6 +17,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from structlog.contextvars import bind_contextvars
 
 from app.account import route
+from model import __version__
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +40,7 @@ class Tracing:
     def __init__(self) -> None:
         ours: Attributes = {
             "service.name": "docket",
-            "service.version": metadata.version("docket"),
+            "service.version": __version__,
             "process.pid": os.getpid(),
         }
         resource = Resource.create(ours).merge(OTELResourceDetector().detect())  # what OTEL_… says goes before ours

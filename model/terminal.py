@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -25,6 +26,11 @@ def quoted(value: Any) -> str:
     """A user's value for a message: printable, in quotes, and cut after 40 characters."""
     text = str(value)
     return f"'{printable(text[:MOST])}{'…' if len(text) > MOST else ''}'"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A count and its noun: 1 label, 2 labels; ``many`` where that is not ``one`` and an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def tell(line: str) -> None:
@@ -69,3 +75,10 @@ def open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, which is this one
+
+
+def write_utf_8() -> None:
+    """Write UTF-8 to stdout and stderr: the locale's encoding may lack a label's characters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from model.refusal import Refusal
+from model.terminal import plural
 from scoring import table
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Output:
                     self.part.unlink()
                     self._note.unlink()
             self._file.close()
+        if kind is KeyboardInterrupt:
+            answered = plural(self.reached.documents, "document")
+            raise KeyboardInterrupt(
+                f"{self.part} keeps the answers to {answered}: run the same command again to go on"
+            ) from None
 
     def write(self, block: Block, lines: bytes) -> None:
         """Add a block's answers."""

@@ -1,4 +1,4 @@
-"""How far scoring is: a bar on a terminal, nothing elsewhere."""
+"""Scoring progress: a bar at a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from model.terminal import printable
+from model.terminal import plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def bar(title: str, share: Callable[[], float | None]) -> Iterator[Callable[[int
         yield lambda documents: None
         return
     console = Console(stderr=True)
-    name, now = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[now]}")
+    name, now = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[now]}", markup=False)
     columns = name, BarColumn(), now, TimeRemainingColumn()
     began, done = time.perf_counter(), 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -31,7 +31,7 @@ def bar(title: str, share: Callable[[], float | None]) -> Iterator[Callable[[int
         def answered(documents: int) -> None:
             nonlocal done
             done += documents
-            rate = f"{done:,} documents · {done / (time.perf_counter() - began):,.0f} a second"
+            rate = f"{plural(done, 'document')} · {done / (time.perf_counter() - began):,.0f} a second"
             read = share()
             progress.update(task, total=None if read is None else 1.0, completed=read or 0.0, now=rate)
 

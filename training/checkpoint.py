@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from model.refusal import Refusal
+from model.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,20 @@ IDENTITY = "identity"
 AGAIN = "leave out --resume to begin anew"
 
 
+def kept(out: Path) -> str:
+    """Say what an interrupted training for ``out`` has left, and how to go on."""
+    folder = _beside(out)
+    runs = len(list(folder.glob("*.npz")))
+    if not runs:
+        return "no checkpoint is written yet, run the same command again"
+    return f"{folder} keeps the last checkpoint of {plural(runs, 'run')}: add --resume to the same command to go on"
+
+
+def _beside(out: Path) -> Path:
+    out = out.resolve()
+    return out.with_name(f".{out.name}.checkpoint")
+
+
 class Checkpoints:
     """The folder; ``identity`` names all that must be the same for a training to go on to the same result.
 
@@ -34,8 +49,7 @@ class Checkpoints:
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str], *, resume: bool, write: bool = True) -> None:
-        out = out.resolve()
-        self.folder = out.with_name(f".{out.name}.checkpoint")
+        self.folder = _beside(out)
         self.identity, self.resume, self.writes = dict(identity), resume, write
         if not resume:
             self.clear()

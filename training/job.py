@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import artifact, device, golden, terminal
+from model import __version__, artifact, device, golden, terminal
 from model.classifier import Classifier
 from training import crew, examples, parallel, profile, report
 from training.checkpoint import Checkpoints
@@ -99,8 +99,8 @@ def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("docket", "torch", "numpy", "scikit-learn")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+    packages = {name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")}
+    return {"python": platform.python_version(), "docket": __version__} | packages
 
 
 def _identity(job: Job, documents: Documents, chosen: torch.device) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How far training is: a bar a descent on a terminal, a line an epoch elsewhere."""
+"""Training progress: one bar for each run at a terminal, one line for each epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -40,9 +40,13 @@ class Bars:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeRemainingColumn(),
-            console=self._console, disable=not self._console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[now]}", markup=False),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
         self._shown: dict[str, _Shown] = {}
 
     def __enter__(self) -> Bars:
@@ -57,18 +61,20 @@ class Bars:
     def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
         """Show a descent; ``read``: epochs that it has behind it."""
         task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
-        self._shown[title] = _Shown(task, epochs, read)
+        self._shown[title] = _Shown(task, epochs, read, current=min(read + 1, epochs))
 
     def step(self, title: str, documents: int, loss: float) -> None:
         """Count ``documents`` more, seen at that loss."""
         shown = self._shown[title]
         shown.seen += documents
-        now = f"loss {loss:.3f}{shown.last} · {shown.seen / shown.seconds:,.0f} documents/s"
+        speed = f"{shown.seen / shown.seconds:,.0f} documents/s"
+        now = f"epoch {shown.current} of {shown.epochs} · loss {loss:.3f}{shown.last} · {speed}"
         self._progress.update(shown.task, advance=documents, now=now)
 
     def epoch(self, title: str, epoch: Epoch) -> None:
         """Tell what an epoch came to."""
         shown, scored = self._shown[title], not math.isnan(epoch.held_out_loss)
+        shown.current = min(epoch.number + 1, shown.epochs)
         shown.last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
         seldom = epoch.number % max(1, shown.epochs // LINES) and epoch.number < shown.epochs
         if not self._progress.disable or seldom:
@@ -77,7 +83,7 @@ class Bars:
             f"held-out loss {epoch.held_out_loss:.4f}, accuracy {epoch.held_out_accuracy:.4f}, " if scored else ""
         )
         print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
-            f"{title}, epoch {epoch.number}/{shown.epochs}: loss {epoch.loss:.4f}, {held_out}"
+            f"{title}, epoch {epoch.number} of {shown.epochs}: loss {epoch.loss:.4f}, {held_out}"
             f"{epoch.documents_per_second:,.0f} documents/s, "
             f"{shown.seconds / (epoch.number - shown.read) * (shown.epochs - epoch.number):.0f} s left at most",
             file=sys.stderr,
@@ -114,6 +120,7 @@ class _Shown:
     task: TaskID
     epochs: int
     read: int
+    current: int
     seen: int = 0
     last: str = ""
     began: float = field(default_factory=time.perf_counter)

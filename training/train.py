@@ -93,7 +93,7 @@ def train(
         return _descended(fresh, encoded, part, recipe, epochs, (seed, number), name, bars, own)
 
     asked: list[Descent[Any]] = [
-        partial(descent, number, part, f"without fold {number}") for number, part in enumerate(parts)
+        partial(descent, number, part, f"fold {number + 1} of {len(parts)}") for number, part in enumerate(parts)
     ]
     if recipe.linear:
         asked.append(partial(descent, len(parts), parts[0][:0], "all documents"))

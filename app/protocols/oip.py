@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +12,7 @@ from app.errors import InvalidBody, NotServed, shown
 from app.protocols.answering import answer
 from app.protocols.inference import Inference
 from app.routes import let_in, live, ready
+from model import __version__
 
 if TYPE_CHECKING:
     from app.schemas import Problem
@@ -35,7 +35,7 @@ router = APIRouter(prefix=PREFIX, include_in_schema=False)
 async def server() -> dict[str, Any]:
     """What this is."""
     extensions = ["binary_tensor_data", "classification"]
-    return {"name": MODEL, "version": metadata.version("docket"), "extensions": extensions}
+    return {"name": MODEL, "version": __version__, "extensions": extensions}
 
 
 @router.get("/health/live")

@@ -15,6 +15,8 @@ from docket_client.failures import (
 )
 from docket_client.questions import Options
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Answer",
     "AsyncClient",
@@ -34,4 +36,5 @@ __all__ = [
     "Unavailable",
     "Unexpected",
     "Word",
+    "__version__",
 ]

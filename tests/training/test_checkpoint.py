@@ -68,7 +68,7 @@ def test_a_training_cut_off_after_every_epoch_comes_to_the_same_bytes(tmp_path, 
 def test_an_ended_descent_is_kept_however_short_it_was(tmp_path):
     with pytest.raises(PowerCut):
         trained(QUICK, Failing(tmp_path / "out", IDENTITY, resume=True))
-    assert [path.name for path in (tmp_path / ".out.checkpoint").iterdir()] == ["without fold 0.npz"]
+    assert [path.name for path in (tmp_path / ".out.checkpoint").iterdir()] == ["fold 1 of 5.npz"]
 
 
 def test_without_resume_the_old_state_is_neither_read_nor_kept(tmp_path):
@@ -155,7 +155,7 @@ def stopped(process: subprocess.Popen[str], states: list[Path], end: signal.Sign
 def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY", 0)
     whole, out = tmp_path / "whole", tmp_path / "out"
-    states = [tmp_path / ".out.checkpoint" / f"without fold {number}.npz" for number in (0, 1)]
+    states = [tmp_path / ".out.checkpoint" / f"fold {number} of 5.npz" for number in (1, 2)]
     killed = begun(corpus, out)
     said = stopped(killed, states, signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL, said
@@ -163,12 +163,12 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
 
     other = command.here(*training(corpus, out, "--resume", "--seed", "1"))
     assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
-    assert re.search(r"without fold [01]\.npz is of another seed: ask for the same training again", other.stderr)
+    assert re.search(r"fold [12] of 5\.npz is of another seed: ask for the same training again", other.stderr)
 
     assert command.here(*training(corpus, whole)).returncode == 0
     resumed = command.here(*training(corpus, out, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stderr.count(", epoch 1/8: ") < 5  # of six descents
+    assert resumed.stderr.count(", epoch 1 of 8: ") < 5  # of six descents
     assert not states[0].parent.exists()
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (whole, out))
     assert first["sha256"] == second["sha256"]
@@ -178,8 +178,10 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
 def test_sigterm_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path):
     """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""
     begins = begun(corpus, tmp_path / "out", "--resume")
-    said = stopped(begins, [tmp_path / ".out.checkpoint" / "without fold 0.npz"], signal.SIGTERM)
+    said = stopped(begins, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], signal.SIGTERM)
     assert begins.returncode == 130, said
     assert "Traceback" not in said
     assert said.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
+    kept = rf"docket: stopped: {re.escape(str(tmp_path))}/\.out\.checkpoint keeps the last checkpoint of \d runs?"
+    assert re.fullmatch(f"{kept}: add --resume to the same command to go on", said.splitlines()[-1])
     assert [path.name for path in tmp_path.iterdir()] == [".out.checkpoint"]

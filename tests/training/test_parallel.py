@@ -76,7 +76,7 @@ def test_a_step_of_several_has_the_gradients_of_one_and_leaves_all_with_the_same
 
 def test_a_killed_training_of_several_goes_on_where_it_was(tmp_path):
     begin = torchrun("-m", "training", written(tmp_path), "--device", "cpu", "--out", tmp_path / "out", "--epochs", 2)
-    state = tmp_path / ".out.checkpoint" / "without fold 1.npz"
+    state = tmp_path / ".out.checkpoint" / "fold 2 of 5.npz"
     killed = subprocess.Popen(begin, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     limit = time.monotonic() + 100
     while not state.exists() and killed.poll() is None and time.monotonic() < limit:
@@ -85,11 +85,11 @@ def test_a_killed_training_of_several_goes_on_where_it_was(tmp_path):
     _, said = killed.communicate(timeout=60)
     assert killed.returncode != 0, said
     assert not (tmp_path / "out").exists()
-    kept = len(list(state.parent.glob("without fold *.npz")))
+    kept = len(list(state.parent.glob("fold *.npz")))
     assert kept >= 2
     code, said = ended([*begin, "--resume"])
     assert code == 0, said
-    assert len(re.findall(r"without fold \d, epoch 1/2: ", said)) == 5 - kept
+    assert len(re.findall(r"fold \d of 5, epoch 1 of 2: ", said)) == 5 - kept
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.jsonl", "out"]
 
 

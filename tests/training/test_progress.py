@@ -15,9 +15,9 @@ def test_where_nobody_watches_an_epoch_is_one_line(capsys):
     assert out == ""
     first, last = err.splitlines()
     assert first.startswith(
-        "held out, epoch 1/4: loss 1.2346, held-out loss 0.9877, accuracy 0.5000, 1,234 documents/s"
+        "held out, epoch 1 of 4: loss 1.2346, held-out loss 0.9877, accuracy 0.5000, 1,234 documents/s"
     )
-    assert last.startswith("held out, epoch 4/4: ")
+    assert last.startswith("held out, epoch 4 of 4: ")
     assert last.endswith(", 0 s left at most")
 
 
@@ -27,7 +27,7 @@ def test_an_epoch_without_held_out_documents_tells_no_scores_of_them(capsys):
         bars.step("all documents", 10, 1.2)
         bars.epoch("all documents", FIRST._replace(held_out_loss=math.nan, held_out_accuracy=math.nan))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "all documents, epoch 1/1: loss 1.2346, 1,234 documents/s, 0 s left at most"
+    assert line == "all documents, epoch 1 of 1: loss 1.2346, 1,234 documents/s, 0 s left at most"
 
 
 def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys, monkeypatch):
@@ -41,9 +41,9 @@ def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys, monkeypatch
     out, err = capsys.readouterr()
     assert out == ""
     assert "held out" in err
-    assert "loss 0.750 · accuracy 0.5000 · " in err
+    assert "epoch 2 of 2 · loss 0.750 · accuracy 0.5000 · " in err
     assert "documents/s" in err
-    assert "epoch 1/2" not in err
+    assert "epoch 1 of 2: " not in err
 
 
 def test_another_process_shows_as_much_in_fewer_steps(capsys, monkeypatch):
