@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,7 +90,9 @@ def test_stopped_and_run_again_it_ends_with_the_same_file_and_leaves_no_process(
     assert not out.exists()
     if stop == signal.SIGTERM:
         assert process.returncode == 130
-        assert re.fullmatch(rf"docket: stopped: {out}.part keeps the answers to [\d,]+ documents?: run .* go on\n", said)
+        assert re.fullmatch(
+            rf"docket: stopped: {out}.part keeps the answers to [\d,]+ documents?: run .* go on\n", said
+        )
     with (tmp_path / "answers.jsonl.part").open("ab") as part:
         part.write(b'{"label": "half a li')  # what was being written as it stopped
     end = time.monotonic() + PATIENCE
