@@ -14,9 +14,11 @@ from uuid import uuid4
 
 from model import torchscript
 from model.calibration import Calibration
+from model.exchange import exchange
 from model.golden import Golden
 from model.profile import Profile
 from model.refusal import Refusal
+from model.terminal import quoted
 from model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ FORMAT = 3
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a disk says that has no room, or none for us."""
 NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
+PARTS = {NETWORK, VOCABULARY, MANIFEST, "report", "report/index.html"}
+"""All that training writes into the folder."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,10 @@ def replacing(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` to write into: it takes its place when the block ends well, else nothing is left.
 
     Raise ``Refusal`` at once where ``folder`` holds something that is no artifact, or cannot be written; and from the
-    block where there is no more room.
+    block where there is no more room. Files that are no part of an artifact are never removed.
     """
     folder = folder.resolve()
-    if folder.exists() and not (folder.is_dir() and (_is_artifact(folder) or not any(folder.iterdir()))):
-        raise Refusal(f"{folder} exists and is no artifact: name another folder")
+    _check_replaceable(folder)
     beside = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     try:
         beside.mkdir(parents=True)
@@ -146,13 +149,26 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise Refusal(f"{folder} cannot be written ({error.strerror}): name another folder") from error
     try:
         yield beside
-        _exchange(beside, folder)
+        _put(beside, folder)
     except OSError as error:
         if error.errno not in FULL:
             raise
         raise Refusal(f"{folder} cannot be written ({error.strerror}): make room, or name another folder") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise ``Refusal`` for a folder that is neither empty nor an artifact, or holds anything beside one."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or not (_is_artifact(folder) or not any(folder.iterdir())):
+        raise Refusal(f"{folder} exists and is no artifact: name another folder")
+    others = sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*")} - PARTS)
+    if others:
+        raise Refusal(
+            f"{folder} holds {quoted(others[0])}, which is no part of an artifact: move it, or name another folder"
+        )
 
 
 def _is_artifact(folder: Path) -> bool:
@@ -164,15 +180,13 @@ def _is_artifact(folder: Path) -> bool:
         return False
 
 
-def _exchange(new: Path, folder: Path) -> None:
-    """Put ``new`` at ``folder``'s place; what was there is away only when the new folder stands."""
+def _put(new: Path, folder: Path) -> None:
+    """Put ``new`` at ``folder``'s place, in one step where the system can; the artifact that was there goes."""
     if not folder.exists():
         new.rename(folder)
         return
-    old = new.with_name(f"{new.name}.old")
-    folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old)
+    _check_replaceable(folder)  # a person may have put something there meanwhile
+    exchange(new, folder)
 
 
 def _profile(folder: Path, manifest: dict[str, Any]) -> Profile | None:

@@ -17,6 +17,7 @@ from training import crew, examples, parallel, profile, report
 from training.checkpoint import Checkpoints
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
+from training.data.labels import untested_labels
 from training.data.options import ReadOptions
 from training.data.split import parts
 from training.drift import Drift
@@ -61,6 +62,8 @@ def run(job: Job) -> Scores | None:
         test = corpus.test
         if test is None:
             documents, test = parts(documents, job.seed)
+        if untested := untested_labels(documents.labels, test.labels):
+            tell(f"{untested}: add documents that are no near copies of each other")
         identity = _identity(job, documents, chosen)
         checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
         if job.resume and not checkpoints.found:
@@ -69,17 +72,24 @@ def run(job: Job) -> Scores | None:
         parallel.meet()  # the others have read their checkpoints before the first removes them
         if folder is None:
             return None
-        shape = profile.of(trained)
-        facts = _facts(job, corpus) | {"profile": asdict(shape)}
+        shape = profile.of(trained) if len(trained.held_out.places) else None
+        if shape is None:
+            tell("the documents of each label are near copies: none was held out and scores are not calibrated")
+        facts = _facts(job, corpus) | ({"profile": asdict(shape)} if shape else {})
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
+        title = f"{job.recipe.name} on {corpus.name}"
+        if not len(test):
+            report.write_untested(folder / "report", title, trained.epochs)
+            checkpoints.clear()
+            tell(f"no document could be kept for the test: {job.out} is ready and untested")
+            return None
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
         kept = golden.of(classifier, test.texts, test.labels) if job.golden else []
         texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
         found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
         artifact.add_facts(folder, found)
-        title = f"{job.recipe.name} on {corpus.name}"
-        drift = Drift.of(shape, test, predictions)
+        drift = Drift.of(shape, test, predictions) if shape else None
         report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
     checkpoints.clear()
     return scores

@@ -54,7 +54,8 @@ def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
     table = (table @ own).tocsr()
     kinds, mixed = int(labels.max()) + 1, members(network)
     logits, unseen = np.zeros((len(mixed), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
-    for number in fold.unique():
+    folds = fold.unique()
+    for number in folds if len(folds) > 1 else []:
         part, rest = everywhere[fold == number], everywhere[fold != number]
         held_out = features(network, documents.as_read_after(rest), part) @ own
         at, learn = part.numpy(force=True), rest.numpy(force=True)
@@ -64,7 +65,7 @@ def fit(network: TanhRNN, documents: Encoded, fold: Tensor) -> Linear:
         unseen[at] = True
         if unseen.sum() >= ENOUGH:
             break
-    share = shares(logits[:, unseen], labels[unseen])
+    share = shares(logits[:, unseen], labels[unseen]) if unseen.any() else np.full(len(mixed), 1 / len(mixed))
     weights, bias = np.zeros((network.rows, kinds)), np.zeros(kinds)
     for part_of, member in zip(share, mixed, strict=True):
         plane = member.fitted(table, labels, kinds)

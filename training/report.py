@@ -32,7 +32,7 @@ def write(
     documents: Documents,
     predictions: Sequence[Prediction],
     threshold: Callable[[float], float],
-    drift: Drift,
+    drift: Drift | None,
 ) -> None:
     """Write ``folder/index.html``, one file that needs nothing beside it; ``threshold`` is the classifier's."""
     folder.mkdir()
@@ -49,8 +49,20 @@ def write(
         labels=_labels(scores),
         abstention=_abstention(scores),
         confusion=_confusion(scores),
-        drift="".join(f'<li dir="auto">{escape(text)}</li>' for _, text in drift.texts()),
+        drift="".join(f'<li dir="auto">{escape(text)}</li>' for _, text in (drift.texts() if drift else [])),
         worst="".join(_worst(documents, predictions)),
+    )
+    (folder / "index.html").write_text(page, encoding="utf-8")
+
+
+def write_untested(folder: Path, title: str, epochs: Sequence[Epoch]) -> None:
+    """Write ``folder/index.html`` for a network that no document could be kept for the test of."""
+    folder.mkdir()
+    style = _PAGE[_PAGE.index("<style>") : _PAGE.index("<h1>")].replace("{{", "{").replace("}}", "}")
+    page = (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n{style}'
+        f"<h1>{_text(title)}</h1><p>No document could be kept for the test: those of a label are near copies of each "
+        f"other, or too few. There are no scores.</p>\n<h2>Training</h2>{figures.svg(lambda: figures.loss(epochs))}\n"
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
 

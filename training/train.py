@@ -79,7 +79,8 @@ def train(
 
     Descents and linear models know nothing of each other: ``processes`` of them go on at a time. The same seed on the
     same machine gives the same weights, in however many processes, also where it goes on from ``checkpoints``: a
-    descent that had ended restores its end, linear models are fitted again.
+    descent that had ended restores its end, linear models are fitted again. Where all documents are near copies of one
+    another, nothing is held out: all epochs are read, both models count alike, and nothing is calibrated.
     """
     torch.manual_seed(seed)
     vocabulary, encoded = _encoded(documents, recipe, device)
@@ -95,8 +96,9 @@ def train(
     asked: list[Descent[Any]] = [
         partial(descent, number, part, f"fold {number + 1} of {len(parts)}") for number, part in enumerate(parts)
     ]
+    if recipe.linear or not parts:
+        asked.append(partial(descent, len(parts), fold[:0], "all documents"))
     if recipe.linear:
-        asked.append(partial(descent, len(parts), parts[0][:0], "all documents"))
         asked.append(lambda bars: linear.fit(fresh(), encoded, fold))
     with Bars() as bars:
         came = side_by_side(asked, processes, bars)
@@ -104,17 +106,19 @@ def train(
     network, without = fresh(), came[: len(parts)]
     weights = came[-2 if recipe.linear else 0].weights
     network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
-    held_out = _together(parts, without, device)
-    labels = encoded.labels[held_out.places]
+    held_out = _together(parts or [fold[:0]], without or [came[0]], device)
+    labels, share = encoded.labels[held_out.places], np.full(2, 0.5)
     if recipe.linear:
         rival = came[-1]
         out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
         each = torch.stack([held_out.logits, out_of_fold])
-        share = linear.shares(each.numpy(force=True), labels.numpy(force=True))
-        share /= share.sum()
+        if parts:
+            share = linear.shares(each.numpy(force=True), labels.numpy(force=True))
+            share /= share.sum()
         held_out = held_out._replace(logits=share[0] * each[0] + share[1] * each[1])
         network = merge(network, rival, (float(share[0]), float(share[1])), encoded)
-    return Trained(network, vocabulary, Calibration.fit(held_out.logits, labels), without[0].epochs, encoded, held_out)
+    calibration = Calibration.fit(held_out.logits, labels) if parts else Calibration()
+    return Trained(network, vocabulary, calibration, came[0].epochs, encoded, held_out)
 
 
 def _parts(fold: Tensor, enough: int) -> list[Tensor]:

@@ -1,12 +1,14 @@
 import json
 import shutil
+import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
-from model import artifact
+from model import artifact, exchange
 from model.calibration import Calibration
 from model.refusal import Refusal
 from model.vocabulary import Vocabulary
@@ -256,3 +258,57 @@ def test_a_link_to_an_artifact_leads_to_the_new_one(tmp_path):
     with artifact.replacing(tmp_path / "current") as beside:
         tiny.artifact(beside, seed=1)
     assert content(tmp_path / "current") == content(tiny.artifact(tmp_path / "expected", seed=1))
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "report/notes.txt", ".hidden", "folder/file"])
+def test_a_folder_that_holds_more_than_an_artifact_is_refused_and_stays_as_it_is(tmp_path, name):
+    folder = tiny.artifact(tmp_path / "artifact")
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("a file of the user")
+    before = content(folder)
+    with pytest.raises(Refusal, match="which is no part of an artifact: move it"), artifact.replacing(folder):
+        pass
+    assert content(folder) == before
+
+
+def test_a_file_that_a_user_puts_beside_an_artifact_during_training_stays(tmp_path):
+    folder = tiny.artifact(tmp_path / "artifact")
+
+    def train_while_a_person_writes() -> None:
+        with artifact.replacing(folder) as beside:
+            tiny.artifact(beside, seed=1)
+            (folder / "notes.txt").write_text("a file of the user")
+
+    with pytest.raises(Refusal, match="which is no part of an artifact"):
+        train_while_a_person_writes()
+    assert (folder / "notes.txt").read_text() == "a file of the user"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone exchanges two folders in one step")
+def test_an_artifact_that_is_replaced_is_never_missing(tmp_path):
+    """A reader that looks as fast as it can finds the folder each time."""
+    folder, stop, missing = tiny.artifact(tmp_path / "artifact"), threading.Event(), list[int]()
+
+    def look() -> None:
+        looks = 0
+        while not stop.is_set():
+            looks += 1
+            if not folder.exists():
+                missing.append(looks)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    one, other = tiny.artifact(tmp_path / "one"), folder
+    for _ in range(2_000):
+        exchange.exchange(one, other)
+    stop.set()
+    watcher.join()
+    assert missing == []
+
+
+def test_folders_change_places_where_the_system_cannot_do_it_in_one_step(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text("")
+    exchange.rename_in_turn(tmp_path / "one", tmp_path / "other")
+    assert content(tmp_path) == {"one/other": b"", "other/one": b""}

@@ -41,7 +41,7 @@ def alike_labels(labels: Sequence[str]) -> list[str]:
 def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None:
     """One line on the labels that the test has no document of."""
     missing = sorted(set(learned) - set(tested))
-    if not missing or not tested:
+    if not missing:
         return None
     return f"{counted(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
 
