@@ -75,8 +75,7 @@ def test_the_classic_recipe_learns_from(kind):
 
 @pytest.mark.parametrize("chosen", [QUICK, replace(recipe.CLASSIC, epochs=2)], ids=["default", "classic"])
 def test_documents_that_are_all_near_copies_within_their_label_are_learned_without_held_out_folds(chosen):
-    letters = {"order": "your order left our house today and comes within three working days with the post, number {}"}
-    letters["reset"] = "somebody asked for a new password, and if it was you use the link in here, account {}"
+    letters = {label: " ".join(f"{label}{place}" for place in range(90)) + " {}" for label in ("order", "reset")}
     rows = [(text.format(number), label) for number in range(20) for label, text in letters.items()]
     documents = Documents([text for text, _ in rows], [label for _, label in rows])
     trained = train(documents, chosen, 0, CPU)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.refusal import Refusal
+from model.terminal import plural
 from training.data.labels import alike_labels, rare_labels
-from training.data.notices import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,10 +51,10 @@ class Documents:
         copies = len(full) - len(distinct)
         torn = len(set(zip(full.texts, full.labels, strict=True))) - len(distinct)
         counts = {
-            f"{counted(empty, 'empty text is', 'empty texts are')} left out of training; evaluation counts them": empty,
-            f"{counted(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one side "
+            f"{plural(empty, 'empty text is', 'empty texts are')} left out of training; evaluation counts them": empty,
+            f"{plural(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one side "
             "of every split": copies,
-            f"{counted(torn, 'time')} a text comes with another label than before: no classifier can have both "
+            f"{plural(torn, 'time')} a text comes with another label than before: no classifier can have both "
             "right": torn,
         }
         labels = [rare_labels(full.labels), *alike_labels(full.labels)]

@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from model.refusal import Refusal
-from model.terminal import quoted
-from training.data.notices import counted, listed
+from model.terminal import plural, quoted
+from training.data.notices import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ def label_text(value: Any, field: str = "label") -> str:
 def several(labels: Sequence[str]) -> FieldError:
     """The refusal of a document with more than one label."""
     return FieldError(
-        f"has {counted(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
+        f"has {plural(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
     )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from model.terminal import quoted
+from model.terminal import plural, quoted
 from training.data import encodings
 from training.data.archives import FIELD, opened
 from training.data.documents import Documents
 from training.data.formats import KINDS, foreign, kind_of
-from training.data.notices import counted, listed
+from training.data.notices import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,9 +60,9 @@ def labelled(folder: Path, encoding: str | None, say: Say) -> tuple[Documents, D
         names = ", ".join(sorted(tops))
         say(f"{folder} has the parts {names}: train is learned{', test is the test' if tested else ''}")
         if others := [str(file.relative_to(folder)) for file, parts in files if parts[0].casefold() in OTHER_PARTS]:
-            say(f"{counted(len(others), 'file')} of other parts {_are(others)} passed over: {listed(others)}")
+            say(f"{plural(len(others), 'file')} of other parts {_are(others)} passed over: {listed(others)}")
     if loose:
-        say(f"{counted(len(loose), 'file')} beside the folders of {folder} {_are(loose)} passed over: {listed(loose)}")
+        say(f"{plural(len(loose), 'file')} beside the folders of {folder} {_are(loose)} passed over: {listed(loose)}")
     _say_passed(folder, passed, say)
     return _read(folder, learned, encoding), _read(folder, tested, encoding) if tested else None
 
@@ -156,7 +156,7 @@ def _misplaced(folder: Path, file: Path, tops: set[str]) -> str:
 
 def _say_passed(folder: Path, passed: Sequence[str], say: Say) -> None:
     if passed:
-        count = counted(len(passed), "hidden or system file or folder", "hidden or system files or folders")
+        count = plural(len(passed), "hidden or system file or folder", "hidden or system files or folders")
         say(f"{count} in {folder} {_are(passed)} passed over: {listed(passed)}")
 
 

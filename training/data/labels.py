@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from model.terminal import quoted
-from training.data.notices import MOST, counted, listed
+from model.terminal import plural, quoted
+from training.data.notices import MOST, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def rare_labels(labels: Sequence[str]) -> str | None:
         return None
     them = "it" if len(single) == 1 else "they"
     return (
-        f"{counted(len(single), 'label has', 'labels have')} one document: {listed(single)}: "
+        f"{plural(len(single), 'label has', 'labels have')} one document: {listed(single)}: "
         f"{them} can be learned and not tested, add documents or take {'it' if len(single) == 1 else 'them'} out"
     )
 
@@ -43,7 +43,7 @@ def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None
     missing = sorted(set(learned) - set(tested))
     if not missing:
         return None
-    return f"{counted(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
+    return f"{plural(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
 
 
 def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
@@ -57,7 +57,7 @@ def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
         for label in unknown[:MOST]
     ]
     more = f" and {len(unknown) - MOST} more" if len(unknown) > MOST else ""
-    return f"{counted(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
+    return f"{plural(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
 
 
 def joined_label(labels: Sequence[str]) -> str | None:

@@ -19,8 +19,3 @@ def listed(names: Sequence[object]) -> str:
     """The first ``MOST`` values, in quotes, each cut to 40 characters."""
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(map(quoted, names[:MOST])) + more
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.refusal import Refusal
-from model.terminal import quoted, tell
+from model.terminal import plural, quoted, tell
 from training.data import annotation_tools, encodings, fields, folders, json_rows, parquet_rows, plain_text, separated
 from training.data.archives import Watch, opened, peek
 from training.data.dialect import sniff
@@ -19,7 +19,7 @@ from training.data.documents import Documents
 from training.data.fields import FieldError
 from training.data.formats import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
 from training.data.labels import joined_label
-from training.data.notices import Say, counted, listed
+from training.data.notices import Say, listed
 from training.data.options import TEXT, ReadOptions
 from training.data.table import Passed, Row, Table
 
@@ -60,7 +60,7 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
             columns = list(row.values)
         names = rows.label_fields
     for why, count in passed.items():
-        tell(f"{path}: {counted(count, 'row')} {why} {'is' if count == 1 else 'are'} not learned")
+        tell(f"{path}: {plural(count, 'row')} {why} {'is' if count == 1 else 'are'} not learned")
     if not documents.texts:
         raise Refusal(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
@@ -143,7 +143,7 @@ def _inputs(rows: Table, name: str, tell: Say) -> Iterator[Input]:
         with_field += any(field in row.values for field in rows.text_fields) or text is not None
         yield Input(row.where, text, error, row.values)
     if read and not with_field:
-        tell(f"{name}: none of {counted(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
+        tell(f"{name}: none of {plural(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
 
 
 def _json(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, tell: Say) -> Table:
