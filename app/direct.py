@@ -15,6 +15,7 @@ from app.answers import server_timing
 from app.backoff import BackoffProtocol
 from app.batcher import Draining
 from app.body import parse_document
+from app.cors import response_headers
 from app.errors import answer_to
 from app.ids import HEADER
 from app.logs import answered
@@ -68,6 +69,7 @@ class DirectProtocol(BackoffProtocol):
         """Take the connection."""
         super().connection_made(transport)
         self.flow = InTurn(transport, self.pipeline)
+        self._origins = self._state["settings"].cors_origins
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
@@ -183,6 +185,8 @@ class DirectProtocol(BackoffProtocol):
             cycle.keep_alive = False
         elif not cycle.keep_alive:
             headers = [*headers, (b"connection", b"close")]
+        if self._origins is not None:
+            headers = [*headers, *response_headers(self._origins, cycle.scope["headers"])]
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
         self._note(plain, str(status))

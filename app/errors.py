@@ -196,8 +196,15 @@ def answer_to(error: Exception) -> Told:
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrameworkException)
+    path, headers = shown(request.url.path), dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = [each.strip() for each in headers.get("Allow", "").split(",")]
+        allowed = [*allowed, "HEAD"] if "GET" in allowed else allowed
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers={"allow": ", ".join([*allowed, "OPTIONS"])})
+        headers["Allow"] = ", ".join(allowed)
     known = {
-        HTTPStatus.NOT_FOUND: f"there is no {request.url.path}: /docs lists what there is",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.url.path} does not take {request.method}: /docs lists what it takes",
+        HTTPStatus.NOT_FOUND: f"there is no {path}: /docs lists what there is",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{path} does not take {shown(request.method)}: /docs lists what it takes",
     }
-    return problem(error.status_code, known.get(HTTPStatus(error.status_code), str(error.detail)), error.headers)
+    return problem(error.status_code, known.get(HTTPStatus(error.status_code), str(error.detail)), headers)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
-from app import door, errors, page
+from app import docs_pages, door, errors, openapi, page
 from app.account import Account
 from app.batcher import Batcher
 from app.body import BodyLimit
+from app.cors import Cors
 from app.departures import Departures
 from app.drain import draining_on_sigterm
+from app.head import Head
 from app.keys import Keys
 from app.lingering import Lingering
 from app.metrics import Metrics
@@ -96,8 +98,21 @@ def create_app(settings: Settings) -> FastAPI:
                     "forms": forms,
                 }
 
-    app = FastAPI(title="Docket", version=__version__, description=__doc__, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Docket",
+        version=__version__,
+        summary=openapi.SUMMARY,
+        description=openapi.DESCRIPTION,
+        license_info=openapi.LICENSE,
+        openapi_tags=openapi.TAGS,
+        servers=openapi.SERVERS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     app.include_router(router)
+    app.include_router(docs_pages.router)
     forms = speak(app, settings.protocols)
     if settings.page:
         app.include_router(page.router)
@@ -105,6 +120,9 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
     app.add_middleware(Departures)
+    if settings.cors_origins is not None:
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(Head)
     if traces is not None:
         app.add_middleware(RequestSpans, tracing=traces)
     app.add_middleware(Account, metrics=metrics, access=settings.access_log)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, HTTPException, Request, Response
 
 FOLDER = "page/"
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png"}
 # Nothing from elsewhere, no script or style in the markup, no sink that would read text as markup, in nobody's frame.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -18,7 +18,6 @@ _POLICY = (
     "trusted-types 'none'"
 )
 _HEADERS = {
-    "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -47,21 +46,27 @@ async def file(request: Request, name: str) -> Response:
     return _answer(request, name)
 
 
-def _answer(request: Request, name: str) -> Response:
-    found = _files().get(name)
+def answer_file(request: Request, found: File | None, policy: str) -> Response:
+    """The file, or that the client's copy of it is current; 404 where there is none."""
     if found is None:
         raise HTTPException(404)
-    headers = _HEADERS | {"etag": found.tag}
+    headers = _HEADERS | {"content-security-policy": policy, "etag": found.tag}
     if found.tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(found.body, headers=headers, media_type=found.kind)
 
 
+def file_of(name: str, body: bytes) -> File:
+    """A file of that name and content."""
+    return File(body, _TYPES[name.rpartition(".")[2]], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+
+
+def _answer(request: Request, name: str) -> Response:
+    return answer_file(request, _files().get(name), _POLICY)
+
+
 @cache
 def _files() -> dict[str, File]:
     """All of them, read once: some 60 kB."""
-    read = {each.name: each.read_bytes() for each in (resources.files("app") / "static").iterdir() if each.is_file()}
-    return {
-        name: File(body, _TYPES[name.rpartition(".")[2]], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
-        for name, body in read.items()
-    }
+    static = resources.files("app") / "static"
+    return {each.name: file_of(each.name, each.read_bytes()) for each in static.iterdir() if each.is_file()}

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from model.refusal import Refusal
+from model.terminal import quoted
 
 PREFIX = "DOCKET_"
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -17,6 +18,19 @@ _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SERVICE_LINK = re.compile(
     r"DOCKET_(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)=.*|DOCKET_PORT=\w+://.*", re.DOTALL
 )
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
+
+
+def _check_origins(origins: str) -> str:
+    each = [origin.strip() for origin in origins.split(",")]
+    wrong = next((origin for origin in each if not _ORIGIN.fullmatch(origin)), None)
+    if wrong is None or each == ["*"]:
+        return ",".join(each)
+    raise ValueError(
+        f"{quoted(wrong)} is no origin: name each as https://app.example.com, lower case, without a path, or * alone"
+    )
 
 
 class Settings(BaseModel):
@@ -58,6 +72,10 @@ class Settings(BaseModel):
     page: Annotated[bool, Field(description="whether / is the page for people; the API is there in any case")] = True
     grace: Annotated[float, Field(gt=0, description="seconds from SIGTERM to the end")] = 30.0
     api_keys_file: Annotated[Path | None, Field(description="who may ask, a line a key; without it all may")] = None
+    cors_origins: Annotated[
+        Annotated[str, AfterValidator(_check_origins)] | None,
+        Field(description="sites whose pages may send requests, comma-separated origins or *"),
+    ] = None
     open_metrics: Annotated[bool, Field(description="where there are keys: /metrics asks for none")] = False
     open_docs: Annotated[bool, Field(description="where there are keys: /docs and /openapi.json ask for none")] = False
     tls_certificate: Annotated[Path | None, Field(description="a chain in PEM, for HTTPS; without it HTTP")] = None
@@ -108,4 +126,5 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
         return f"there is no setting {name}: take it out of the environment, or say one of {known}"
-    return f"{name}={first['input']} cannot be used ({first['msg']}): mend it or take it out of the environment"
+    why = first["msg"].removeprefix("Value error, ")
+    return f"{name}={first['input']} cannot be used ({why}): mend it or take it out of the environment"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 import time
@@ -158,8 +159,11 @@ class Versions:
             return Classifier.load(folder, self._device)
 
     def _refuse(self, error: Exception) -> None:
-        why = str(error) if isinstance(error, Refusal) else repr(error)
-        self.reload, self._refused = f"refused: {why}", time.monotonic()
+        why, public = repr(error), "it cannot be loaded, and the log has the reason"
+        if isinstance(error, Refusal):
+            why = str(error)
+            public = error.public.replace(f"{self._folder}{os.sep}", "").replace(str(self._folder), self._folder.name)
+        self.reload, self._refused = f"refused: {public}", time.monotonic()
         self._metrics.reloads.labels("refused").inc()
         log.error("another version is refused: %s", why, exc_info=None if isinstance(error, Refusal) else error)
 

@@ -7,6 +7,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.cors import response_headers
 from app.errors import HeadTooLarge, Malformed, answer_to
 from app.ids import HEADER, RequestIds
 from app.lingering import IDLE, SECONDS
@@ -92,7 +93,9 @@ class WireProtocol(HttpToolsProtocol):
         response = told.under(self.cycle.scope["path"], self.app_state["forms"]) if asked else told
         status = response.status_code
         own = (HEADER, self._ids.of(self.headers or ()).encode())
-        headers = (*self.server_state.default_headers, *response.raw_headers, own, (b"connection", b"close"))
+        cross_origin = response_headers(self.app_state["settings"].cors_origins, self.headers or ())
+        default = self.server_state.default_headers
+        headers = (*default, *response.raw_headers, own, *cross_origin, (b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
         if not self.give_up(str(status)):

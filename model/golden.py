@@ -41,14 +41,16 @@ def of(classifier: Classifier, texts: Sequence[str], labels: Sequence[str]) -> l
 def check(classifier: Classifier) -> None:
     """Raise ``Refusal`` where it does not give its golden documents the answers that were kept with them.
 
-    The sentence has no text of theirs: it is logged, and shown to whoever asks how the service does.
+    The sentence has no text of theirs, since it is logged. Health shows one without labels.
     """
     said = classifier.predict([classifier.encode(golden.text) for golden in classifier.golden])
     for number, (golden, now) in enumerate(zip(classifier.golden, said, strict=True), start=1):
         if now.label != golden.label or not abs(now.score - golden.score) <= CLOSE:
             raise Refusal(
                 f"version {classifier.version} answers its golden document {number} with {now.label} ({now.score:.4f}) "
-                f"and not with {golden.label} ({golden.score:.4f}): copy its folder whole, or train again"
+                f"and not with {golden.label} ({golden.score:.4f}): copy its folder whole, or train again",
+                f"version {classifier.version} answers its golden document {number} otherwise than in training: "
+                "copy its folder whole, or train again",
             )
 
 
