@@ -135,7 +135,9 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
         versions.point(folder, "new")
         until(lambda: reload(server).startswith("refused: "))
         assert why in reload(server)
-        assert str(folder.parent) not in reload(server)  # health needs no key: no path, and no label of the other version
+        assert str(folder.parent) not in reload(
+            server
+        )  # health needs no key: no path, and no label of the other version
         assert not any(f" {label} " in reload(server) for label in (*tiny.LABELS, "weather"))
         assert server.get("/health").json()["version"] == version(server) == digits(folder / "old")
         assert server.get("/health/ready").status_code == 200
