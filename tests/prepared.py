@@ -152,7 +152,8 @@ def main() -> int:
     if begun is None:
         return 0
     begun.told.close()
-    os.dup2(begun.stderr, sys.stderr.fileno())
+    os.dup2(begun.stderr, 2)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # the old one takes it for a file
     os.close(begun.stderr)
     os.environ.clear()
     os.environ.update(begun.environment)
