@@ -6,19 +6,24 @@ TEST ?=
 SEEDS ?= 1
 SERVING ?=
 METHODS ?=
+TORCH_INDEX ?=
 BIN := .venv/bin
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+FAST := tests/model tests/client tests/training/test_train.py tests/training/test_files.py tests/scoring/test_lines.py \
+	$(patsubst %,tests/app/test_%.py,direct predict wire logs tracing keys settings errors limits health batch) tests/test_command.py
 RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-gpu \
-	bench-client bench-offline images chaos soak swaps sbom lock
+.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload gpu \
+	bench-client bench-offline images chaos soak swaps sbom lock wheels test-wheels test-lowest
 .DEFAULT_GOAL := install
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml client/pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel]' --editable ./client
+	@$(if $(TORCH_INDEX),,echo "Without a GPU, make demo TORCH_INDEX=URL of PyTorch's CPU index downloads 0.5 GB; else Linux may download 3 GB.")
+	$(BIN)/python -m pip install --quiet $(INDEX) --constraint requirements.lock --editable '.[training,dev,otel]' --editable ./client
 	touch $@
 
 $(ARTIFACT)/manifest.json: | .venv/installed
@@ -72,7 +77,7 @@ format: install
 	$(BIN)/ruff format .
 
 .venv/bench: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[training,dev,otel,bench]' --editable ./client
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock $(INDEX) --editable '.[training,dev,otel,bench]' --editable ./client
 	touch $@
 
 .venv-bench/%/installed: benchmarks/servers/%.txt
@@ -92,20 +97,37 @@ bench-servers: .venv/bench
 bench-overload: .venv/bench
 	$(BIN)/python -m benchmarks.overload
 
-bench-gpu: train
-	$(BIN)/python -m benchmarks.gpu $(ARTIFACT)
+gpu:
+	$(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu
 
 bench-client: train
 	$(BIN)/python -m benchmarks.client $(ARTIFACT)
 
 .venv-ray/installed: pyproject.toml requirements-ray.lock
 	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/python -m pip install --quiet --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
+	.venv-ray/bin/python -m pip install --quiet $(INDEX) --constraint requirements-ray.lock --editable '.[ray]' $(RAY_TESTS)
 	touch $@
 
 images: train
 	$(MAKE) train CORPUS=20newsgroups ARTIFACT=artifacts/20newsgroups
 	$(BIN)/python -m tests.page.images $(ARTIFACT) artifacts/20newsgroups
+
+wheels:
+	rm -rf dist
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist . ./client
+
+test-wheels: wheels
+	rm -rf .venv-wheels && $(PYTHON) -m venv .venv-wheels
+	.venv-wheels/bin/python -m pip install --quiet $(INDEX) --constraint requirements.lock \
+		"$$(echo dist/docket_classifier-[0-9]*.whl)[training]" dist/docket_classifier_client-[0-9]*.whl
+	.venv-wheels/bin/python -I tests/installed.py
+
+test-lowest:
+	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	$(PYTHON) tests/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet $(INDEX) --constraint .venv-lowest/constraints.txt \
+		--editable '.[training,otel]' --editable ./client hypothesis pandas pytest pytest-timeout pyyaml
+	.venv-lowest/bin/python -m pytest -p no:cacheprovider $(FAST)
 
 test-ray: .venv-ray/installed
 	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
@@ -119,7 +141,7 @@ bench-accuracy: .venv/bench
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet 'torch==2.13.0' '.[training,dev,otel,bench]' ./client
-	.venv/lock/bin/python -m pip freeze --exclude docket --exclude docket-client | sed 's/+cpu$$//' > requirements.lock
+	.venv/lock/bin/python -m pip freeze --exclude docket-classifier --exclude docket-classifier-client | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet --constraint requirements.lock '.[ray]' $(RAY_TESTS)
-	.venv/lock/bin/python -m pip freeze --exclude docket | sed 's/+cpu$$//' > requirements-ray.lock
+	.venv/lock/bin/python -m pip freeze --exclude docket-classifier | sed 's/+cpu$$//' > requirements-ray.lock

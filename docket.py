@@ -175,7 +175,7 @@ def _predict(asked: argparse.Namespace) -> None:
             from scoring import cluster
         except ImportError as error:
             raise Refusal(
-                f"the engine ray needs more ({error.msg}): pip install 'docket[ray]' on every machine"
+                f"the engine ray needs more ({error.msg}): on every machine, in a checkout, pip install '.[ray]'"
             ) from None
         cluster.run(job.Job(*asked_for))
     else:

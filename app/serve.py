@@ -128,7 +128,7 @@ def _demand_opentelemetry() -> None:
         import app.tracing  # noqa: F401  # here a sentence can still say what is missing
     except ImportError as error:
         raise Refusal(
-            "DOCKET_TRACES=true needs OpenTelemetry, which is not installed: pip install 'docket[otel]'"
+            "DOCKET_TRACES=true needs OpenTelemetry: in a checkout of Docket, pip install '.[otel]'"
         ) from error
 
 

@@ -85,7 +85,7 @@ class Settings(BaseModel):
     ] = "text"
     access_log: Annotated[bool, Field(description="a line for each request, without its text")] = False
     traces: Annotated[
-        bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs docket[otel]")
+        bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs the extra otel")
     ] = False
 
     @classmethod

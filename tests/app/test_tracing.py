@@ -208,4 +208,4 @@ def test_where_opentelemetry_is_not_installed_the_start_is_refused_with_the_mend
     refused = docket("serve", artifact, "--port", 0, traces=True)
     assert refused.returncode == 2
     assert refused.stderr.decode().count("\n") == 1
-    assert "pip install 'docket[otel]'" in refused.stderr.decode()
+    assert "pip install '.[otel]'" in refused.stderr.decode()

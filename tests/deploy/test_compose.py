@@ -1,6 +1,7 @@
 """What the compose file says of its services."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,45 @@ def test_an_image_of_others_has_an_exact_version_and_is_heard_on_this_machine_al
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+class Missing(Exception):
+    """What compose says where a variable must be set."""
+
+
+def interpolate(text: str, variables: dict[str, str]) -> str:
+    """``text`` as compose reads it: ``${A:-b}``, ``${A:+b}`` and ``${A:?b}``, one in another too."""
+    innermost = re.compile(r"\$\{(\w+):([-+?])([^${}]*)\}")
+    outer = re.compile(r"\$\{(\w+):\+(\$\{.*\})\}")
+    if found := outer.fullmatch(text):
+        return interpolate(found[2], variables) if variables.get(found[1]) else ""
+
+    def replace(found: re.Match[str]) -> str:
+        value = variables.get(found[1], "")
+        if found[2] == "?" and not value:
+            raise Missing(found[3])
+        if found[2] == "+":
+            return found[3] if value else ""
+        return value or found[3]
+
+    return innermost.sub(replace, text)
+
+
+@pytest.mark.parametrize("name", ["service", "gpu"])
+def test_the_service_is_published_on_loopback_and_elsewhere_only_with_a_file_of_keys(name):
+    service = SERVICES[name]
+    (port,), (keys,) = service["ports"], [each for each in service["volumes"] if isinstance(each, dict)]
+    assert interpolate(port, {}).startswith("127.0.0.1:")
+    assert interpolate(keys["source"], {}) == "/dev/null"
+    assert interpolate(service["labels"]["docket.keys"], {}) == ""
+    assert service["environment"]["DOCKET_API_KEYS_FILE"] is None  # passed on as it is, and unset where it is unset
+
+    given = {"PUBLISH": "0.0.0.0", "DOCKET_API_KEYS_FILE": "keys.txt"}
+    assert interpolate(port, given).startswith("0.0.0.0:")
+    assert interpolate(keys["source"], given) == "keys.txt"
+    assert Path(interpolate(keys["target"], given)) == Path(service["working_dir"], given["DOCKET_API_KEYS_FILE"])
+    with pytest.raises(Missing, match="PUBLISH needs a file of keys"):
+        interpolate(service["labels"]["docket.keys"], {"PUBLISH": "0.0.0.0"})
+
+
 def test_the_service_is_not_killed_while_it_drains():
     grace = Settings.model_fields["grace"].default
     for name in ("service", "gpu"):
@@ -47,7 +87,7 @@ def test_every_folder_that_is_mounted_from_here_is_there_and_read_only():
         volume.split(":")
         for service in SERVICES.values()
         for volume in service.get("volumes", [])
-        if volume.startswith(".")
+        if isinstance(volume, str) and volume.startswith(".")
     ]
     assert mounted
     for source, _, mode in mounted:

