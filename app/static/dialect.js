@@ -36,7 +36,8 @@ export function header(sample, name, { fields, header: given }) {
   const label = missing === "text" ? labelColumn(sample) : undefined;
   if (label !== undefined) return { names: ["1", "2"], places: [1 - label], given: false };
   if (!given && names.length === 1 && missing === "text") return { names, places: [0], given };
-  throw new Error(`${name} has no column ${quoted(missing)} among ${listed(names)}: say the name of the text's column.`);
+  const meant = names.find((each) => each.toLowerCase() === missing.toLowerCase());
+  throw new Error(`${name} has no column ${quoted(missing)} among ${listed(names)}: ${meant ? `say ${quoted(meant)}` : "say the name of the text's column"}.`);
 }
 
 /** The one of two columns that has its first value again, and fewer values than the other. */

@@ -94,7 +94,7 @@ class Job {
     this.told.textContent = this.sentence();
     if (download) URL.revokeObjectURL(download);
     download = URL.createObjectURL(new Blob(this.written));
-    const name = this.name.replace(/(\.\w+)$/, `${this.whole ? ".labelled" : ".labelled.part"}$1`);
+    const name = this.name.replace(/\.gz$/i, "").replace(/(\.\w+)$/, `${this.whole ? ".labelled" : ".labelled.part"}$1`);
     this.written = [];
     const link = element("a", { class: "button main", href: download, download: name }, `Download ${name}`);
     this.found.replaceChildren(

@@ -4,7 +4,12 @@ import { decode } from "./encoding.js";
 import { Json } from "./json.js";
 
 const MOST = 256 * 2 ** 20;  // bytes: a browser holds the file, its text and the answer in memory
-const KIND = /\.(csv|tsv|jsonl|ndjson|json)$/i;
+const KIND = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i;
+const FOREIGN = {
+  "PK\x03\x04": "a workbook or another archive: save the sheet as .csv",
+  "%PDF": "a PDF: save its text",
+  "PAR1": "Parquet, which docket predict reads: save it as .csv",
+};
 
 /** Whether a file of this name has rows. */
 export const isTable = (name) => KIND.test(name);
@@ -26,6 +31,27 @@ export async function opened(file, how = {}) {
 export const decoded = async (file) => (await read(file)).text;
 
 async function read(file, encoding) {
-  if (file.size > MOST) throw new Error(`${file.name} is larger than 256 MB: use docket predict for it.`);
-  return decode(new Uint8Array(await file.arrayBuffer()), file.name, encoding);
+  const bytes = await unpacked(file);
+  const foreign = FOREIGN[String.fromCharCode(...bytes.subarray(0, 4))];
+  if (foreign) throw new Error(`${file.name} is ${foreign}.`);
+  return decode(bytes, file.name, encoding);
+}
+
+/** All bytes of a file; what is more than `MOST`, packed or not, is refused before it is in memory. */
+async function unpacked(file) {
+  const packed = /\.gz$/i.test(file.name);
+  const stream = packed ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
+  const pieces = [];
+  let size = 0;
+  try {
+    for (const reader = stream.getReader(); ;) {
+      const { done, value } = await reader.read();
+      if (done) return new Uint8Array(await new Blob(pieces).arrayBuffer());
+      if ((size += value.length) > MOST) break;
+      pieces.push(value);
+    }
+  } catch {
+    throw new Error(`${file.name} cannot be read${packed ? ", or is no whole .gz file" : ""}: save it again.`);
+  }
+  throw new Error(`${file.name} is larger than 256 MB: use docket predict for it.`);
 }
