@@ -46,6 +46,12 @@ class _Parser(argparse.ArgumentParser):
         terminal.tell(f"{message}: see {self.prog} --help")
         self.exit(2)
 
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        found, rest = super().parse_known_args(args, namespace)
+        if getattr(found, "file", None) == "-" and rest and (rest[0] == "-" or rest[0][0] != "-"):
+            found.file = rest.pop(0)  # it stands behind an option, and argparse takes it for left out until Python 3.13
+        return found, rest
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it.")
@@ -70,12 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
-    predict = commands.add_parser("predict", help="documents → answers, as lines of JSON or a Parquet file")
+    predict = commands.add_parser("predict", help="documents → answers: lines of JSON, CSV or Parquet")
     predict.add_argument("artifact", type=Path, metavar="DIR")
     predict.add_argument(
         "file", nargs="?", default="-", metavar="FILE|-", help='a CORPUS; {"text": …} a line on stdin, if left out'
     )
-    predict.add_argument("--out", metavar="FILE", help="a .jsonl or .parquet file: begun, it is gone on with")
+    predict.add_argument("--out", metavar="FILE", help="a .csv, .jsonl or .parquet file; a stopped run goes on")
     arguments.add_text_options(predict)
     predict.add_argument("--top-k", type=_positive, metavar="N", help="only the N highest scores")
     predict.add_argument("--explain", action="store_true", help="each word's share of the answer")

@@ -127,5 +127,5 @@ def test_a_table_that_cannot_be_made_leaves_the_answers_to_go_on_from(artifact, 
             here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
     again = here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
     assert again.returncode == 0
-    assert "the answers to 1 documents: going on" in again.stderr
+    assert "the answers to 1 document: going on" in again.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]

@@ -176,3 +176,11 @@ def test_command_line_and_service_say_the_same_of_500_documents(tmp_path: Path) 
         assert one == other
         scores.add(round(yours["sports"], 6))
     assert len(scores) > 100  # they are not the same for a poorer reason
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_the_file_may_stand_behind_an_option(run: Callable[..., Run], tmp_path: Path, source: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(DOCUMENTS[:1]))
+    named = tmp_path / "a.jsonl" if source == "file" else "-"
+    (told,) = run("--top-k", 1, named, stdin=lines(DOCUMENTS[:1])).answers
+    assert told["tokens"] == 3
