@@ -11,7 +11,7 @@ from app.schemas import Options
 from model import device, versions
 from model.classifier import Classifier
 from model.refusal import Refusal
-from model.terminal import tell, write_output
+from model.terminal import plural, tell, write_output
 from scoring import source
 from scoring.blocks import Blocks
 from scoring.crew import score
@@ -20,7 +20,6 @@ from scoring.document import ANSWER, kept_name
 from scoring.output import Output
 from scoring.progress import bar
 from scoring.scorer import Scorer
-from training.data.notices import counted
 from training.data.options import ReadOptions
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
     with Output(out, asked) as output:
         blocks, before = Blocks(read.documents), output.reached
         if before.documents:
-            tell(f"{output.part} has the answers to {counted(before.documents, 'document')}: going on from there")
+            tell(f"{output.part} has the answers to {plural(before.documents, 'document')}: going on from there")
             blocks.skip(before.documents)
             if (blocks.read, blocks.fingerprint) != (before.documents, before.fingerprint):
                 raise Refusal(
@@ -81,7 +80,7 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
         names = ", ".join(f"{name} as {kept_name(name, {})}" for name in sorted(clashing))
         tell(f"{job.source} has columns with the names of an answer's: {out} keeps {names}")
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
-    tell(f"{counted(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
+    tell(f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
 
 
 def _processes(job: Job, scorer: Scorer) -> int:
