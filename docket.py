@@ -7,7 +7,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from model import __version__, terminal
 from model.refusal import Refusal
@@ -40,21 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say it in one sentence."""
-        terminal.tell(f"{message}: see {self.prog} --help")
-        self.exit(2)
-
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        found, rest = super().parse_known_args(args, namespace)
-        if getattr(found, "file", None) == "-" and rest and (rest[0] == "-" or rest[0][0] != "-"):
-            found.file = rest.pop(0)  # it stands behind an option, and argparse takes it for left out until Python 3.13
-        return found, rest
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it.")
+    parser = arguments.Parser(
+        prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it."
+    )
     parser.add_argument("--version", action="version", version=f"docket {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -110,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _models(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _models(commands: argparse._SubParsersAction[arguments.Parser]) -> None:
     for name, run, what in (
         ("list", _list, "each version as a line of JSON"),
         ("promote", _promote, "try a version on its golden documents, and have it served"),

@@ -1,13 +1,27 @@
-"""The options of the command line that say how documents are read."""
+"""The parser of the command line, and its options that say how documents are read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from typing import NoReturn
 
+from model import terminal
 from training.data.options import LABEL, TEXT, ReadOptions
 
-if TYPE_CHECKING:
-    import argparse
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, and whose FILE may stand behind an option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it in one sentence."""
+        terminal.tell(f"{message}: see {self.prog} --help")
+        self.exit(2)
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # noqa: D102
+        found, rest = super().parse_known_args(args, namespace)
+        if getattr(found, "file", None) == "-" and rest and (rest[0] == "-" or rest[0][:1] != "-"):
+            found.file = rest.pop(0)  # argparse takes it for left out until Python 3.13
+        return found, rest
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
