@@ -188,7 +188,7 @@ article {{ border-top: 1px solid var(--line); padding: .6rem 0; overflow-wrap: a
 article p {{ margin: .2rem 0; color: var(--soft); white-space: pre-line; unicode-bidi: plaintext; }}
 @media (max-width: 30rem) {{ table {{ font-size: .8125rem; }} td, th {{ padding-right: .5rem; }} }}
 </style>
-<h1>{heading}</h1><p>{summary}</p>
+<main><h1>{heading}</h1><p>{summary}</p>
 <h2>Training</h2><div class="figures">{loss}{accuracy}</div>
 <h2>{count} labels, the worst first</h2>
 <p>A label without test documents has a dash.</p>{labels}
@@ -202,6 +202,6 @@ where the score is lower. Of the test documents:</p>{abstention}
 An empty set means that no label fits well enough.</p><div class="figures">{coverage}{size}</div>
 <h2>Confusion</h2>{confusion}
 <h2>Documents</h2><p>New ones in training → those of this test:</p><ul>{drift}</ul>
-<h2>Wrong with most confidence</h2>{worst}
+<h2>Wrong with most confidence</h2>{worst}</main>
 </html>
 """

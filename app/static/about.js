@@ -22,7 +22,7 @@ function purpose({ labels, corpus, examples }, classify) {
   const from = corpus ? [", learned from ", counted(corpus.documents, "document"), " of ", userText(corpus.name)] : [];
   const rest = labels.length - LABELS;
   return [
-    element("h3", {}, "What this model does"),
+    element("h2", {}, "What this model does"),
     element("p", {}, `It gives a text one of ${counted(labels.length, "label")}`, from, "."),
     element("ul", { class: "labels" },
       labels.slice(0, LABELS).map((label) => element("li", { dir: "auto" }, breakable(label))),
@@ -58,7 +58,7 @@ function code(text, keyed) {
     "print(json.load(urllib.request.urlopen(request)))",
   ];
   return [
-    element("h3", {}, "Call it from code"),
+    element("h2", {}, "Call it from code"),
     element("pre", { "data-language": "curl" }, curl.filter(Boolean).join(" \\\n")),
     element("pre", { "data-language": "python" }, python.join("\n")),
   ];

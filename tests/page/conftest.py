@@ -42,6 +42,7 @@ SCORES = {
     ],
 }
 EXAMPLES = [{"label": "sports", "text": "goal cup won"}]
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 SECRET = "the secret minister said"
 
 
@@ -151,3 +152,10 @@ def scored(tmp_path: Path) -> Callable[..., str]:
         return Path(download.value.path()).read_bytes().decode()
 
     return scored_
+
+
+def faults(page: Any) -> list[Any]:
+    """What axe-core, which the page has evaluated, finds wrong; fails where the page is wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found["violations"]]

@@ -1,10 +1,9 @@
 """Who uses a keyboard, a screen reader, a dark room or a telephone."""
 
-from pathlib import Path
-
 import pytest
 
-AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
+from tests.page.conftest import AXE, faults
+
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
@@ -17,6 +16,8 @@ def test_nothing_stands_in_anybodys_way(opened, tmp_path, view):
     """By axe-core's rules, with something in each tab; and nothing is wider than the window."""
     page = opened(**VIEWS[view])
     page.evaluate(AXE)
+    page.wait_for_selector("#purpose .labels")
+    assert faults(page) == []
     page.fill("#text", "the late goal won a cup for the home side, vote minister said match law")
     page.click("text=Classify")
     page.wait_for_selector("#answer .text span")
@@ -31,12 +32,6 @@ def test_nothing_stands_in_anybodys_way(opened, tmp_path, view):
     page.wait_for_selector("#card h3")
     page.evaluate("document.getElementById('key').hidden = false")
     assert faults(page) == []
-
-
-def faults(page):
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found["violations"]]
 
 
 def press(page, *keys):

@@ -5,7 +5,7 @@ import pytest
 from model import artifact as artifacts
 from tests import tiny
 from tests.app.served import served
-from tests.page.conftest import SCORES
+from tests.page.conftest import AXE, SCORES, faults
 
 NARROW = {"viewport": {"width": 360, "height": 740}}
 LONG = "Sicherheitsverantwortlichkeitsbereichszuordnungsverfahrensanweisungsnummer"
@@ -150,6 +150,15 @@ def test_many_labels_are_counted_sorted_by_the_worst_and_all_of_them_can_be_show
     assert table.locator("[aria-sort=ascending]").text_content() == "Label"
     inner = "(place) => place.scrollHeight > place.clientHeight + 1"
     assert page.eval_on_selector_all(".scrolled", f"(places) => places.some({inner})") is False
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_many_labels_stand_in_nobodys_way(opened, crowded, scheme):
+    page = opened(base=crowded, color_scheme=scheme, **NARROW)
+    page.evaluate(AXE)
+    page.click("#tab-model")
+    page.click("text=Show all 77 labels")
+    assert faults(page) == []
 
 
 def test_precision_recall_and_f1_are_seen_at_360_pixels(opened, crowded):
