@@ -108,9 +108,11 @@ class Classifier:
         return predictions if shares is None else self._explain(predictions, encodings, logits, shares)
 
     def _end_to_end(self, encodings: Sequence[Encoding]) -> tuple[Tensor, Tensor]:
-        ids = array("q")
-        for encoding in encodings:
-            ids.extend(encoding.ids)
+        ids = encodings[0].ids
+        if len(encodings) > 1:
+            ids = array("q")
+            for encoding in encodings:
+                ids.extend(encoding.ids)
         starts = list(accumulate((len(encoding.ids) for encoding in encodings[:-1]), initial=0))
         return torch.frombuffer(ids, dtype=torch.int64).to(self._device), torch.tensor(starts, device=self._device)
 

@@ -16,7 +16,7 @@ from model.layout import chunks, cut, lay_out, lengths_of, span
 from model.network import Affine, TanhRNN
 from model.pairs import Nests, nests_of, numbers_of
 from model.pooling import weights_of
-from model.reading import Rows, pairs_of, read, within
+from model.reading import Spelt, pairs_of, spelt_between, words_at
 
 FEW = 64
 """Windows below which both directions are one product with zeros in it: fewer calls then save more than zeros cost."""
@@ -68,22 +68,20 @@ class FoldedRNN(nn.Module):
         ``ids``: int64, the words of all documents end to end, each document at least one, grams after their word.
         ``starts``: int64 [documents], where in ``ids`` each document begins.
         """
-        tokens, starts, spelt = read(ids, starts, self.words, self.grams)
-        looked_up = self.looked_up(tokens, starts)
-        weights = weights_of(tokens, starts, self.importance, self.pooling)
+        at, tokens, starts = self.words_of(ids, starts)
+        weights = weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
         begins, document = cut(starts, tokens.numel(), self.window)
-        sums: list[Tensor] = []
+        pooled = torch.zeros(starts.numel(), self.output.in_features, device=ids.device, dtype=self.table.dtype)
         first = 0
         for count in chunks(begins, self.chunk):
             begin, end, own = span(begins, first, count, tokens.numel())
-            states, place = self.states(looked_up[begin:end], within(spelt, begin, end), own)
+            looked_up = self.looked_up_between(tokens, starts, begin, end)
+            states, place = self.states(looked_up, spelt_between(ids, at, begin, end), own)
             weight = weights[begin:end]
             each = [embedding_bag(at, states, own, mode="sum", per_sample_weights=weight) for at in place]
-            sums.append(torch.cat(each, 1))
+            pooled.index_add_(0, document[first : first + count], torch.cat(each, 1))
             first += count
-        windows = torch.cat(sums)
-        pooled = torch.zeros(starts.numel(), windows.shape[1], device=windows.device, dtype=windows.dtype)
-        logits: Tensor = self.output(pooled.index_add_(0, document, windows))
+        logits: Tensor = self.output(pooled)
         return logits
 
     def explain(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,8 +90,7 @@ class FoldedRNN(nn.Module):
         A share is ``g w_t`` times the label's row of W_hy times h_t: a document's shares and b_y sum to the logit.
         """
         logits = self.forward(ids, starts)
-        tokens, starts, spelt = read(ids, starts, self.words, self.grams)
-        looked_up = self.looked_up(tokens, starts)
+        at, tokens, starts = self.words_of(ids, starts)
         document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
         toward = self.output.weight[logits.argmax(1)]
         begins, _ = cut(starts, tokens.numel(), self.window)
@@ -101,10 +98,24 @@ class FoldedRNN(nn.Module):
         first = 0
         for count in chunks(begins, self.chunk):
             begin, end, own = span(begins, first, count, tokens.numel())
-            states, place = self.states(looked_up[begin:end], within(spelt, begin, end), own)
+            looked_up = self.looked_up_between(tokens, starts, begin, end)
+            states, place = self.states(looked_up, spelt_between(ids, at, begin, end), own)
             shares.append((in_text_order(states, place) * toward[document[begin:end]]).sum(1))
             first += count
-        return logits, torch.cat(shares) * weights_of(tokens, starts, self.importance, self.pooling)
+        return logits, torch.cat(shares) * weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
+
+    def words_of(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where in ``ids`` words stand, the words [words], and where each document begins among them."""
+        at = words_at(ids, self.words, self.grams)
+        if at.numel() == 0:
+            return at, ids, starts
+        return at, ids.index_select(0, at), torch.searchsorted(at, starts)
+
+    def looked_up_between(self, tokens: Tensor, starts: Tensor, begin: int, end: int) -> Tensor:
+        """``looked_up`` of the tokens from ``begin`` to ``end``: the first makes a pair with the one before it."""
+        before = max(begin - 1, 0)
+        inside = ((starts >= before) & (starts < end)).nonzero().squeeze(1)
+        return self.looked_up(tokens[before:end], starts.index_select(0, inside) - before)[begin - before :]
 
     def looked_up(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The rows of each word, [tokens, 1 or 2]: its own and, where pairs are known, its pair's or the row of 0."""
@@ -115,7 +126,7 @@ class FoldedRNN(nn.Module):
         number = numbers_of(pairs_of(tokens, starts, self.words), nests, self.rows - first)
         return torch.stack([tokens, number + first], 1)
 
-    def states(self, looked_up: Tensor, spelt: Rows, begins: Tensor) -> tuple[Tensor, Tensor]:
+    def states(self, looked_up: Tensor, spelt: Spelt, begins: Tensor) -> tuple[Tensor, Tensor]:
         """Half of the last layer's h_t, of windows that begin at ``begins``, and where each token's lies.
 
         The states are [tokens * directions, hidden], the places int64 [directions, tokens].
@@ -128,9 +139,10 @@ class FoldedRNN(nn.Module):
         rows += (side * (self.rows + 1)).unsqueeze(1)
         inputs = embedding_bag(rows.flatten(0, 1), self.table, mode="sum")
         if spelt.at.numel() > 0:
-            at = place.index_select(1, spelt.at).flatten()
             row = (spelt.row + (side * (self.rows + 1)).unsqueeze(1)).flatten()
-            inputs.index_add_(0, at, self.table.index_select(0, row))
+            begin = (spelt.begin + (side * spelt.row.numel()).unsqueeze(1)).flatten()
+            at = place.index_select(1, spelt.at).flatten()
+            inputs.index_add_(0, at, embedding_bag(row, self.table, begin, mode="sum"))
         states = recur(inputs.view(tokens, -1), self.recurrent[0], self.blocks[0], self.shift[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             layer = below + 1

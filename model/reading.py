@@ -51,3 +51,33 @@ def within(rows: Rows, begin: int, end: int) -> Rows:
     """The rows of the words from ``begin`` to ``end``, counted from there."""
     inside = ((rows.at >= begin) & (rows.at < end)).nonzero().squeeze(1)
     return Rows(rows.at.index_select(0, inside) - begin, rows.row.index_select(0, inside))
+
+
+class Spelt(NamedTuple):
+    """The grams of some words: ``row`` int64, those of the word ``at[k]`` from ``begin[k]`` on."""
+
+    at: Tensor
+    begin: Tensor
+    row: Tensor
+
+
+def words_at(ids: Tensor, words: int, grams: int) -> Tensor:
+    """Where in ``ids`` the words stand, int64 [words]; empty where no word has grams."""
+    return ids[:0] if grams == 0 else (ids < words).nonzero().squeeze(1)
+
+
+def spelt_between(ids: Tensor, at: Tensor, begin: int, end: int) -> Spelt:
+    """The grams of the words from ``begin`` to ``end``, counted from there; ``at``: where in ``ids`` words stand.
+
+    Nothing of the whole document is held here: a text can have five times as many grams as words.
+    """
+    if at.numel() == 0:
+        return Spelt(at, at, at)
+    own = at[begin:end]
+    after = int(at[end]) if end < at.numel() else ids.numel()
+    count = torch.diff(own, append=torch.full([1], after, dtype=torch.int64, device=own.device)) - 1
+    spelt = count.nonzero().squeeze(1)
+    count = count.index_select(0, spelt)
+    gram = torch.ones(after - int(own[0]), dtype=torch.bool, device=ids.device)
+    gram.index_fill_(0, own - own[0], False)
+    return Spelt(spelt, count.cumsum(0) - count, ids[int(own[0]) : after].masked_select(gram))
