@@ -51,9 +51,14 @@ class Read(NamedTuple):
     prediction: Prediction
 
 
+EXPLAINING = 8
+"""Rows of the table that take as long as the explanation of one word, which is read twice and then written."""
+
+
 def weigh(item: Bound) -> int:
-    """Rows of the table that the network adds up for it."""
-    return len(item.encoding.ids)
+    """The work of a document in rows of the table that the network adds up, words and n-grams."""
+    encoding = item.encoding
+    return len(encoding.ids) + EXPLAINING * encoding.words * encoding.explain
 
 
 def predict(items: Sequence[Bound]) -> list[Read]:

@@ -102,7 +102,8 @@ class FoldedRNN(nn.Module):
             states, place = self.states(looked_up, spelt_between(ids, at, begin, end), own)
             shares.append((in_text_order(states, place) * toward[document[begin:end]]).sum(1))
             first += count
-        return logits, torch.cat(shares) * weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
+        weights = weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
+        return logits, torch.cat(shares) * weights
 
     def words_of(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where in ``ids`` words stand, the words [words], and where each document begins among them."""

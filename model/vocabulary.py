@@ -13,7 +13,7 @@ from model.refusal import Refusal
 from model.words import places, read_pieces, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 UNKNOWN = 0
 """The id of every word that is not in the vocabulary; the words begin at 1, the grams after them."""
@@ -35,6 +35,10 @@ class Encoding(NamedTuple):
     words: int
     unknown: int
     explain: bool = False
+
+
+class Stopped(Exception):
+    """Nobody waits for the encoding any more."""
 
 
 class Vocabulary:
@@ -64,10 +68,15 @@ class Vocabulary:
         counts = Counter(word for text in texts for word in words(text))
         return cls(sorted(counts, key=lambda word: (-counts[word], word))[:most], sorted(set(labels)))
 
-    def encode(self, text: str, explain: bool = False) -> Encoding:
-        """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too."""
+    def encode(self, text: str, explain: bool = False, stopped: Callable[[], bool] = bool) -> Encoding:
+        """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too.
+
+        ``stopped`` is asked before each piece of the text; raise ``Stopped`` once it says so.
+        """
         ids, count, unknown = array("q"), 0, 0
         for read in read_pieces(text):
+            if stopped():
+                raise Stopped
             count += len(read)
             for begin in range(0, len(read), AT_ONCE):
                 few = read[begin : begin + AT_ONCE]

@@ -1,7 +1,7 @@
 import pytest
 
 from model.refusal import Refusal
-from model.vocabulary import UNKNOWN, Vocabulary, grams_of
+from model.vocabulary import UNKNOWN, Stopped, Vocabulary, grams_of
 
 
 def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_documents():
@@ -43,6 +43,18 @@ def test_a_word_that_is_not_known_is_followed_by_the_grams_of_it_that_are():
 )
 def test_a_word_is_spelt_in_runs_of_four_with_its_ends_marked(word, grams):
     assert grams_of(word) == grams
+
+
+def test_once_nobody_waits_any_more_the_next_piece_of_a_text_is_not_read():
+    asked: list[bool] = []
+
+    def stopped() -> bool:
+        asked.append(len(asked) == 2)
+        return asked[-1]
+
+    with pytest.raises(Stopped):
+        Vocabulary(["goal"], ["x"]).encode("goal " * 200_000, stopped=stopped)
+    assert asked == [False, False, True]
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "# —", "\u0301"])
