@@ -68,7 +68,9 @@ def _within(value: Any, parts: Sequence[str]) -> Any:
 
 def text_of(record: Mapping[str, Any], fields: Sequence[str]) -> str:
     """The text of a row; several fields are joined by line breaks, and those that are null are left out."""
-    values = [_present(record, field, fields) for field in fields]
+    if (plain := _plain(record, fields)) is not None:
+        return plain
+    values = [_present(record, field) for field in fields]
     texts = [_text(value, field) for value, field in zip(values, fields, strict=True) if not is_null(value)]
     if not texts:
         raise FieldError(f"there is no {listed(fields)}: fill it in or take the row out")
@@ -77,10 +79,12 @@ def text_of(record: Mapping[str, Any], fields: Sequence[str]) -> str:
 
 def label_of(record: Mapping[str, Any], fields: Sequence[str]) -> str:
     """The label of a row, without white space around it; of several fields, the name of the one that is 1."""
+    if plain := (_plain(record, fields) or "").strip():
+        return plain
     if len(fields) > 1:
         return _one_hot(record, fields)
     (field,) = fields
-    return label_text(_present(record, field, fields), field)
+    return label_text(_present(record, field), field)
 
 
 def label_text(value: Any, field: str = "label") -> str:
@@ -128,7 +132,14 @@ def is_null(value: Any) -> bool:
     return value is None or value is MISSING or (isinstance(value, float) and math.isnan(value))
 
 
-def _present(record: Mapping[str, Any], field: str, fields: Sequence[str]) -> Any:
+def _plain(record: Mapping[str, Any], fields: Sequence[str]) -> str | None:
+    """The value of nearly all rows, found fast: one field that is a text; else None."""
+    value = record.get(fields[0])
+    plain = len(fields) == 1 and type(value) is str and fields[0] not in getattr(record, "repeated", ())
+    return value if plain else None
+
+
+def _present(record: Mapping[str, Any], field: str) -> Any:
     value = find(record, field)
     if value is MISSING:
         raise no_field(field, names_of(record))
@@ -152,7 +163,7 @@ YES, NO = {"1", "1.0", "true", "yes", "x"}, {"0", "0.0", "false", "no", ""}
 
 
 def _one_hot(record: Mapping[str, Any], fields: Sequence[str]) -> str:
-    values = [_present(record, field, fields) for field in fields]
+    values = [_present(record, field) for field in fields]
     cells = [
         "" if is_null(value) else _text(value, field).strip().casefold()
         for value, field in zip(values, fields, strict=True)

@@ -44,13 +44,13 @@ def _records(
         header.names.index(header.label_fields[0]) if labelled and header.label_fields[0] in header.names else None
     )
     swallowed = Swallowed(name, dialect, len(header.names), label_at)
-    begin, first = skipped + 1, header.given
+    begin, first, keys = skipped + 1, header.given, header.keys
     try:
         for record in reader:
             if any(value.strip() for value in record) or len(record) > 1:
                 if not first:
                     swallowed.check(record, begin)
-                    yield _row(record, header, dialect, begin)
+                    yield _row(record, keys, header, dialect, begin)
                 first = False
             begin = skipped + reader.line_num + 1
     except csv.Error as error:
@@ -62,16 +62,17 @@ def _records(
     swallowed.end()
 
 
-def _row(record: list[str], header: Header, dialect: Dialect, line: int) -> Row:
-    wide = len(header.names)
-    over, under = record[wide:], header.names[len(record) :]
+def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, line: int) -> Row:
+    wide = len(keys)
     error = None
-    if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
-        mend = (
-            "put quotes around a text that holds a separator or a line break"
-            if dialect.quoted
-            else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
-        )
-        error = f"{len(record)} values under {wide} fields: {mend}"
-    cells = [*record[:wide], *[""] * len(under)]
-    return Row(f"line {line}", dict(zip(header.keys, cells, strict=True)), error)
+    if len(record) != wide:
+        over, under = record[wide:], header.names[len(record) :]
+        if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
+            mend = (
+                "put quotes around a text that holds a separator or a line break"
+                if dialect.quoted
+                else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
+            )
+            error = f"{len(record)} values under {wide} fields: {mend}"
+        record = [*record[:wide], *[""] * len(under)]
+    return Row(f"line {line}", dict(zip(keys, record, strict=True)), error)
