@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from app.answers import BatchAnswer, BatchError, answer
 from app.json_reader import RepeatedKey
 from app.schemas import BatchDocument, Options
-from app.validation import first_sentence
+from app.validation import first_sentence, unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,14 +23,17 @@ def read_document(document: Any) -> BatchDocument | BatchError:
         document = {"text": document}
     elif not isinstance(document, dict | RepeatedKey):
         return {"error": "send a string, or an object with a text and an optional id"}
+    if isinstance(document, dict) and (unknown := [key for key in document if key not in BatchDocument.model_fields]):
+        return _error(document, unknown_fields(unknown))
     try:
         return BatchDocument.model_validate(document)
     except ValidationError as error:
-        own = document.get("id") if isinstance(document, dict) else document.id
-        wrong: BatchError = {"error": first_sentence(error)}
-        if _echoable(own):
-            wrong["id"] = own
-        return wrong
+        return _error(document, first_sentence(error))
+
+
+def _error(document: dict[str, Any] | RepeatedKey, sentence: str) -> BatchError:
+    own = document.get("id") if isinstance(document, dict) else document.id
+    return {"error": sentence, "id": own} if _echoable(own) else {"error": sentence}
 
 
 def _echoable(own: Any) -> TypeGuard[str | int]:

@@ -41,9 +41,16 @@ FALLBACK = "this value cannot be used: /docs has what can"
 
 def first_sentence(error: ValidationError) -> str:
     """The first error as a sentence with its place; the number of the others."""
-    first = _sentence_of(error.errors(include_url=False)[0])
-    others = error.error_count() - 1
-    return _with_place(first) + (f" ({others:,} more errors)" if others else "")
+    return _with_place(_sentence_of(error.errors(include_url=False)[0])) + _more(error.error_count() - 1)
+
+
+def unknown_fields(names: list[str]) -> str:
+    """The sentence for an object with such fields; it costs less than an error for each field."""
+    return f"{shown(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
+
+
+def _more(others: int) -> str:
+    return f" ({others:,} more errors)" if others else ""
 
 
 def sentences(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
