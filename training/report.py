@@ -35,10 +35,7 @@ def write(
     drift: Drift | None,
 ) -> None:
     """Write ``folder/index.html``, one file that needs nothing beside it; ``threshold`` is the classifier's."""
-    folder.mkdir()
-    page = _PAGE.format(
-        title=escape(title),
-        heading=_text(title),
+    body = _BODY.format(
         summary=escape(f"It never saw these {scores.summary()}."),
         loss=figures.svg(lambda: figures.loss(epochs)),
         accuracy=figures.svg(lambda: figures.held_out_accuracy(epochs)),
@@ -52,17 +49,26 @@ def write(
         drift="".join(f'<li dir="auto">{escape(text)}</li>' for _, text in (drift.texts() if drift else [])),
         worst="".join(_worst(documents, predictions)),
     )
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    _write_page(folder, title, body)
 
 
 def write_untested(folder: Path, title: str, epochs: Sequence[Epoch]) -> None:
     """Write ``folder/index.html`` for a network that no document could be kept for the test of."""
+    _write_page(
+        folder,
+        title,
+        "<p>No document could be kept for the test: those of a label are near copies of each other, or too few. "
+        f"There are no scores.</p>\n<h2>Training</h2>{figures.svg(lambda: figures.loss(epochs))}",
+    )
+
+
+def _write_page(folder: Path, title: str, body: str) -> None:
     folder.mkdir()
-    style = _PAGE[_PAGE.index("<style>") : _PAGE.index("<h1>")].replace("{{", "{").replace("}}", "}")
     page = (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>\n{style}'
-        f"<h1>{_text(title)}</h1><p>No document could be kept for the test: those of a label are near copies of each "
-        f"other, or too few. There are no scores.</p>\n<h2>Training</h2>{figures.svg(lambda: figures.loss(epochs))}\n"
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title>\n<style>\n{_STYLE}</style>\n'
+        f"<main><h1>{_text(title)}</h1>{body}</main>\n</html>\n"
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
 
@@ -155,40 +161,37 @@ def _worst(documents: Documents, predictions: Sequence[Prediction]) -> list[str]
     ]
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --paper: #fff; --ink: #222; --soft: #5a5a5a; --line: #ddd;
-  --good: #5b9bd8; --bad: #e39a4b; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --paper: #151618; --ink: #e9e7e2; --soft: #aaa69e; --line: #3a3c41; --good: #3f82c9; --bad: #b9701f; }}
-}}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
-  background: var(--paper); overflow-wrap: break-word; }}
-svg {{ max-width: 100%; height: auto; }} svg text {{ fill: currentColor; }}
-.figures {{ display: flex; flex-wrap: wrap; gap: 1rem; }} .figures svg {{ flex: 0 1 26rem; min-width: 0; }}
-.scrolled {{ overflow-x: auto; margin: 1rem 0; background:
+_STYLE = """:root { color-scheme: light dark; --paper: #fff; --ink: #222; --soft: #5a5a5a; --line: #ddd;
+  --good: #5b9bd8; --bad: #e39a4b; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #151618; --ink: #e9e7e2; --soft: #aaa69e; --line: #3a3c41; --good: #3f82c9; --bad: #b9701f; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
+  background: var(--paper); overflow-wrap: break-word; }
+svg { max-width: 100%; height: auto; } svg text { fill: currentColor; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem; } .figures svg { flex: 0 1 26rem; min-width: 0; }
+.scrolled { overflow-x: auto; margin: 1rem 0; background:
   linear-gradient(90deg, var(--paper) 30%, transparent) left / 2.5rem 100% local,
   linear-gradient(270deg, var(--paper) 30%, transparent) right / 2.5rem 100% local,
   linear-gradient(90deg, color-mix(in srgb, var(--ink) 30%, transparent), transparent) left / .75rem 100% scroll,
   linear-gradient(270deg, color-mix(in srgb, var(--ink) 30%, transparent), transparent) right / .75rem 100% scroll;
-  background-repeat: no-repeat; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-td, th {{ padding: .2rem .8rem .2rem 0; text-align: right; font-weight: 400; vertical-align: baseline; }}
-thead th {{ color: var(--soft); vertical-align: bottom; }}
-th[scope=row], thead th:first-child, .pairs td:nth-child(2), .pairs th:nth-child(2) {{ text-align: start;
-  overflow-wrap: anywhere; min-width: 6rem; }}
-tbody tr {{ border-top: 1px solid var(--line); }}
-.matrix td {{ text-align: center; padding: .3rem .5rem; min-width: 1.5rem; }} .matrix .none {{ color: var(--soft); }}
-.matrix .right {{ background: color-mix(in srgb, var(--good) calc(6% + var(--share) * 66%), transparent); }}
-.matrix .wrong {{ background: color-mix(in srgb, var(--bad) calc(12% + var(--share) * 60%), transparent); }}
-.matrix thead span {{ writing-mode: vertical-rl; max-height: 12rem; text-align: start; overflow-wrap: anywhere; }}
-article {{ border-top: 1px solid var(--line); padding: .6rem 0; overflow-wrap: anywhere; }}
-article p {{ margin: .2rem 0; color: var(--soft); white-space: pre-line; unicode-bidi: plaintext; }}
-@media (max-width: 30rem) {{ table {{ font-size: .8125rem; }} td, th {{ padding-right: .5rem; }} }}
-</style>
-<main><h1>{heading}</h1><p>{summary}</p>
+  background-repeat: no-repeat; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td, th { padding: .2rem .8rem .2rem 0; text-align: right; font-weight: 400; vertical-align: baseline; }
+thead th { color: var(--soft); vertical-align: bottom; }
+th[scope=row], thead th:first-child, .pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: start;
+  overflow-wrap: anywhere; min-width: 6rem; }
+tbody tr { border-top: 1px solid var(--line); }
+.matrix td { text-align: center; padding: .3rem .5rem; min-width: 1.5rem; } .matrix .none { color: var(--soft); }
+.matrix .right { background: color-mix(in srgb, var(--good) calc(6% + var(--share) * 66%), transparent); }
+.matrix .wrong { background: color-mix(in srgb, var(--bad) calc(12% + var(--share) * 60%), transparent); }
+.matrix thead span { writing-mode: vertical-rl; max-height: 12rem; text-align: start; overflow-wrap: anywhere; }
+article { border-top: 1px solid var(--line); padding: .6rem 0; overflow-wrap: anywhere; }
+article p { margin: .2rem 0; color: var(--soft); white-space: pre-line; unicode-bidi: plaintext; }
+@media (max-width: 30rem) { table { font-size: .8125rem; } td, th { padding-right: .5rem; } }
+"""
+
+_BODY = """<p>{summary}</p>
 <h2>Training</h2><div class="figures">{loss}{accuracy}</div>
 <h2>{count} labels, the worst first</h2>
 <p>A label without test documents has a dash.</p>{labels}
@@ -202,6 +205,4 @@ where the score is lower. Of the test documents:</p>{abstention}
 An empty set means that no label fits well enough.</p><div class="figures">{coverage}{size}</div>
 <h2>Confusion</h2>{confusion}
 <h2>Documents</h2><p>New ones in training → those of this test:</p><ul>{drift}</ul>
-<h2>Wrong with most confidence</h2>{worst}</main>
-</html>
-"""
+<h2>Wrong with most confidence</h2>{worst}"""

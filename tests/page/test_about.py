@@ -102,6 +102,7 @@ def test_where_there_are_keys_the_page_and_the_code_say_so(opened, tmp_path):
         page.close()
 
 
-def test_where_there_are_no_keys_a_link_below_leads_there(page, server):
-    page.click("footer >> text=Metrics")
-    page.wait_for_url(f"{server.url}/metrics")
+@pytest.mark.parametrize(("name", "path"), [("API", "docs"), ("Metrics", "metrics")])
+def test_where_there_are_no_keys_a_link_below_leads_there(page, server, name, path):
+    page.click(f"footer >> text={name}")
+    page.wait_for_url(f"{server.url}/{path}")

@@ -94,6 +94,23 @@ def test_each_line_of_a_text_is_set_by_its_own_first_letter(opened, crowded):
     assert ends[0] > middle > ends[-1]
 
 
+def test_rows_of_a_file_stand_in_their_own_direction(opened, crowded, tmp_path):
+    page = opened(base=crowded)
+    (tmp_path / "a.csv").write_text(f"text\n{TEXT.splitlines()[0]}\nThe goal.\n")
+    page.click("#tab-file")
+    page.set_input_files("#pick", tmp_path / "a.csv")
+    page.wait_for_selector("a[download]")
+    places = """(cells) => cells.map((cell) => [0, cell.textContent.length - 1].map((at) => {
+      const range = document.createRange();
+      range.setStart(cell.firstChild, at);
+      range.setEnd(cell.firstChild, at + 1);
+      return range.getBoundingClientRect().x;
+    }))"""
+    (first, stop), (letter, end) = page.eval_on_selector_all(".excerpt", places)
+    assert stop < first
+    assert letter < end
+
+
 def test_a_short_text_has_its_height_before_it_is_scrolled_into_view(opened, crowded):
     page = opened(base=crowded, **NARROW)
     classify(page, "the late goal")

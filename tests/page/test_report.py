@@ -31,6 +31,13 @@ def written(request, tmp_path):
     return (tmp_path / "report" / "index.html").as_uri()
 
 
+def test_the_report_of_a_network_without_a_test_fits_too(opened, tmp_path):
+    report.write_untested(tmp_path / "report", f"default on {LONG}/tickets.csv", [Epoch(1, 1.2, 1.1, 0.5, 900.0)])
+    page = opened(at="", base=(tmp_path / "report" / "index.html").as_uri(), viewport={"width": 360, "height": 740})
+    page.evaluate(AXE)
+    assert faults(page) == []
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1180, "light")])
 def test_the_report_fits_and_stands_in_nobodys_way(opened, written, width, scheme):
     page = opened(at="", base=written, color_scheme=scheme, viewport={"width": width, "height": 740})
