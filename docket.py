@@ -178,8 +178,8 @@ def _predict(asked: argparse.Namespace) -> None:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    from app.serve import serve
-    from app.settings import Settings
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # a first process ignores it without a handler
+    from app.serve import Settings, serve
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from structlog.contextvars import bind_contextvars
 
+from app.door import HEALTH, METRICS, is_below
 from app.logs import answered
 from app.metrics import LEFT
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from app.metrics import Metrics
+    from app.settings import Access
+
+PROBES = HEALTH + METRICS
+"""Paths that are asked every few seconds by programs that look after the service."""
 
 
 class Account:
-    """ASGI middleware; ``access``: whether a request has a line of its own."""
+    """ASGI middleware; ``access``: whether a request has a line of its own, a probe only where it is ``all``."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, access: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, access: Access) -> None:
         self._app, self._metrics, self._access = app, metrics, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +46,7 @@ class Account:
         finally:
             told, seconds = scope.get("refused") or status or LEFT, time.perf_counter() - began
             self._metrics.request(route(scope), told, seconds)
-            if self._access:
+            if self._access == "all" or (self._access and not is_below(scope["path"], PROBES)):
                 answered(scope["method"], route(scope), told, seconds, scope["state"].get("key"))
 
 

@@ -88,10 +88,9 @@ class Batcher(Generic[Item, Result]):
             lane.pulse.excuse(seconds)
 
     def check(self, until: float = math.inf) -> None:
-        """Raise what ``put`` would, so that nothing is spent on an item that is not taken in."""
-        if self.draining:
-            raise Draining("the service is stopping: ask again in a moment")
-        self._queue.check(min(self._deadline, until - asyncio.get_running_loop().time()))
+        """Raise what ``put`` would for an item that fits into a batch, so that nothing is spent on it."""
+        self._demand_open()
+        self._queue.check(self._patience(until))
 
     def has_room(self, patience: float) -> bool:
         """Whether one more would be taken in, or told at once that none is."""
@@ -103,8 +102,8 @@ class Batcher(Generic[Item, Result]):
         ``until``: the second of the loop's clock that its caller waits for, where that comes before the deadline.
         Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
         """
-        self.check(until)
-        answer = self._queue.put(item)
+        self._demand_open()
+        (answer,) = self._queue.put([item], self._patience(until))
         timer = asyncio.get_running_loop().call_at(self._end(until), self._fail, answer)
         answer.add_done_callback(lambda answer: timer.cancel())
         return answer
@@ -115,8 +114,8 @@ class Batcher(Generic[Item, Result]):
 
     async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
-        self.check(until)
-        answers = [self._queue.put(item) for item in items]
+        self._demand_open()
+        answers = self._queue.put(items, self._patience(until))
         try:
             async with asyncio.timeout_at(self._end(until)):
                 return await asyncio.gather(*answers)
@@ -136,6 +135,14 @@ class Batcher(Generic[Item, Result]):
         for waiting in chain(*self._lanes, self._queue):
             if not waiting.answer.done():
                 waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
+
+    def _demand_open(self) -> None:
+        if self.draining:
+            raise Draining("the service is stopping: ask again in a moment")
+
+    def _patience(self, until: float) -> float:
+        """Seconds that a caller waits."""
+        return min(self._deadline, until - asyncio.get_running_loop().time())
 
     def _end(self, until: float) -> float:
         """When nobody waits any more."""

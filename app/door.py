@@ -45,13 +45,14 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in who shows a key, or asks for what is open."""
-        if scope["type"] != "lifespan" and not _is_open(scope["path"], self._open):
+        if scope["type"] != "lifespan" and not is_below(scope["path"], self._open):
             scope["state"]["key"] = scope["state"]["keys"].demand(scope["headers"])
         await self._app(scope, receive, send)
 
 
-def _is_open(path: str, open_: tuple[str, ...]) -> bool:
-    return any(path == each or path.startswith(f"{each}/") for each in open_)
+def is_below(path: str, roots: tuple[str, ...]) -> bool:
+    """Whether it is one of ``roots``, or below one."""
+    return any(path == each or path.startswith(f"{each}/") for each in roots)
 
 
 def _declare(document: dict[str, Any], open_: tuple[str, ...], keyed: bool) -> None:
@@ -68,7 +69,7 @@ def _declare(document: dict[str, Any], open_: tuple[str, ...], keyed: bool) -> N
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
     for path, operations in document["paths"].items():
-        if not _is_open(path, open_):
+        if not is_below(path, open_):
             for operation in operations.values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"]["401"] = refusal

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
 from app.arrival import ArrivingProtocol
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.batcher import Batcher
 
+log = logging.getLogger("docket")
 LINGER = 0.5
 """Seconds in which the socket stays open after SIGTERM: who connects then is told 503, and is not cut off."""
 PATIENCE = 0.3
@@ -41,14 +44,20 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
         return
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    level = logging.INFO if parent_process() is None else logging.DEBUG  # of several workers their parent says it
+    begun: float | None = None
 
     def drain(number: int, frame: FrameType | None) -> None:
+        nonlocal begun
         hand_on = before[signal.Signals(number)]
         assert callable(hand_on)
         if batcher.draining:
             hand_on(number, frame)
             return
         batcher.drain()
+        begun = loop.time()
+        said = "%s: the service drains for %g s at most, and %d documents wait"
+        log.log(level, said, signal.Signals(number).name, grace, batcher.waiting)
         # As SIGTERM in any case: to a server that is ending by then, a SIGINT would say to cut off whoever waits.
         loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, signal.SIGTERM, frame)
         loop.call_soon_threadsafe(loop.call_later, max(grace - 1, LINGER), batcher.abandon)
@@ -60,3 +69,5 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if begun is not None:
+            log.log(level, "the service has ended, after %.1f s", loop.time() - begun)

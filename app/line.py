@@ -31,6 +31,8 @@ class Line(Generic[Item, Result]):
         self.some = asyncio.Event()
         self.weight = 0
         self.pace = math.inf
+        self.told: deque[float] = deque()
+        """When those who were turned away come back, by ``time.monotonic``."""
         self._done, self._took, self._went = 0.0, 0.0, -math.inf
 
     def append(self, waiting: Waiting[Item, Result]) -> None:

@@ -31,7 +31,7 @@ def config(form: Form) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "app.logs.formatter", "form": form}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {"stderr": {"class": "app.stderr.Stderr", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {"docket": {"level": "INFO"}},
     }
@@ -54,7 +54,8 @@ def answered(method: str, path: str, status: str, seconds: float, key: str | Non
     fields = {"method": method, "path": path, "status": int(status), "seconds": round(seconds, 6)}
     if key is not None:
         fields["key"] = key
-    log.info("%s %s: %s in %.1f ms", method, path, status, 1000 * seconds, extra=fields)
+    holder = "" if key is None else f" for the key {key}"
+    log.info("%s %s: %s in %.1f ms%s", method, path, status, 1000 * seconds, holder, extra=fields)
 
 
 def _origin(logger: logging.Logger, method: str, line: Line) -> Line:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.metric_files import take_room
 from app.reference import Reference
 from model.profile import CONFIDENCES, LENGTHS
 
@@ -29,9 +37,11 @@ class Metrics:
     """One set of them for each application; ``shared``: the folder where several worker processes add theirs up."""
 
     def __init__(self, shared: Path | None = None) -> None:
+        disable_created_metrics()  # Prometheus reads them as gauges that nobody asked for
         self._own = CollectorRegistry()
         self._read = self._own
         if shared is not None:
+            take_room(shared)
             self._read = CollectorRegistry()
             MultiProcessCollector(self._read, str(shared))
         own = self._own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import signal
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64
 """Bytes of what a process says that are read at once; each is a word of its own."""
+
+REAPED = 1.0
+"""Seconds until the end of a process that was killed is known."""
 
 
 class NotStarted(Exception):
@@ -112,6 +116,8 @@ class Process:
         ended = self.code is not None
         if not ended:
             self._process.kill()
-            self._process.join()
+            self._process.join(REAPED)
+            if self.code is None:  # the process that others are copies of is stopped, and would be waited for at exit
+                atexit.register(os._exit, 0)
         self._channel.close()
         return ended

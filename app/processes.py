@@ -27,7 +27,7 @@ log = logging.getLogger("docket")
 LATE = 3.0
 """Seconds after the grace time in which a process must have ended: a stopped or hung one would keep all from ending."""
 AGAIN = 5.0
-"""Seconds from the start of a process that could not start to that of its successor: each try costs CPU."""
+"""Seconds at least from the start of a process to that of its successor: each try costs CPU."""
 
 
 class Processes:
@@ -40,6 +40,7 @@ class Processes:
         self._config = config
         self._all: list[Process] = []
         self._dealer = Dealer(listener, self._all)
+        self._starting = False
         self._again = 0.0  # not before then is a process started
         self._look = False  # whether SIGHUP has come
         self._untold: list[Process] = []  # who has not been told so yet
@@ -51,25 +52,42 @@ class Processes:
         with _on_signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: look}):
             try:
                 for _ in range(self._config.workers):
-                    self._all.append(Process(self._config))
+                    self._all.append(self._start())
                 self._dealer.start()
                 while not code and not self._dealer.stopped:
                     connection.wait([process.sentinel for process in self._all if process.code is None], timeout=PULSE)
                     code = self._replace_ended()
                     self._tell_to_look()
+            except NotStarted:
+                if not self._dealer.stopped:
+                    raise
             finally:  # whatever happened here, nobody is left to work for nobody
                 self._dealer.stop()
+                begun = time.monotonic()
                 self._terminate()
                 if self._dealer.is_alive():
                     self._dealer.join()
                 self._bury_all()
+                log.info("all workers have ended, after %.1f s", time.monotonic() - begun)
         if code:
             sys.exit(code)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         if self._dealer.stopped:
             self._terminate()
+        else:
+            said, grace = "%s: %d workers drain for %g s at most", self._config.timeout_graceful_shutdown
+            log.info(said, signal.Signals(number).name, len(self._all), grace)
         self._dealer.stop()
+        if self._starting:  # the process that others are copies of may be stopped, and would keep this one for ever
+            raise NotStarted("it is to end")
+
+    def _start(self) -> Process:
+        self._starting = True
+        try:
+            return Process(self._config)
+        finally:
+            self._starting = False
 
     def _note_look(self, number: int, frame: FrameType | None) -> None:
         self._look = True
@@ -101,11 +119,13 @@ class Processes:
             if process.code == STARTUP_FAILURE and not any(other.serves for other in self._all):
                 return STARTUP_FAILURE
             now = time.monotonic()
-            if now < self._again or (not process.started and now < process.begun + AGAIN):
+            if now < max(self._again, process.begun + AGAIN):
                 continue
             try:
-                self._all[place] = Process(self._config)
+                self._all[place] = self._start()
             except NotStarted as error:
+                if self._dealer.stopped:
+                    continue
                 self._again = now + AGAIN
                 log.error("no process can be started (%s): it is tried again in %g s", error, AGAIN)
                 continue

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import chain
@@ -32,8 +31,8 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait; the
-    ``deadline``, seconds that a caller waits; the ``share`` of that which the queue may take.
+    """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait in each
+    line; the ``deadline``, seconds that a caller waits; the ``share`` of that which the queue may take.
     """
 
     batch: int
@@ -52,7 +51,6 @@ class Queue(Generic[Item, Result]):
     def __init__(self, weigh: Callable[[Item], int], limits: Limits) -> None:
         self._weigh, self._limits = weigh, limits
         self._light, self._heavy = Line[Item, Result](), Line[Item, Result]()
-        self._told: deque[float] = deque()  # when those who were turned away come back
         self.left = 0
         """Items passed over since the last note because nobody waited for them any more."""
 
@@ -63,35 +61,50 @@ class Queue(Generic[Item, Result]):
         return chain(self._light.items, self._heavy.items)
 
     def check(self, patience: float) -> None:
-        """Raise ``QueueFull`` if it is full."""
-        if self.full(patience):
-            raise QueueFull(self._turn_away())
+        """Raise ``QueueFull`` if the line of those that fit into a batch is full, before the weight is known."""
+        self._check(self._light, patience)
 
     def full(self, patience: float) -> bool:
-        """Whether nothing more may wait, or who waits ``patience`` seconds would wait in vain."""
-        light, heavy = self._light, self._heavy
-        for line in (light, heavy):
-            self._pass_over(line)
-        late = bool(light.items) and light.wait > self._limits.share * patience
-        return late or len(self) >= self._limits.items or light.weight + heavy.weight >= self._limits.weight
+        """Whether ``check`` would raise."""
+        return self._is_full(self._light, patience)
 
-    def _turn_away(self) -> int:
+    def put(self, items: Sequence[Item], patience: float) -> list[asyncio.Future[Result]]:
+        """Let all items wait; the futures are their answers'. Raise ``QueueFull`` where the line of one is full."""
+        weights = [self._weigh(item) for item in items]
+        for line in {self._line_of(weight) for weight in weights}:
+            self._check(line, patience)
+        loop, now, context = asyncio.get_running_loop(), time.perf_counter(), copy_context()
+        waiting = [
+            Waiting(item, weight, loop.create_future(), now, context)
+            for item, weight in zip(items, weights, strict=True)
+        ]
+        for each in waiting:
+            self._line_of(each.weight).append(each)
+        return [each.answer for each in waiting]
+
+    def _check(self, line: Line[Item, Result], patience: float) -> None:
+        if self._is_full(line, patience):
+            raise QueueFull(self._turn_away(line))
+
+    def _is_full(self, line: Line[Item, Result], patience: float) -> bool:
+        """Whether no more may wait in a line, or who waits there for ``patience`` seconds would wait in vain.
+
+        Each line has the limits for itself, so that those who wait for long documents turn nobody else away.
+        """
+        self._pass_over(line)
+        late = bool(line.items) and line.wait > self._limits.share * patience
+        return late or len(line.items) >= self._limits.items or line.weight >= self._limits.weight
+
+    def _turn_away(self, line: Line[Item, Result]) -> int:
         """Seconds until those who wait are through, and those who were turned away before and will be back by then."""
         now = time.monotonic()
-        while self._told and self._told[0] <= now:
-            self._told.popleft()
-        wait = max(line.weight / line.pace for line in (self._light, self._heavy))
-        behind = min(wait * (1 + len(self._told) / len(self)), LATER)
+        while line.told and line.told[0] <= now:
+            line.told.popleft()
+        wait = line.weight / line.pace
+        behind = min(wait * (1 + len(line.told) / len(line.items)), LATER)
         seconds = max(1, math.ceil(max(wait, behind)))
-        self._told.append(now + seconds)
+        line.told.append(now + seconds)
         return seconds
-
-    def put(self, item: Item) -> asyncio.Future[Result]:
-        """Let the item wait; the future is its answer's."""
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(item, self._weigh(item), answer, time.perf_counter(), copy_context())
-        self._line_of(waiting).append(waiting)
-        return answer
 
     async def take(self, *, heavy: bool) -> list[Waiting[Item, Result]]:
         """Once somebody waits: who waits longest, as many as a batch may weigh, and nobody who has left or is late.
@@ -123,9 +136,9 @@ class Queue(Generic[Item, Result]):
         if not line.items:
             line.some.clear()
 
-    def _line_of(self, waiting: Waiting[Item, Result]) -> Line[Item, Result]:
-        return self._light if waiting.weight <= self._limits.batch else self._heavy
+    def _line_of(self, weight: int) -> Line[Item, Result]:
+        return self._light if weight <= self._limits.batch else self._heavy
 
     def went(self, weight: int, first: Waiting[Item, Result]) -> None:
         """Note that a batch is done, and who was the first in it."""
-        self._line_of(first).went(weight, first.since, full=2 * weight > self._limits.batch)
+        self._line_of(first.weight).went(weight, first.since, full=2 * weight > self._limits.batch)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from app import tls
 from app.trial import heed_sigterm
+from model.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.main import State
 
+log = logging.getLogger("docket")
 READY = b"!"
 """What says through the channel that it has started, and SIGHUP has it look for another version; or is well again."""
 UNWELL = b"~"
@@ -36,8 +41,13 @@ def receive(config: uvicorn.Config, channel: socket.socket) -> None:
     heed_sigterm()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means nothing yet, and must not end what is starting
     config.configure_logging()
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches every process of a terminal
+    try:
         Receiver(config).run([channel])
+    except Refusal as refusal:
+        log.error("this process cannot start: %s", refusal)
+        sys.exit(STARTUP_FAILURE)
+    except KeyboardInterrupt:  # Ctrl-C reaches every process of a terminal
+        pass
 
 
 class Receiver(uvicorn.Server):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Reference(Collector):
     """Gauges that change when another version takes its place, and those of the old one are gone then.
 
-    Each has the artifact's version. A sample's ``le`` and ``label`` are those of the live metric that it belongs to.
+    Each has the artifact's version. ``label`` and ``up_to`` are the ``label`` and the ``le`` of the live metric.
     They are the same in each worker, so the one that is asked tells its own: gauges that several workers share in files
     can take no sample back.
     """
@@ -42,11 +42,11 @@ class Reference(Collector):
 
 def _profiled(version: str, profile: Profile) -> Iterator[Metric]:
     for name, what, label, values in (
-        ("document_tokens", "Words of a training document", "quantile", profile.quantiles),
-        ("document_tokens_share", "Training documents of up to so many words", "le", _cumulated(profile.lengths)),
+        ("document_tokens", "Words that this share of training documents did not exceed", "share", profile.quantiles),
+        ("document_tokens_share", "Training documents of up to so many words", "up_to", _cumulated(profile.lengths)),
         ("unknown_rate", "Words of held-out documents that were unknown", None, {"": profile.unknown_rate}),
         ("prediction_share", "Held-out documents answered with the label", "label", shares(profile.predicted)),
-        ("confidence_share", "Held-out documents answered with up to that score", "le", _cumulated(profile.confidence)),
+        ("confidence_share", "Held-out documents of up to that score", "up_to", _cumulated(profile.confidence)),
         ("confidence_mean", "Mean score of held-out documents", None, {"": profile.mean_confidence}),
     ):
         family = GaugeMetricFamily(f"docket_profile_{name}", what, labels=["version", label] if label else ["version"])

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import keys
-from app.settings import Settings, share_metrics
+from app import keys, stderr
+from app.metric_files import demand_room
+from app.settings import Settings as Settings
+from app.settings import share_metrics
 from app.trial import prepare, trial, trial_in_a_copy
 from model.refusal import Refusal
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import uvicorn
 
 try:
@@ -38,14 +44,18 @@ def serve(settings: Settings) -> None:
         from app import tls  # it brings uvicorn, which is else imported while another process reads torch
 
         tls.check(settings)
+    stderr.unblock()
+    settings = _allow_files(asked := settings)
     settings.write()
-    _allow_files(settings.connections)
     if settings.traces:
         _demand_opentelemetry()
     with ExitStack() as stack:
         if settings.workers != 1:
-            _share(stack)
+            _share(stack, settings.workers or os.cpu_count() or 1)
         config = _config(settings)
+        if settings.connections < asked.connections:
+            fewer = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
+            log.warning(fewer, settings.connections + BESIDE, settings.connections, asked.connections)
         version, workers = trial(settings) if settings.workers == 1 else trial_in_a_copy(settings)
         config.workers = workers
         listener = stack.enter_context(_listen(settings.host, settings.port))
@@ -65,26 +75,34 @@ def serve(settings: Settings) -> None:
                     f"{workers} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
                 ) from error
         else:
-            for number in (signal.SIGTERM, signal.SIGINT):  # the server raises them again when all is done: exit 0
-                signal.signal(number, lambda number, frame: None)
-            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
-                signal.signal(signal.SIGHUP, lambda number, frame: None)
             from app.tls import Server
 
-            Server(config).run(sockets=[listener])
+            server = Server(config)
+
+            def end(number: int, frame: FrameType | None) -> None:
+                if not server.should_exit:  # else the server raises again, when all is done, the signal that ended it
+                    sys.exit(0)
+
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, end)
+            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
+                signal.signal(signal.SIGHUP, lambda number, frame: None)
+            server.run(sockets=[listener])
 
 
-def _share(stack: ExitStack) -> None:
+def _share(stack: ExitStack, workers: int) -> None:
     """What several workers have in common, among the temporary files: their metrics' folder, and the socket of the
     process that they are copies of.
     """
     try:
-        share_metrics(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-"))))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-")))
+        demand_room(folder, workers)
+        share_metrics(folder)
         prepare()
     except OSError as error:
         raise Refusal(
             f"several workers cannot be started ({error.strerror or error}): "
-            "name in TMPDIR a folder that can be written and has a short path, or serve with --workers 1"
+            "name in TMPDIR a writable folder with a short path and some MB of room, or serve with --workers 1"
         ) from error
     import app.processes  # noqa: F401  # Unix alone has what it needs; that process reads torch meanwhile
 
@@ -108,19 +126,25 @@ def _config(settings: Settings) -> uvicorn.Config:
     )
 
 
-def _allow_files(connections: int) -> None:
-    """Let each process have as many files open as connections ask for; they inherit it."""
+def _allow_files(settings: Settings) -> Settings:
+    """Let each process have as many files open as connections ask for; they inherit it.
+
+    Where there may not be so many, the settings with fewer connections; ``Refusal`` if their number was asked for.
+    """
     if resource is None:
-        return
-    needed = connections + BESIDE
+        return settings
+    needed = settings.connections + BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != hard < needed:
-        raise Refusal(
-            f"DOCKET_CONNECTIONS={connections} needs {needed} open files, and {hard} may be: "
-            "make it smaller, or raise the limit (ulimit -n)"
-        )
+        if "connections" in settings.model_fields_set or hard <= BESIDE:
+            raise Refusal(
+                f"DOCKET_CONNECTIONS={settings.connections} needs {needed} open files, and {hard} may be: "
+                "make it smaller, or raise the limit (ulimit -n)"
+            )
+        needed = hard
     if resource.RLIM_INFINITY != soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return settings.model_copy(update={"connections": needed - BESIDE})
 
 
 def _demand_opentelemetry() -> None:

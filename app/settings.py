@@ -18,6 +18,7 @@ _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SERVICE_LINK = re.compile(
     r"DOCKET_(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)=.*|DOCKET_PORT=\w+://.*", re.DOTALL
 )
+Access = bool | Literal["all"]
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
@@ -83,7 +84,9 @@ class Settings(BaseModel):
     log: Annotated[
         Literal["text", "json"], Field(description="lines on stderr: a sentence each, or a JSON object each")
     ] = "text"
-    access_log: Annotated[bool, Field(description="a line for each request, without its text")] = False
+    access_log: Annotated[
+        Access, Field(description="a line for each request, without its text; all: for probes and /metrics too")
+    ] = False
     traces: Annotated[
         bool, Field(description="OpenTelemetry spans to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs the extra otel")
     ] = False

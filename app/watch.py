@@ -64,7 +64,7 @@ class Watch:
     async def _look_on(self) -> None:
         found, before, last = 0, "ok", time.perf_counter()
         while True:
-            faulthandler.dump_traceback_later(STILL, exit=True)  # unless there is another look before
+            faulthandler.dump_traceback_later(STILL, exit=True, file=2)  # unless there is another look before
             now = time.perf_counter()
             self._batcher.excuse(max(0.0, now - last - LOOK))  # where this look is late, everything is
             status, last = self.status, now

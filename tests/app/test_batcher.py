@@ -240,6 +240,22 @@ async def test_a_full_queue_refuses_by_weight() -> None:
 
 
 @asynchronous
+async def test_those_that_outweigh_a_batch_are_refused_for_their_like_and_refuse_nobody_else() -> None:
+    network = Network()
+    async with batcher_of(network, weigh=len, batch=3, items=4, weight=5) as batcher:
+        first = await held(batcher, network)
+        long = await waiting(batcher, ["a long one"])
+        with pytest.raises(QueueFull):
+            await batcher.submit("a second one")
+        with pytest.raises(QueueFull):
+            await batcher.submit_all(["b", "a second one"])
+        assert own(await batcher.submit_all(["c", "d"])) == ["C", "D"]
+        network.go.set()
+        await asyncio.gather(first, *long)
+    assert not {"b", "a second one"} & network.ran
+
+
+@asynchronous
 async def test_one_that_outweighs_a_batch_and_whose_caller_has_left_refuses_nobody() -> None:
     network = Network()
     async with batcher_of(network, weigh=len, batch=3, weight=5) as batcher:

@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,17 @@ def test_every_metric_can_be_read_by_prometheus_and_says_what_it_is(server: Serv
     assert all(family.documentation for family in families.values())
 
 
+def test_promtool_has_nothing_against_the_metrics(server: Server) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: Debian's package prometheus brings it")
+    server.post("/predict", {"text": "the late goal"})
+    told = server.get("/metrics").text
+    checked = subprocess.run([promtool, "check", "metrics"], input=told, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    assert "_created" not in told
+
+
 def test_requests_batches_answers_and_words_are_counted(server: Server) -> None:
     names = {
         "docket_requests_total": 2,
@@ -146,11 +159,11 @@ def test_what_documents_looked_like_in_training_is_in_the_metrics(server: Server
     assert samples(server, "docket_profile_unknown_rate", **of) == pytest.approx(1 / 24, abs=1e-6)
     assert samples(server, "docket_profile_confidence_mean", **of) == pytest.approx((0.97 + 0.6 + 1) / 3, abs=1e-6)
     assert samples(server, "docket_profile_prediction_share", label="sports", **of) == pytest.approx(2 / 3)
-    assert samples(server, "docket_profile_document_tokens", quantile="0.5", **of) == 3
+    assert samples(server, "docket_profile_document_tokens", share="0.5", **of) == 3
     for tokens, share in (("2.0", 1 / 4), ("4.0", 3 / 4), ("16.0", 3 / 4), ("32.0", 1), ("+Inf", 1)):
-        assert samples(server, "docket_profile_document_tokens_share", le=tokens, **of) == share
+        assert samples(server, "docket_profile_document_tokens_share", up_to=tokens, **of) == share
     for score, share in (("0.5", 0), ("0.6", 1 / 3), ("0.95", 1 / 3), ("0.99", 2 / 3), ("+Inf", 1)):
-        assert samples(server, "docket_profile_confidence_share", le=score, **of) == pytest.approx(share)
+        assert samples(server, "docket_profile_confidence_share", up_to=score, **of) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("name", ["docket_document_tokens", "docket_confidence"])

@@ -88,14 +88,30 @@ def test_nobody_waits_longer_than_the_service_says(slow: Path) -> None:
         )
 
 
-def test_more_connections_than_there_may_be_files_stop_the_start(artifact: Path) -> None:
-    command = f"ulimit -n 1000; exec {sys.executable} -m docket serve {artifact} --port 0"
-    ended = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE, env=environment({}), check=False
-    )
+def few_files(artifact: Path, most: int, **settings: object) -> subprocess.Popen[str]:
+    command = ["bash", "-c", f"ulimit -n {most}; exec {sys.executable} -m docket serve {artifact} --port 0"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(settings))
+
+
+@pytest.mark.parametrize(("most", "settings"), [(1000, {"connections": 2048}), (200, {})], ids=["asked for", "none"])
+def test_more_connections_than_there_may_be_files_stop_the_start(
+    artifact: Path, most: int, settings: dict[str, object]
+) -> None:
+    with few_files(artifact, most, **settings) as ended:
+        _, told = ended.communicate(timeout=PATIENCE)
     assert ended.returncode == 2
-    assert "DOCKET_CONNECTIONS=2048 needs 2304 open files, and 1000 may be" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert f"DOCKET_CONNECTIONS=2048 needs 2304 open files, and {most} may be" in told
+    assert "Traceback" not in told
+
+
+def test_where_fewer_files_may_be_open_than_by_default_the_service_takes_fewer_connections(artifact: Path) -> None:
+    with few_files(artifact, 1024) as process:
+        assert process.stderr is not None
+        told = [process.stderr.readline() for _ in range(2)]
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    assert "only 1024 files may be open (ulimit -n): a process takes 768 connections, and not 2048" in "".join(told)
+    assert process.returncode == 0
 
 
 def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_explanation(artifact: Path) -> None:

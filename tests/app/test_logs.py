@@ -19,7 +19,7 @@ from model import artifact as artifacts
 from model.calibration import Calibration
 from model.vocabulary import Vocabulary
 from tests import tiny
-from tests.app.served import PATIENCE, Server, served, until
+from tests.app.served import PATIENCE, Server, new_keys, served, until
 from tests.app.test_processes import workers
 
 WAYS = {"direct": "application/json", "through the framework": "application/json; charset=utf-8"}
@@ -203,6 +203,33 @@ def test_without_the_setting_a_request_that_went_well_or_was_refused_has_no_line
         ask(server, way, "the goal")
         ask(server, way, "")
     assert not any("/predict" in line for line in server.lines)
+
+
+@pytest.mark.parametrize("access", ["true", "all"])
+def test_an_access_log_names_the_holder_of_the_key_and_leaves_probes_out_unless_asked(
+    artifact: Path, tmp_path: Path, access: str
+) -> None:
+    (key,) = new_keys(tmp_path / "keys", "shop")
+    with served(artifact, access_log=access, api_keys_file=tmp_path / "keys", open_metrics=True) as server:
+        for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+            server.get(path)
+        for way in WAYS:
+            ask(server, way, "the goal", **{"x-api-key": key})
+    lines = "".join(server.lines)
+    assert len(re.findall(r"POST /predict: 200 in [\d.]+ ms for the key shop \(request ", lines)) == 2
+    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+        assert (f"GET {path}: 200" in lines) is (access == "all")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_start_a_sigterm_and_the_end_of_the_drain_have_a_line_each(artifact: Path, workers: int) -> None:
+    with served(artifact, "--workers", str(workers), grace=9) as server:
+        server.terminate()
+        assert server.ended() == 0
+    start, sigterm, end = server.lines
+    assert start.startswith("docket: serving ")
+    assert re.match(r"docket: SIGTERM: (2 workers drain|the service drains) for 9 s at most", sigterm)
+    assert re.fullmatch(r"docket: (all workers have|the service has) ended, after [\d.]+ s\n", end)
 
 
 def test_ids_of_two_connections_never_meet() -> None:

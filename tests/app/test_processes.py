@@ -1,5 +1,6 @@
 """Several processes behind one socket."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from app.processes import AGAIN
 from tests.app.served import PATIENCE, Server, docket, environment, served, until
 from tests.app.test_drain import children
 
@@ -210,6 +213,35 @@ def test_a_process_that_is_killed_while_it_tries_the_artifact_is_told_in_one_sen
     assert process.returncode == 2
     assert told.count("\n") == 1
     assert "more memory" in told
+
+
+def test_the_service_ends_although_the_process_that_workers_are_copies_of_is_stopped(artifact: Path) -> None:
+    """It does not learn then that a worker has ended, and can start no other."""
+    with served(artifact, "--workers", "2", grace=1) as server:
+        (stopped,) = [pid for pid in children(server.process.pid) if b"forkserver" in command(pid)]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            os.kill(workers(server)[0], signal.SIGKILL)
+            server.terminate()
+            assert server.ended() == 0
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+    until(lambda: not alive(stopped))
+
+
+def test_a_process_that_ends_soon_after_its_start_is_not_replaced_at_once(artifact: Path) -> None:
+    with served(artifact, "--workers", "2", head_timeout=PATIENCE, log="json") as server:
+        until_both_serve(server)
+        for count in (1, 2):
+            os.kill(workers(server)[-1], signal.SIGKILL)
+            until(lambda count=count: "".join(server.lines).count("another takes its place") == count)
+            until(lambda: len(workers(server)) == 2)
+    first, second = [
+        datetime.fromisoformat(json.loads(line)["timestamp"]).timestamp()
+        for line in server.lines
+        if "another takes its place" in line
+    ]
+    assert second - first >= AGAIN - 0.1
 
 
 def test_where_no_process_can_start_the_service_ends_and_says_so(

@@ -1,8 +1,13 @@
 import hashlib
 import json
 import os
+import re
+import resource
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +17,8 @@ import torch
 
 import docket
 from model import artifact as artifacts
+from tests.app.served import PATIENCE, environment, served, until
 from tests.app.served import docket as docket_process
-from tests.app.served import environment, served
 
 
 def missing(folder: Path) -> None:
@@ -189,3 +194,38 @@ def test_the_environment_says_the_port_where_no_option_does(refusal: Callable[..
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"port {port}" in refusal(artifact, port=port)
+
+
+def caught(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    found = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_sigterm_during_the_start_ends_a_first_process_of_a_container(artifact: Path, workers: int) -> None:
+    """Such a process ignores each signal that it has no handler for."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", "--workers", str(workers)],
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        env=environment({}),
+    ) as process:
+        until(lambda: caught(process.pid, signal.SIGTERM))
+        process.terminate()
+        try:
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+
+
+def test_workers_whose_metrics_have_no_room_are_refused_with_the_mend(artifact: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", "--workers", "2"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+        env={name: value for name, value in environment({}).items() if not name.startswith("COVERAGE")},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "TMPDIR" in one_sentence(done.stdout.decode(), done.stderr.decode())

@@ -151,7 +151,7 @@ def test_a_drain_does_not_wait_for_who_does_not_say_goodbye(artifact: Path, fold
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         server.terminate()
         assert server.ended() == 0
-    assert len(server.lines) == 1, server.lines
+    assert len(server.lines) == 3, "the start, a SIGTERM and the end of the drain"
 
 
 def alone(certificate: Path, key: Path) -> dict[str, object]:

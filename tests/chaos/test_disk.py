@@ -1,11 +1,14 @@
 """A disk that fills up while an artifact is written: refused with a sentence, and nothing half-written is left."""
 
 import json
+import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ import pytest
 from model import artifact as artifacts
 from model.refusal import Refusal
 from tests import tiny
-from tests.app.served import PATIENCE, environment
+from tests.app.served import PATIENCE, docket, environment, samples, served, until
+from tests.app.test_processes import until_both_serve, workers
 from tests.training import made
 
 MOST = 1_000
@@ -66,3 +70,57 @@ def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_pat
     assert "cannot be written (File too large): make room" in done.stderr
     assert "Traceback" not in done.stderr
     assert [name for name in files(tmp_path) if name != "corpus.jsonl"] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("nobody here may mount a disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    with (folder / "full").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return folder / "full"
+
+
+def test_workers_count_on_a_disk_that_fills_up_and_one_that_has_no_room_waits_for_it(
+    artifact: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    with served(artifact, "--workers", "2", head_timeout=PATIENCE) as server:
+        until_both_serve(server)
+        full = fill(small_disk)
+        for _ in range(40):
+            assert server.post("/predict", {"text": "the late goal"}).status_code == 200
+        assert samples(server, "docket_requests_total", path="/predict", status="200") == 40
+        os.kill(workers(server)[0], signal.SIGKILL)
+        until(lambda: any("this process cannot start" in line for line in server.lines))
+        assert server.post("/predict", {"text": "the late goal"}).status_code == 200
+        full.unlink()
+        until_both_serve(server)
+        assert samples(server, "docket_requests_total", path="/predict", status="200") == 41
+    assert not any("ended with -" in line for line in server.lines if "ended with -9" not in line)
+
+
+def test_a_disk_that_is_almost_full_already_stops_the_start(
+    artifact: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    full = fill(small_disk)
+    os.truncate(full, full.stat().st_size - (1 << 20))  # else Python looks for another folder
+    done = docket("serve", artifact, "--port", "0", "--workers", "2")
+    assert done.returncode == 2
+    assert b"No space left on device" in done.stderr
+    assert done.stderr.count(b"\n") == 1
