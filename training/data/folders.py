@@ -138,6 +138,8 @@ def _all_unreadable(folder: Path, unreadable: Sequence[Unreadable], count: int) 
 
 
 def _without_labels(folder: Path, loose: Sequence[str]) -> str:
+    if any(name.endswith(".arrow") for name in loose):
+        return f"{folder} holds Arrow files: write them as one .parquet, with Hugging Face's datasets by to_parquet"
     tables = [name for name in loose if kind_of(Path(name)) in KINDS and kind_of(Path(name)) != ".txt"]
     if tables:
         return f"{folder} holds files and no folder for each label: name one of the files, such as {folder / tables[0]}"

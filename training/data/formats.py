@@ -26,6 +26,7 @@ MAGIC = {
     b"Rar!": ("a RAR archive", "unpack it"),
     b"SQLite format 3": ("an SQLite database", "export its table as .csv"),
     b"ARROW1": ("an Arrow file", "write it as .parquet"),
+    b"version https://git-lfs": ("a pointer of Git LFS", "get the file with git lfs pull"),
 }
 """First bytes → what such a file is, and what to do with it."""
 ZIPPED = {
@@ -48,16 +49,18 @@ def kind_of(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def foreign(name: str, head: bytes) -> tuple[str, str] | None:
+def foreign(name: str, head: bytes, *, rows: bool = False) -> tuple[str, str] | None:
     """What a file is that has no plain text, and what to do with it; None for what may be text.
 
-    ``head``: the first bytes of the file.
+    ``head``: the first bytes of the file; ``rows``: whether it is to hold rows, which a page of HTML does not.
     """
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         for inside, what in ZIPPED.items():
             if inside in head or SUFFIXES.get(Path(name).suffix.lower()) == inside:
                 return what
         return "a zip archive", "unpack it"
+    if rows and head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "a page of HTML", "download the file itself"
     return next((what for begin, what in MAGIC.items() if head.startswith(begin)), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.refusal import Refusal
-from model.terminal import quoted
+from model.terminal import plural, quoted
 from training.data.fields import no_field
 from training.data.notices import listed
 
@@ -49,12 +49,13 @@ def header_of(
     missing = [field for field in options.needed(labelled=labelled) if field not in names]
     if missing and options.default_fields and (found := _label_column(records)) is not None and len(records[0]) == 2:
         say(
-            f"{name} has no line of names, as --no-header says: "
+            f"{name} has no line of names (--no-header): "
             f"column {found + 1} is the label and column {2 - found} the text"
         )
         return _two_columns(found)
     if missing:
-        no_header = f", or --no-header if line {skipped + 1} is a row" if options.default_fields else ""
+        nameless = options.default_fields and missing == [*options.needed(labelled=labelled)]
+        no_header = f", or --no-header if line {skipped + 1} is a row" if nameless else ""
         raise Refusal(f"{where}: {no_field(missing[0], names, no_header)}")
     for field in options.needed(labelled=labelled):
         if names.count(field) > 1:
@@ -79,8 +80,8 @@ def _numbered(records: Sequence[Sequence[str]], name: str, options: ReadOptions,
     if found is None:
         also = " and which the label" if labelled else ""
         raise Refusal(
-            f"{name}: which of the {wide} columns has the text{also} is not clear: "
-            f"say --text-field {wide}" + (" --label-field 1" if labelled else "")
+            f"{name}: which of the {plural(wide, 'column')} has the text{also} is not clear: "
+            "name them by number, --text-field N" + (" --label-field N" if labelled else "")
         )
     say(f"{name}: column {found + 1} is the label and column {2 - found} the text")
     return _two_columns(found)

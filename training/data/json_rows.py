@@ -98,7 +98,7 @@ def _values(first: str, lines: Iterator[str], number: int, name: str) -> Iterato
             if in_array and not text.skip(","):
                 raise text.broken("a comma or the array's end is missing")
             if in_array and text.skip("]"):
-                raise text.broken("a comma stands before the array's end")
+                raise text.broken("a comma stands before the array's end", "take it out")
     if in_array:
         raise text.broken("the array has no end")
     if not text.at_end():
@@ -147,9 +147,9 @@ class _Text:
             else:
                 return self._line, value
 
-    def broken(self, why: str) -> Refusal:
+    def broken(self, why: str, mend: str = f"write one object a line, {EXAMPLE}") -> Refusal:
         """The refusal of what stands here."""
-        return Refusal(f"{self._name}, line {self._line}: is broken JSON ({why}): write one object a line, {EXAMPLE}")
+        return Refusal(f"{self._name}, line {self._line}: is broken JSON ({why}): {mend}")
 
     def _more(self, least: int) -> bool:
         """Read on by at least so many characters, if there are; whether there were any."""

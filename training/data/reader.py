@@ -48,6 +48,9 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
     documents, passed, columns = Documents([], []), Counter[str](), list[str]()
     with table(path, options, labelled=True, tell=tell) as rows:
         for row in rows.rows:
+            if _is_blank(row):
+                passed["without any value"] += 1
+                continue
             try:
                 text, label = _labelled(row, rows)
             except FieldError as error:
@@ -66,7 +69,7 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
         raise Refusal(f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document")
     if len(names) == 1 and names[0] in documents.labels:
-        tell(f"{path}: the field {quoted(names[0])} has its own name for a label: if line 1 is a row, say --no-header")
+        tell(f"{path}: the field {quoted(names[0])} has its own name as a label: if line 1 is a row, say --no-header")
     return documents, None
 
 
@@ -103,7 +106,7 @@ def table(
         head = peek(file)
         if not head.strip(b"\xef\xbb\xbf \t\r\n") and len(head) < io.DEFAULT_BUFFER_SIZE:
             raise Refusal(f"{name} is empty: give it one document a row")
-        what = foreign(path.name, head)
+        what = foreign(path.name, head, rows=True)
         if what and not (kind in PARQUET and head.startswith(b"PAR1")):
             raise Refusal(f"{name} is {what[0]}: {what[1]}")
         if kind in JSON or (kind not in KINDS and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")):
@@ -122,6 +125,11 @@ def _labelled(row: Row, rows: Table) -> tuple[str, str | Passed]:
         return "", label
     text = _whole(fields.text_of(row.values, rows.text_fields))
     return text, _whole(label or fields.label_of(row.values, rows.label_fields))
+
+
+def _is_blank(row: Row) -> bool:
+    """Whether a row has separators alone, as spreadsheets write below a table."""
+    return bool(row.values) and all(isinstance(value, str) and not value.strip() for value in row.values.values())
 
 
 def _whole(text: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from model.refusal import Refusal
-from model.terminal import quoted
+from model.terminal import plural, quoted
 from training.data.archives import FIELD
 from training.data.dialect import SAMPLE, Dialect, sniff, without_separator_line
 from training.data.header import Header, header_of
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from training.data.notices import Say
     from training.data.options import ReadOptions
+
+RULE = re.compile(r"\s*:?-{3,}:?\s*")
 
 
 def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, labelled: bool, say: Say) -> Table:
@@ -49,6 +52,7 @@ def _records(
         for record in reader:
             if any(value.strip() for value in record) or len(record) > 1:
                 if not first:
+                    _check_no_markdown(record, f"{name}, line {begin}")
                     swallowed.check(record, begin)
                     yield _row(record, keys, header, dialect, begin)
                 first = False
@@ -62,9 +66,14 @@ def _records(
     swallowed.end()
 
 
+def _check_no_markdown(record: list[str], where: str) -> None:
+    if len(record) > 1 and all(RULE.fullmatch(cell) for cell in record if cell) and any(record):
+        raise Refusal(f"{where}: is the rule of a Markdown table: take it out, or save the table as .csv")
+
+
 def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, line: int) -> Row:
     wide = len(keys)
-    error = None
+    error = "repeats the line of names: take it out" if header.given and record == header.names else None
     if len(record) != wide:
         over, under = record[wide:], header.names[len(record) :]
         if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
@@ -73,6 +82,6 @@ def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, l
                 if dialect.quoted
                 else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
             )
-            error = f"{len(record)} values under {wide} fields: {mend}"
+            error = f"{plural(len(record), 'value')} under {plural(wide, 'field')}: {mend}"
         record = [*record[:wide], *[""] * len(under)]
     return Row(f"line {line}", dict(zip(keys, record, strict=True)), error)
