@@ -1,71 +1,283 @@
-"""The network on a GPU: documents a second by tokens in a batch, and whether its answers are the CPU's.
+"""The classifier and the service on a GPU, beside the same network on the CPU: ``make gpu`` writes docs/gpu.md.
 
-``python -m benchmarks.gpu ARTIFACT``, with documents of the default corpus.
+It needs torch, this checkout and nothing else: documents and networks are made here. The service's part is left out
+where its packages are missing. With ``--device cpu`` it rehearses: all checks that need no GPU, and no file.
 """
 
 from __future__ import annotations
 
+import argparse
+import faulthandler
+import random
 import statistics
 import sys
+import tempfile
 import time
-from typing import TYPE_CHECKING
+import warnings
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from benchmarks.posts import CLOSE
+from benchmarks import gpu_service
+from model import artifact, versions
+from model.calibration import Calibration
 from model.classifier import Classifier
+from model.network import TanhRNN
 from model.refusal import Refusal
-from training.data import corpora
+from model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from model.vocabulary import Encoding
 
+LIMIT = 480
+"""Seconds after which it ends itself, with where it is."""
+PAGE = Path(__file__).parent.parent / "docs" / "gpu.md"
+HIDDEN = (64, 128)
 BUDGETS = (4_096, 16_384, 65_536, 262_144, 1_048_576)
 """Tokens in a batch."""
-REPEATS = 7
+CHECKED, CLOSE = 500, 1e-4
+"""Documents whose answers are compared with the CPU's, and how far a score or a word's share may be off."""
+WORDS, GRAMS, PAIRS, LABELS = 50_000, 5_000, 30_000, 20
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def main(artifact: str) -> int:
-    """Print the table; 2: there is no GPU, 1: its answers are not the CPU's."""
-    texts = corpora.load(corpora.DEFAULT).train.texts
-    cpu = Classifier.load(artifact, "cpu", threads=1)
+class Size(NamedTuple):
+    """How much a run measures: so many documents, seconds for each rate, connections and seconds of load."""
+
+    documents: int = 5_000
+    seconds: float = 2.0
+    connections: int = 64
+    load_seconds: float = 10.0
+
+
+QUICK = Size(documents=60, seconds=0.05, connections=4, load_seconds=0.5)
+
+
+class Table:
+    """The rows of the page, and which checks failed."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+        self.failed: list[str] = []
+
+    def add(self, what: str, found: str, *, right: bool = True) -> None:
+        """Add a row, and print it at once; ``right``: whether the check holds."""
+        if not right:
+            self.failed.append(what)
+        self.rows.append((what, found if right else f"**wrong**: {found}"))
+        print(f"| {what} | {self.rows[-1][1]} |", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all; 0: right, 1: a check failed, 2: there is no such device."""
+    parser = argparse.ArgumentParser(prog="gpu", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--quick", action="store_true", help="few documents and short measurements: a rehearsal")
+    asked = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+    faulthandler.dump_traceback_later(LIMIT, exit=True)
+    size, table, began = QUICK if asked.quick else Size(), Table(), time.monotonic()
+    name = torch.cuda.get_device_name() if asked.device == "cuda" and torch.cuda.is_available() else "CPU"
+    print(f"{name}, torch {torch.__version__}\n\n| what | found |\n| --- | --- |")
     try:
-        gpu = Classifier.load(artifact, "cuda")
+        with tempfile.TemporaryDirectory() as there:
+            folder, texts = Path(there), made_texts(size.documents)
+            for hidden in HIDDEN:
+                write_artifact(folder / f"hidden-{hidden}", hidden)
+            measure_network(table, folder, asked.device, texts, size)
+            versions.point(folder, f"hidden-{HIDDEN[0]}")
+            gpu_service.measure(table, folder, asked.device, texts, size)
     except Refusal as refusal:
         print(f"gpu: {refusal}", file=sys.stderr)
         return 2
-    encodings = [cpu.encode(text) for text in texts]
-    expected, found = cpu.predict(encodings[:500]), gpu.predict(encodings[:500])
-    apart = max(abs(ours.score - theirs.score) for ours, theirs in zip(expected, found, strict=True))
-    print(f"{torch.cuda.get_device_name()}; scores of 500 documents differ from the CPU's by {apart:.1e} at most\n")
-    print("| tokens in a batch | documents a second | CPU, one thread |\n| --- | --- | --- |")
-    for budget in BUDGETS:
-        print(f"| {budget:,} | {_rate(gpu, encodings, budget):,.0f} | {_rate(cpu, encodings, budget):,.0f} |")
-    return int(apart > CLOSE)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    if asked.device == "cuda":
+        write_page(name, table, time.monotonic() - began)
+    print(f"\n{len(table.failed)} checks failed{': ' if table.failed else ''}{'; '.join(table.failed)}")
+    return int(bool(table.failed))
 
 
-def _rate(classifier: Classifier, encodings: Sequence[Encoding], budget: int) -> float:
-    """Documents a second, the median of several passes over all."""
-    batches, rates = list(_batches(encodings, budget)), []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        for batch in batches:
-            classifier.predict(batch)
-        rates.append(len(encodings) / (time.perf_counter() - begin))
-    return statistics.median(rates)
+def made_texts(count: int) -> list[str]:
+    """Documents of made words, of 5 to 2,000 words, 130 in the middle; a few words are in no vocabulary."""
+    draw = random.Random(0)
+    names = made_words()
+
+    def word() -> str:
+        if draw.random() < 0.05:
+            return "".join(draw.choices(LETTERS, k=9))
+        return names[int(draw.paretovariate(0.8)) % WORDS]
+
+    lengths = (min(2_000, max(5, int(draw.lognormvariate(4.9, 0.8)))) for _ in range(count))
+    return [" ".join(word() for _ in range(length)) for length in lengths]
 
 
-def _batches(encodings: Sequence[Encoding], budget: int) -> Iterator[list[Encoding]]:
+def made_words() -> list[str]:
+    """``WORDS`` words of eight letters."""
+    draw = random.Random(1)
+    return sorted({"".join(draw.choices(LETTERS, k=8)) for _ in range(WORDS + 100)})[:WORDS]
+
+
+def write_artifact(folder: Path, hidden: int) -> None:
+    """A network with random weights, with words, grams and pairs as the default recipe has them."""
+    torch.manual_seed(hidden)
+    draw = random.Random(2)
+    grams = sorted({"".join(draw.choices(LETTERS, k=4)) for _ in range(GRAMS + 500)})[:GRAMS]
+    vocabulary = Vocabulary(made_words(), [f"label {number:02}" for number in range(LABELS)], grams)
+    words = len(vocabulary)
+    frequent = torch.randint(1, 2_000, (PAIRS, 2))
+    pairs = (frequent[:, 0] * words + frequent[:, 1]).unique()
+    network = TanhRNN(words, LABELS, hidden=hidden, grams=GRAMS, pairs=pairs)
+    with torch.no_grad():
+        network.table.normal_(0.0, 0.5)
+        network.output.weight.mul_(3.0)  # answers that differ: scores between 0.1 and 0.9
+    artifact.write(folder, network, vocabulary, Calibration(), {})
+
+
+def measure_network(table: Table, folder: Path, device: str, texts: Sequence[str], size: Size) -> None:
+    """Compare answers and explanations with the CPU's, and measure rates, memory and a change of networks."""
+    for hidden in HIDDEN:
+        title, path = f"hidden {hidden}", folder / f"hidden-{hidden}"
+        cpu = Classifier.load(path, "cpu", threads=1)
+        began = time.perf_counter()
+        classifier = Classifier.load(path, device)
+        table.add(f"{title}: seconds to load and warm up", f"{time.perf_counter() - began:.1f}")
+        plain = [cpu.encode(text) for text in texts]
+        compare(table, title, cpu, classifier, [cpu.encode(text, True) for text in texts[:CHECKED]])
+        table.add(f"{title}: ms for one document, p50", f"{single(classifier, plain, size):.2f}")
+        for budget in BUDGETS:
+            found = rate(classifier, plain, budget, size.seconds)
+            table.add(f"{title}: documents/s, {budget:,} tokens in a batch", f"{found:,.0f}")
+        found = rate(cpu, plain, 16_384, size.seconds)
+        table.add(f"{title}: documents/s of one CPU thread, 16,384 tokens in a batch", f"{found:,.0f}")
+    swap(table, folder, device, texts[:20])
+    if device == "cuda":
+        fill(table, Classifier.load(folder / f"hidden-{HIDDEN[0]}", device), texts)
+
+
+def compare(table: Table, title: str, cpu: Classifier, other: Classifier, encodings: Sequence[Encoding]) -> None:
+    """Scores, and each word's share of the first label, on both devices; a document alone and among others."""
+    expected, found = cpu.predict(encodings), other.predict(encodings)
+    alone = [other.predict([encoding])[0] for encoding in encodings[:20]]
+    pairs = [*zip(expected, found, strict=True), *zip(expected, alone, strict=False)]
+    apart = max(abs(dict(a.scores)[label] - score) for a, b in pairs for label, score in b.scores)
+    table.add(
+        f"{title}: largest difference of a score from the CPU's, {len(found)} documents", f"{apart:.1e}",
+        right=apart <= CLOSE,
+    )  # fmt: skip
+    shares, whole = 0.0, 0.0
+    for ours, theirs in zip(expected, found, strict=True):
+        a, b = ours.explanation, theirs.explanation
+        assert a is not None
+        assert b is not None
+        whole = max(whole, abs(sum(b.shares) + b.bias - b.logit))
+        if ours.label == theirs.label:  # two labels may be as likely
+            shares = max(shares, *(abs(x - y) for x, y in zip(a.shares, b.shares, strict=True)))
+    table.add(
+        f"{title}: explanations: largest difference of a word's share, and of their sum from the logit",
+        f"{shares:.1e}, {whole:.1e}", right=shares <= CLOSE and whole <= 10 * CLOSE,
+    )  # fmt: skip
+
+
+def rate(classifier: Classifier, encodings: Sequence[Encoding], budget: int, seconds: float) -> float:
+    """Documents/s of batches of ``budget`` tokens, one after the other for so many seconds, after one to warm up."""
+    batches = list(split(encodings, budget))
+    classifier.predict(batches[0])
+    began, done = time.perf_counter(), 0
+    for batch in cycle(batches):
+        classifier.predict(batch)
+        done += len(batch)
+        if time.perf_counter() - began >= seconds:
+            break
+    return done / (time.perf_counter() - began)
+
+
+def split(encodings: Sequence[Encoding], budget: int) -> Iterator[list[Encoding]]:
+    """Batches of ``budget`` tokens at most."""
     batch: list[Encoding] = []
+    tokens = 0
     for encoding in encodings:
-        if batch and sum(len(each.ids) for each in (*batch, encoding)) > budget:
+        if batch and tokens + len(encoding.ids) > budget:
             yield batch
-            batch = []
+            batch, tokens = [], 0
         batch.append(encoding)
+        tokens += len(encoding.ids)
     yield batch
 
 
+def single(classifier: Classifier, encodings: Sequence[Encoding], size: Size) -> float:
+    """Milliseconds of one document alone, the median."""
+    took, until = [], time.perf_counter() + size.seconds
+    for encoding in cycle(encodings):
+        began = time.perf_counter()
+        classifier.predict([encoding])
+        took.append(1_000 * (time.perf_counter() - began))
+        if time.perf_counter() >= until:
+            return statistics.median(took)
+    raise AssertionError
+
+
+def swap(table: Table, folder: Path, device: str, texts: Sequence[str]) -> None:
+    """Load a second network beside the first and drop the first: both answer as on the CPU, and memory comes back."""
+    first, second = (folder / f"hidden-{hidden}" for hidden in HIDDEN)
+    held = memory(device)
+    old = Classifier.load(first, device)
+    one = memory(device) - held
+    new = Classifier.load(second, device)
+    both = memory(device) - held
+    apart = 0.0
+    for path, classifier in ((first, old), (second, new)):
+        cpu = Classifier.load(path, "cpu", threads=1)
+        encodings = [cpu.encode(text) for text in texts]
+        answers = zip(cpu.predict(encodings), classifier.predict(encodings), strict=True)
+        apart = max(apart, *(abs(a.score - b.score) for a, b in answers))
+    del old, classifier
+    left = memory(device) - held
+    megabytes = "/".join(f"{value / 2**20:.0f}" for value in (one, both, left))
+    right = apart <= CLOSE and (device == "cpu" or left < both)
+    found = megabytes if device == "cuda" else "not measured on a CPU"
+    table.add("a swap: MiB of one network, of both, of the second alone", found, right=right)
+
+
+def memory(device: str) -> int:
+    """Bytes of tensors on the GPU."""
+    return torch.cuda.memory_allocated() if device == "cuda" else 0
+
+
+def fill(table: Table, classifier: Classifier, texts: Sequence[str]) -> None:
+    """Take all memory of the GPU: a large batch fails at once, and is answered when memory is free again."""
+    batch = [classifier.encode(text) for text in islice(cycle(texts), 8_192)]
+    expected = classifier.predict(batch[:1])[0]
+    ballast = gpu_service.fill_memory()
+    began, error = time.perf_counter(), "none: what was cached was enough"
+    try:
+        classifier.predict(batch)
+    except RuntimeError as raised:
+        error = type(raised).__name__
+    seconds = time.perf_counter() - began
+    ballast.clear()
+    torch.cuda.empty_cache()
+    again = classifier.predict(batch[:1])[0]
+    right = seconds < 30 and abs(again.score - expected.score) <= CLOSE
+    table.add("memory full: what a batch raises, and the seconds until it does", f"{error}, {seconds:.1f}", right=right)
+
+
+def write_page(name: str, table: Table, seconds: float) -> None:
+    """Write docs/gpu.md."""
+    rows = "\n".join(f"| {what} | {found} |" for what, found in table.rows)
+    PAGE.write_text(
+        f"# On a GPU\n\n{name}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}: `make gpu` measured this in "
+        f"{seconds:.0f} s.\n\nDocuments and networks are made: {LABELS} labels, {WORDS:,} words, {GRAMS:,} grams, "
+        f"{PAIRS:,} pairs, documents of 5\nto 2,000 words, 130 in the middle.\n\n"
+        f"| what | found |\n| --- | --- |\n{rows}\n",
+        encoding="utf-8",
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())
