@@ -122,10 +122,8 @@ def beside(rows: pa.Table, answers: pa.Table) -> pa.Table:
     Of JSON lines the ``id`` alone is kept: a Parquet file needs a type for each column before all lines are read.
     """
     names = [name for name in rows.column_names if name not in (LINE, WHERE)]
-    kept = pa.table([rows[name] for name in names], [kept_name(name, dict.fromkeys(names)) for name in names])
-    for name in answers.column_names:
-        kept = kept.append_column(name, answers[name])
-    return kept
+    kept = [kept_name(name, dict.fromkeys(names)) for name in names]
+    return pa.table([*(rows[name] for name in names), *answers.columns], [*kept, *answers.column_names])
 
 
 class Files(BlockBasedFileDatasink):

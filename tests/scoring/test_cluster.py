@@ -119,7 +119,8 @@ def test_parquet_is_read_and_written_at_a_uri(cluster, artifact, alone, tmp_path
     done = scored(cluster, artifact, (tmp_path / "in.parquet").as_uri(), "--text-field", "body", "--out", uri)
     assert done.returncode == 0, done.stderr
     table = pd.concat([pd.read_parquet(file) for file in sorted((tmp_path / "out.parquet").glob("*.parquet"))])
-    assert list(table["id"]) == [str(answer["id"]) for answer in alone]
+    assert list(table.columns)[:3] == ["id", "body", "label"]
+    assert list(table["id"]) == [answer["id"] for answer in alone]
     assert list(table["label"]) == [answer["label"] for answer in alone]
     assert list(table["score"]) == pytest.approx([answer["score"] for answer in alone], abs=1e-6)
     again = scored(cluster, artifact, (tmp_path / "in.parquet").as_uri(), "--out", uri)
@@ -129,12 +130,24 @@ def test_parquet_is_read_and_written_at_a_uri(cluster, artifact, alone, tmp_path
     )
 
 
+def test_a_row_without_a_text_has_an_error_in_its_place_and_keeps_its_columns(cluster, artifact, tmp_path):
+    rows = [{"id": 1.5, "text": "the goal", "label": "own"}, {"id": 2, "text": None, "team": "x"}]
+    file = documents.written(tmp_path / "a.jsonl", rows)
+    done = scored(cluster, artifact, file, "--out", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    one, none = answers(tmp_path / "out.jsonl")
+    assert (one["id"], one["text"], one["input_label"]) == (1.5, "the goal", "own")
+    assert one["label"]
+    assert one["error"].startswith("id")
+    assert (none["id"], none["team"]) == (2, "x")
+    assert "there is no 'text'" in none["error"]
+
+
 @pytest.mark.parametrize(
     ("content", "options", "why"),
     [
-        ('{"text": "the goal"}\n\n{"text": 5}\n', [], 'a.jsonl, line 3 has no "text" that is a string'),
+        ('{"text": "the goal"}\n\n{"text": \n', [], "a.jsonl, line 3: is broken JSON"),
         ('{"text": "the goal"}\n', ["--device", "cuda"], "the cluster has no GPU"),
-        ('{"text": "the goal"}\n', ["--text-field", "body"], 'line 1 has no "body" that is a string'),
     ],
 )
 def test_what_cannot_be_scored_is_refused_in_one_sentence(cluster, artifact, tmp_path, content, options, why):
