@@ -84,7 +84,7 @@ def label_of(record: Mapping[str, Any], fields: Sequence[str]) -> str:
     if len(fields) > 1:
         return _one_hot(record, fields)
     (field,) = fields
-    return label_text(_present(record, field), field)
+    return label_text(_present(record, field, label=True), field)
 
 
 def label_text(value: Any, field: str = "label") -> str:
@@ -111,11 +111,14 @@ def several(labels: Sequence[str]) -> FieldError:
     )
 
 
-def no_field(field: str, names: Sequence[str], more: str = "") -> FieldError:
+def no_field(field: str, names: Sequence[str], more: str = "", *, label: bool = False) -> FieldError:
     """The refusal of a row without a field, with the names that there are, and the one that was likely meant."""
     alike = [name for name in names if name.strip().casefold() == field.strip().casefold()]
     within = [name for name in names if name.endswith(f".{field}")]
-    meant = f"say {quoted((alike or within)[0])}" if alike or within else "say --text-field and --label-field"
+    option = "--label-field" if label else "--text-field"
+    meant = f"say {option} {quoted((alike or within)[0])}" if alike or within else f"say {option}"
+    if not label and not (alike or within):
+        meant = "say --text-field and --label-field"
     return FieldError(f"no field {quoted(field)} among {listed(names) or 'none'}: {meant}{more}")
 
 
@@ -139,10 +142,10 @@ def _plain(record: Mapping[str, Any], fields: Sequence[str]) -> str | None:
     return value if plain else None
 
 
-def _present(record: Mapping[str, Any], field: str) -> Any:
+def _present(record: Mapping[str, Any], field: str, *, label: bool = False) -> Any:
     value = find(record, field)
     if value is MISSING:
-        raise no_field(field, names_of(record))
+        raise no_field(field, names_of(record), label=label)
     return value
 
 
@@ -163,7 +166,7 @@ YES, NO = {"1", "1.0", "true", "yes", "x"}, {"0", "0.0", "false", "no", ""}
 
 
 def _one_hot(record: Mapping[str, Any], fields: Sequence[str]) -> str:
-    values = [_present(record, field) for field in fields]
+    values = [_present(record, field, label=True) for field in fields]
     cells = [
         "" if is_null(value) else _text(value, field).strip().casefold()
         for value, field in zip(values, fields, strict=True)

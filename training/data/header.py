@@ -56,7 +56,7 @@ def header_of(
     if missing:
         nameless = options.default_fields and missing == [*options.needed(labelled=labelled)]
         no_header = f", or --no-header if line {skipped + 1} is a row" if nameless else ""
-        raise Refusal(f"{where}: {no_field(missing[0], names, no_header)}")
+        raise Refusal(f"{where}: {no_field(missing[0], names, no_header, label=missing[0] in options.label_fields)}")
     for field in options.needed(labelled=labelled):
         if names.count(field) > 1:
             raise Refusal(f"{where}: {names.count(field)} fields are called {quoted(field)}: give each its own name")
