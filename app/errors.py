@@ -15,7 +15,7 @@ from app.batcher import DeadlinePassed, Draining
 from app.keys import NoKey
 from app.queue import QueueFull
 from app.schemas import Problem
-from model.terminal import MOST, printable
+from model.terminal import MOST, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ class Crowded(Exception):
     """More connections than may be."""
 
     def __init__(self, most: int) -> None:
-        super().__init__(f"there are {most} connections already: close those that you do not use, and ask again")
+        super().__init__(f"{plural(most, 'connection is', 'connections are')} open already: close one, and ask again")
 
 
 class NotServed(Exception):

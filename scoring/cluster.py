@@ -17,7 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from model import artifact, versions
 from model.classifier import Classifier
 from model.refusal import Refusal
-from model.terminal import tell
+from model.terminal import plural, tell
 from scoring import shards, source, table
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer, as_line
@@ -68,8 +68,8 @@ def run(job: Job) -> None:
         pass  # as others mark a folder that is whole
     seconds = time.perf_counter() - began
     tell(
-        f"{sink.rows:,} documents in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
-        f"by {workers} workers: {out} has the answers of {version}"
+        f"{plural(sink.rows, 'document')} in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
+        f"by {plural(workers, 'worker')}: {out} has the answers of {version}"
     )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
+from model.terminal import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,7 +47,7 @@ class Scores:
     def summary(self) -> str:
         """The scores in one line."""
         return (
-            f"{self.documents} documents: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
+            f"{plural(self.documents, 'document')}: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
             f"expected calibration error {self.ece:.4f} (by chance alone {self.ece_by_chance:.4f})"
         )
 

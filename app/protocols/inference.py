@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.errors import InvalidBody
 from app.protocols import tensors
 from app.schemas import NULL_IS_UNSET, Whole
+from model.terminal import plural
 
 if TYPE_CHECKING:
     from app.answers import Answer
@@ -90,7 +91,7 @@ class Inference(Open):
             raise InvalidBody("inputs.0: send either data or, with binary_data_size, bytes after the JSON")
         found = tensors.texts(packed, count) if tensor.data is None else _flat(tensor.data, tensor.shape)
         if len(found) != count:
-            raise InvalidBody(f"inputs.0: {len(found)} texts are not of shape {tensor.shape}: mend one or the other")
+            raise InvalidBody(f"inputs.0: {plural(len(found), 'text')} for shape {tensor.shape}: mend one or the other")
         return found
 
     def outputs_of(self, answered: Answered) -> tuple[list[dict[str, Any]], bytes]:
