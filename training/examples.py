@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from model.classifier import Classifier
     from training.batches import Encoded
 
@@ -23,7 +26,8 @@ def typical_texts(classifier: Classifier, documents: Encoded) -> list[dict[str, 
     """
     names = classifier.labels
     frequent = torch.bincount(documents.labels, minlength=len(names)).argsort(descending=True, stable=True)[:LABELS]
-    texts = {names[label]: _typical_words(documents, label) for label in frequent.tolist()}
+    having = documents.having(documents.tokens, documents.known)
+    texts = {names[label]: _typical_words(documents, label, having) for label in frequent.tolist()}
     answers = classifier.predict([classifier.encode(text) for text in texts.values()])
     return [
         {"label": label, "text": text}
@@ -32,17 +36,20 @@ def typical_texts(classifier: Classifier, documents: Encoded) -> list[dict[str, 
     ]
 
 
-def _typical_words(documents: Encoded, label: int) -> str:
-    """Known words in the order of how much larger a share of this label's documents has them than of the others."""
+def _typical_words(documents: Encoded, label: int, having: Tensor) -> str:
+    """Known words that many of the label's documents have, and few of the others.
+
+    ``having``: how many documents have each word. The order is by ``p log(p / q)``: ``p`` is the share of this label's
+    documents that have the word, ``q`` of the others.
+    """
     own = documents.labels.eq(label).nonzero().squeeze(1)
-    everywhere = documents.having(documents.tokens, documents.known)
     tokens, _ = documents.run(own)
     document = torch.repeat_interleave(documents.lengths[own])
     pairs = torch.unique(document * documents.known + documents.tokens[tokens])
     here = torch.bincount(pairs % documents.known, minlength=documents.known)
-    others = max(len(documents) - len(own), 1)
-    lead = here / len(own) - (everywhere - here) / others
-    lead[here < COMMON] = 0
-    lead[0] = 0  # the unknown word
-    best = lead.argsort(descending=True, stable=True)[:WORDS]
-    return " ".join(documents.words[word] for word in best[lead[best] > 0].tolist())
+    p = here / len(own)
+    q = (having - here + 1) / (len(documents) - len(own) + 2)
+    lead = torch.where(here >= COMMON, p * torch.log(p / q), 0.0)
+    ordered = lead.argsort(descending=True, stable=True)
+    words = (documents.words[place] for place in ordered[lead[ordered] > 0].tolist())
+    return " ".join(islice((word for word in words if any(map(str.isalnum, word))), WORDS))
