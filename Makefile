@@ -14,7 +14,7 @@ FAST := tests/model tests/client tests/training/test_train.py tests/training/tes
 RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload gpu \
+.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-worst gpu \
 	bench-client bench-offline images chaos soak swaps sbom lock wheels test-wheels test-lowest
 .DEFAULT_GOAL := install
 
@@ -96,6 +96,9 @@ bench-servers: .venv/bench
 
 bench-overload: .venv/bench
 	$(BIN)/python -m benchmarks.overload
+
+bench-worst: .venv/bench
+	$(BIN)/python -m benchmarks.worst $(WORST)
 
 gpu:
 	$(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu

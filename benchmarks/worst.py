@@ -1,0 +1,140 @@
+"""The worst bodies that one request can have: CPU, memory and health beside ordinary text of the same size.
+
+``python -m benchmarks.worst [ARTIFACT] [--megabytes N]``; one worker. Linux alone: /proc counts a peak anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.process import ROOT, NotReady, Tree, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ARTIFACT = ROOT / "artifacts" / "demo"
+MARKS = "".join(map(chr, (0x345, 0x35C, 0x35D, 0x315, 0x300, 0x302, 0x316, 0x323, 0x327, 0x334)))
+"""Combining marks in falling combining class: normalisation has to sort them."""
+HEADING = (
+    "| body | MB | status | CPU s | of ordinary | memory MB | health s |\n| --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+class Measured(NamedTuple):
+    """What one request did: its status, seconds of CPU, MB above idle, the longest wait of a health check."""
+
+    status: str
+    cpu: float
+    memory: float
+    health: float
+
+
+def bodies(size: int) -> Iterator[tuple[str, str, bytes]]:
+    """Names, paths and bodies of about ``size`` bytes; ordinary text is first."""
+    texts = {
+        "ordinary text": "A late goal won the cup for the home side, and the minister said that shares fell. ",
+        "words of one letter": "a b c d e f g h ",
+        "one word": "government",
+        "long words": "governmentministers" * 6 + " ",
+        "marks in falling class": "a" + MARKS * 200,
+        "marks in turn": "a\u0301\u0316" * 4,
+        "one character that becomes 18": "\ufdfa",
+        "emoji": "\U0001f3c6\U0001f44d\U0001f3fd",
+        "unknown Greek letters": "αβγδε ζηθικ ",
+    }
+    for name, text in texts.items():
+        written = text * (size // len(text.encode()))
+        yield name, "/predict", json.dumps({"text": written}, ensure_ascii=False).encode()
+    words = json.dumps({"text": "goal " * 16_000, "explain": True}).encode()
+    yield "16,000 words explained", "/predict", words
+    fields = b",".join(b'"%d":0' % number for number in range(size // 11))
+    some = b",".join(b'"%d":0' % number for number in range(120))
+    yield "fields of one document", "/predict", b'{"text":"a",%b}' % fields
+    yield "fields of one document of a batch", "/predict/batch", b'{"documents":[{"text":"a",%b}]}' % fields
+    yield "1,024 documents of 120 fields", "/predict/batch", b'{"documents":[%b]}' % b",".join([b"{%b}" % some] * 1_024)
+    for name, part in {"documents of an empty key": b'{"":0}', "lists in lists": b"[[[[]]]]", "numbers": b"0"}.items():
+        parts = b",".join([part] * (size // (len(part) + 1)))
+        yield name, "/predict/batch", b'{"documents":[%b]}' % parts
+    yield "depth", "/predict", b"[" * size
+    yield "digits", "/predict", b'{"text":"a","top_k":%b}' % (b"1" * size)
+    yield "escape sequences", "/predict", b'{"text":" %b","text":""}' % (rb"\":" * (size // 3))
+
+
+def measure(tree: Tree, path: str, body: bytes) -> Measured:
+    """Send it, and ask for health meanwhile."""
+    process = Path(f"/proc/{tree.root}")
+    process.joinpath("clear_refs").write_text("5")  # the peak begins anew
+    before, cpu, waits, done = _kilobytes(process, "VmRSS"), tree.cpu(), [0.0], threading.Event()
+
+    def ask_for_health() -> None:
+        while not done.wait(0.02):
+            began = time.perf_counter()
+            _send(tree, "GET", "/health", b"")
+            waits.append(time.perf_counter() - began)
+
+    asking = threading.Thread(target=ask_for_health)
+    asking.start()
+    status = _send(tree, "POST", path, body)
+    done.set()
+    asking.join()
+    if not process.exists():
+        return Measured("the process ended", 0, 0, max(waits))
+    return Measured(status, tree.cpu() - cpu, (_kilobytes(process, "VmHWM") - before) / 1_000, max(waits))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure each, and print a table; 2: the service does not start."""
+    parser = argparse.ArgumentParser(prog="make bench-worst")
+    parser.add_argument("artifact", type=Path, nargs="?", default=ARTIFACT)
+    parser.add_argument("--megabytes", type=float, default=16.7)
+    asked = parser.parse_args(arguments)
+    settings = {"DOCKET_TIMEOUT": "120"}
+    first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
+    print(HEADING)
+    for name, path, body in bodies(int(asked.megabytes * 1e6)):
+        try:  # a service for each, so that none inherits the memory of the one before
+            with serving(
+                Path(sys.executable), "benchmarks.one_worker", asked.artifact, "/predict", first, settings
+            ) as tree:
+                told = measure(tree, path, body)
+        except NotReady as error:
+            print(f"worst: {error}", file=sys.stderr)
+            return 2
+        per_byte = told.cpu / len(body)
+        ordinary = ordinary or per_byte
+        print(
+            f"| {name} | {len(body) / 1e6:.1f} | {told.status} | {told.cpu:.2f} | {per_byte / ordinary:.1f} | "
+            f"{told.memory:.0f} | {told.health:.2f} |",
+            flush=True,
+        )
+    return 0
+
+
+def _send(tree: Tree, method: str, path: str, body: bytes) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", tree.port, timeout=180)
+    try:
+        connection.request(method, path, body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+    finally:
+        connection.close()
+    return str(answer.status)
+
+
+def _kilobytes(process: Path, name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", (process / "status").read_text())
+    return int(found[1]) if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
