@@ -1,0 +1,27 @@
+"""A process that keeps its interpreter to itself is ended although nobody reads what it writes to stderr."""
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.served import PATIENCE
+from tests.app.test_stderr import SMALLEST, ask, free_port, started
+
+
+def test_the_watchdog_ends_a_process_although_stderr_is_full(artifact: Path) -> None:
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, SMALLEST)
+    port = free_port()
+    serve = [sys.executable, "-m", "tests.app.faults", "hold@101", "serve", str(artifact), "--workers", "1"]
+    command = ["bash", "-c", f'exec "$@" 2>&{write}', "-", *serve]
+    with os.fdopen(read):
+        with started(command, port, kept=write, access_log=True) as process:
+            assert [ask(port) for _ in range(100)] == [200] * 100
+            with pytest.raises(httpx.TransportError):
+                ask(port)
+            assert process.wait(PATIENCE) == 1
+        os.close(write)
