@@ -39,6 +39,7 @@ export async function openFile(file) {
     if (stop !== own) return;
     find("file-status").textContent = "";
     find("file-alert").textContent = error.message;
+    find("reading").open = true;  // where most of what can be wrong is mended
   }
 }
 

@@ -203,7 +203,6 @@ def test_the_form_says_which_encoding_and_which_columns_and_the_file_is_read_aga
     page.click("#tab-file")
     page.set_input_files("#pick", path)
     page.wait_for_selector("#file-alert:not(:empty)")
-    page.click("#reading summary")
     page.select_option("#encoding", "windows-1252")
     page.fill("#field", "subject, body")
     page.press("#field", "Enter")
