@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
+from model.manifest import CELLS
 from model.profile import shares
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 DRAWN = 40
 """Labels up to which the card has the whole confusion matrix: a person can look at 1,600 cells."""
 MISTAKES = 20
+NUMBERS = ("documents", "accuracy", "macro_f1", "ece", "ece_by_chance")
+COMPLETE = {*NUMBERS, "labels", "per_label", CELLS}
 
 
 class Corpus(TypedDict):
@@ -117,7 +120,7 @@ def card(classifier: Classifier, metrics: Metrics) -> Card:
         "recipe": facts["recipe"]["name"] if "recipe" in facts else None,
         "corpus": _corpus(facts["corpus"]) if "corpus" in facts else None,
         "packages": facts.get("versions", {}),
-        "scores": _scores(facts["scores"]) if "scores" in facts else None,
+        "scores": _scores(facts["scores"]) if facts.get("scores", {}).keys() >= COMPLETE else None,
         "examples": facts.get("examples", []),
         "trained_on": _trained_on(profile) if profile else None,
         "live": _live(metrics),
@@ -133,14 +136,16 @@ def _corpus(corpus: dict[str, Any]) -> Corpus:
 
 
 def _scores(scores: dict[str, Any]) -> Scores:
-    labels, counts = scores["labels"], scores["confusion"]
-    wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    wrong.sort(key=lambda each: (-each[0], each[1:]))
-    numbers = ("documents", "accuracy", "macro_f1", "ece", "ece_by_chance")
+    labels, cells = scores["labels"], scores[CELLS]
+    wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda each: (-each[0], each[1:]))
+    drawn = len(labels) <= DRAWN
+    counts = [[0] * len(labels) for _ in labels if drawn]
+    for i, j, n in cells if drawn else ():
+        counts[i][j] = n
     return {
-        **{name: scores[name] for name in numbers},  # type: ignore[typeddict-item]  # a dict of names
+        **{name: scores[name] for name in NUMBERS},  # type: ignore[typeddict-item]  # a dict of names
         "per_label": [{"label": label, **scores["per_label"][label]} for label in labels],
-        "confusion": counts if len(labels) <= DRAWN else None,
+        "confusion": counts if drawn else None,
         "mistakes": [{"right": labels[i], "said": labels[j], "documents": n} for n, i, j in wrong[:MISTAKES]],
         "abstention": scores.get("abstention"),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from model import torchscript
+from model import manifest, torchscript
 from model.calibration import Calibration
 from model.exchange import exchange
 from model.golden import Golden
@@ -67,8 +67,8 @@ def write(
     (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")
     sums = {name: _sha256(folder / name) for name in (NETWORK, VOCABULARY)}
     fitted = asdict(calibration) | {"right": list(calibration.right)}
-    manifest = {"format": FORMAT, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
-    _write_manifest(folder, manifest | {"labels": vocabulary.labels} | facts)
+    found = {"format": FORMAT, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
+    _write_manifest(folder, found | {"labels": vocabulary.labels} | facts)
 
 
 def add_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -78,12 +78,18 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
 
 def read(folder: Path, device: torch.device) -> Artifact:
     """Verify and load; raise ``Refusal`` for a folder that is mixed, cut short or of another format."""
-    manifest, files = _verified(folder)
+    facts, files = _verified(folder)
     vocabulary = Vocabulary.from_json(files[VOCABULARY].decode("utf-8"))
     network = torchscript.from_bytes(files[NETWORK], device)
-    fitted = manifest["calibration"]
+    sizes = network.words, network.grams, network.output.weight.shape[0]
+    if (
+        sizes != (len(vocabulary), len(vocabulary.grams), len(vocabulary.labels))
+        or facts["labels"] != vocabulary.labels
+    ):
+        raise Refusal(f"{folder} has a network of other words or labels than its {VOCABULARY} lists: train again")
+    fitted = facts["calibration"]
     calibration = Calibration(fitted["temperature"], fitted["power"], fitted["usual"], tuple(fitted["right"]))
-    return Artifact(network, vocabulary, calibration, manifest, _profile(folder, manifest), _golden(folder, manifest))
+    return Artifact(network, vocabulary, calibration, facts, _profile(folder, facts), _golden(folder, facts))
 
 
 def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -91,8 +97,8 @@ def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
 
     Each is read once: another may take its place meanwhile, and what is verified must be what is used.
     """
-    manifest, files = read_manifest(folder), {}
-    for name, expected in manifest["sha256"].items():
+    facts, files = read_manifest(folder), {}
+    for name, expected in facts["sha256"].items():
         try:
             files[name] = (folder / name).read_bytes()
         except FileNotFoundError:
@@ -103,34 +109,37 @@ def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise Refusal(
                 f"{folder / name} is not the file that {MANIFEST} names: copy the folder whole, or train again"
             )
-    if manifest["version"] != _version(manifest["sha256"], manifest["calibration"]):
+    if facts["version"] != _version(facts["sha256"], facts["calibration"]):
         raise Refusal(f"{folder / MANIFEST} was changed after training: copy the folder whole, or train again")
-    return manifest, files
+    return facts, files
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a format that this code knows; raise ``Refusal`` for any other."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        kept = manifest["format"]
+        found = manifest.parse(path.read_text(encoding="utf-8"))
+        kept = found["format"]
         complete = kept != FORMAT or (
-            {"version", "calibration", "labels", "sha256"} <= manifest.keys()
-            and manifest["sha256"].keys() == {NETWORK, VOCABULARY}
+            manifest.REQUIRED.keys() <= found.keys() and found["sha256"].keys() == {NETWORK, VOCABULARY}
         )
+        fault = manifest.fault(found) if kept == FORMAT and complete else None
     except FileNotFoundError:
         raise Refusal(
             f"{folder} is no artifact, it has no {MANIFEST}: make one with docket train --out {folder}"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refusal(f"{path} cannot be read ({error}): copy the folder whole, or train again") from error
     if kept != FORMAT:
         raise Refusal(
-            f"{path} is of format {kept} and this docket reads format {FORMAT}: train again, or use its docket"
+            f"{path} is of format {str(kept)[:40]} and this docket reads format {FORMAT}: "
+            "train again, or use its docket"
         )
     if not complete:
         raise Refusal(f"{path} is cut short: copy the folder whole, or train again")
-    return dict(manifest)
+    if fault is not None:
+        raise Refusal(f"{path} has a value of {fault!r} that cannot be used: copy the folder whole, or train again")
+    return found
 
 
 @contextmanager
@@ -174,9 +183,9 @@ def _check_replaceable(folder: Path) -> None:
 def _is_artifact(folder: Path) -> bool:
     """Whether the folder is one of ours, of whatever format: other programs have a ``manifest.json`` too."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return bool({"format", "sha256"} <= manifest.keys())
-    except (OSError, ValueError, AttributeError):
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool({"format", "sha256"} <= found.keys())
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -189,18 +198,18 @@ def _put(new: Path, folder: Path) -> None:
     exchange(new, folder)
 
 
-def _profile(folder: Path, manifest: dict[str, Any]) -> Profile | None:
+def _profile(folder: Path, facts: dict[str, Any]) -> Profile | None:
     try:
-        return Profile(**manifest["profile"]) if "profile" in manifest else None
+        return Profile(**facts["profile"]) if "profile" in facts else None
     except TypeError as error:
         raise Refusal(
             f"{folder / MANIFEST} has a profile that is not whole ({error}): copy the folder whole, or train again"
         ) from error
 
 
-def _golden(folder: Path, manifest: dict[str, Any]) -> tuple[Golden, ...]:
+def _golden(folder: Path, facts: dict[str, Any]) -> tuple[Golden, ...]:
     try:
-        kept = manifest.get("golden", ())
+        kept = facts.get("golden", ())
         return tuple(Golden(str(each["text"]), str(each["label"]), float(each["score"])) for each in kept)
     except (TypeError, KeyError, ValueError) as error:
         raise Refusal(
@@ -217,5 +226,5 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+def _write_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    (folder / MANIFEST).write_text(manifest.to_json(facts), encoding="utf-8")

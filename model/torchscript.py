@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from model.archive_code import check_code
 from model.folded import FoldedRNN
 from model.refusal import Refusal
 
@@ -36,7 +37,8 @@ def to_bytes(network: TanhRNN) -> bytes:
 
 
 def from_bytes(data: bytes, device: torch.device) -> Network:
-    """Raise ``Refusal`` where ``data`` is no TorchScript."""
+    """Raise ``Refusal`` where ``data`` is no TorchScript, or has code that calls what no network of ours calls."""
+    check_code(data)
     try:
         with _no_deprecation(), _as_file(data) as file:
             network: Network = torch.jit.load(file, map_location=device)

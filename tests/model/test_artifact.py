@@ -73,6 +73,18 @@ def test_facts_are_added_without_another_version(tmp_path):
     assert after.version == before.version
 
 
+def test_the_manifest_of_thousands_of_labels_is_small(tmp_path):
+    labels = [f"label {number}" for number in range(3_000)]
+    row = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "documents": 1}
+    confusion = [[int(i == j) for j in range(len(labels))] for i in range(len(labels))]
+    scores = {"labels": labels, "per_label": dict.fromkeys(labels, row), "confusion": confusion}
+    tiny.artifact(tmp_path)
+    artifact.add_facts(tmp_path, {"scores": scores})
+    assert (tmp_path / "manifest.json").stat().st_size < 1_000_000
+    artifact.add_facts(tmp_path, {"corpus": {"name": "x", "documents": 3, "fingerprint": "0"}})
+    assert artifact.read_manifest(tmp_path)["scores"]["confusion_cells"] == [[i, i, 1] for i in range(3_000)]
+
+
 def test_the_profile_is_read_where_there_is_one(tmp_path):
     assert artifact.read(tiny.artifact(tmp_path / "new", profile=tiny.PROFILE), CPU).profile == tiny.PROFILE
     assert artifact.read(tiny.artifact(tmp_path / "old"), CPU).profile is None
@@ -140,8 +152,52 @@ BROKEN = {
     "no calibration": (lambda own, other: changed(own, calibration=None), "manifest.json is cut short"),
     "no labels": (lambda own, other: changed(own, labels=None), "manifest.json is cut short"),
     "another calibration": (
-        lambda own, other: changed(own, calibration={"temperature": 9.0}),
+        lambda own, other: changed(own, calibration=asdict(Calibration(9.0)) | {"right": []}),
         "manifest.json was changed after training",
+    ),
+    "a temperature of 0": (
+        lambda own, other: changed(own, calibration=asdict(Calibration(0.0)) | {"right": []}),
+        "manifest.json has a value of 'calibration' that cannot be used",
+    ),
+    "a temperature that is no number": (
+        lambda own, other: changed(own, calibration=asdict(Calibration(float("nan"))) | {"right": []}),
+        "manifest.json cannot be read (NaN is no number)",
+    ),
+    "a calibration that is a number": (
+        lambda own, other: changed(own, calibration=1),
+        "manifest.json has a value of 'calibration' that cannot be used",
+    ),
+    "labels that are no texts": (
+        lambda own, other: changed(own, labels=[1, 2]),
+        "manifest.json has a value of 'labels' that cannot be used",
+    ),
+    "labels of another network": (
+        lambda own, other: changed(own, labels=["law", "sports"]),
+        "has a network of other words or labels than its vocabulary.json lists",
+    ),
+    "scores that are a list": (
+        lambda own, other: changed(own, scores=[1]),
+        "manifest.json has a value of 'scores' that cannot be used",
+    ),
+    "an accuracy that is a text": (
+        lambda own, other: changed(own, scores={"accuracy": "high"}),
+        "manifest.json has a value of 'scores' that cannot be used",
+    ),
+    "confusion of a label that is not there": (
+        lambda own, other: changed(own, scores={"labels": ["x"], "confusion_cells": [[0, 1, 2]]}),
+        "manifest.json has a value of 'scores' that cannot be used",
+    ),
+    "a corpus without documents": (
+        lambda own, other: changed(own, corpus={"name": "bbc-news"}),
+        "manifest.json has a value of 'corpus' that cannot be used",
+    ),
+    "a recipe that is a text": (
+        lambda own, other: changed(own, recipe="default"),
+        "manifest.json has a value of 'recipe' that cannot be used",
+    ),
+    "lists in lists": (
+        lambda own, other: (own / "manifest.json").write_text("[" * 100_000),
+        "manifest.json cannot be read",
     ),
     "another version": (lambda own, other: changed(own, version="0" * 12), "manifest.json was changed after training"),
     "a profile cut short": (

@@ -1,0 +1,67 @@
+import io
+import zipfile
+
+import pytest
+import torch
+
+from model import torchscript
+from model.refusal import Refusal
+from tests import tiny
+
+CPU = torch.device("cpu")
+NETWORKS = {
+    "words alone": {},
+    "n-grams": {"words": 20, "grams": 3},
+    "two layers, one direction": {"layers": 2, "both": False},
+    "word pairs": {"pairs": torch.tensor([3, 9])},
+    "the last state": {"pooling": "last"},
+    "the mean": {"pooling": "mean"},
+}
+
+
+def with_line(line: str) -> bytes:
+    """A network of ours whose ``forward`` begins with one more line of code."""
+    archive = torchscript.to_bytes(tiny.network())
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as whole, zipfile.ZipFile(changed, "w") as files:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name.endswith("model/folded.py"):
+                begin = content.index(b"    _0 = ")
+                content = content[:begin] + f"    {line}\n".encode() + content[begin:]
+            files.writestr(zipfile.ZipInfo(name), content)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS)
+def test_every_network_of_ours_passes(options):
+    torchscript.from_bytes(torchscript.to_bytes(tiny.network(**options)), CPU)
+
+
+def test_code_that_does_no_harm_passes():
+    torchscript.from_bytes(with_line("harmless = torch.zeros([1])"), CPU)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'stolen = torch.from_file("/etc/passwd", True, 10)',
+        'stolen = torch . from_file("/etc/passwd", True, 10)',
+        'stolen = "/etc/passwd".from_file(True, 10)',
+        'torch.save(ids, "/tmp/written")',
+        'stolen = ops.aten.from_file("/etc/passwd", True, 10)',
+        "stolen = __torch__.torch.classes.some.Library()",
+        "stolen = ops.library.run(ids)",
+    ],
+)
+def test_code_that_could_reach_a_file_or_a_library_is_refused(line):
+    with pytest.raises(Refusal, match="which no network of ours does: do not use this artifact, train again"):
+        torchscript.from_bytes(with_line(line), CPU)
+
+
+def test_two_files_of_one_name_are_refused():
+    archive = io.BytesIO(torchscript.to_bytes(tiny.network()))
+    with zipfile.ZipFile(archive, "a") as files, pytest.warns(UserWarning, match="Duplicate"):
+        files.writestr(files.namelist()[0], b"")
+    with pytest.raises(Refusal, match="two files of one name"):
+        torchscript.from_bytes(archive.getvalue(), CPU)
