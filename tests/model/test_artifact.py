@@ -266,7 +266,7 @@ def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_pa
     def fail(folder: Path) -> None:
         with artifact.replacing(folder) as beside:
             tiny.artifact(beside, seed=1)
-            raise failure
+            raise failure("it failed")
 
     for name in ("old", "new"):
         with pytest.raises(failure):
