@@ -103,7 +103,7 @@ class Batcher(Generic[Item, Result]):
         Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
         """
         self._demand_open()
-        (answer,) = self._queue.put([item], self._patience(until))
+        answer = self._queue.put(item, self._patience(until))
         timer = asyncio.get_running_loop().call_at(self._end(until), self._fail, answer)
         answer.add_done_callback(lambda answer: timer.cancel())
         return answer
@@ -115,7 +115,7 @@ class Batcher(Generic[Item, Result]):
     async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""
         self._demand_open()
-        answers = self._queue.put(items, self._patience(until))
+        answers = self._queue.put_all(items, self._patience(until))
         try:
             async with asyncio.timeout_at(self._end(until)):
                 return await asyncio.gather(*answers)

@@ -68,19 +68,25 @@ class Queue(Generic[Item, Result]):
         """Whether ``check`` would raise."""
         return self._is_full(self._light, patience)
 
-    def put(self, items: Sequence[Item], patience: float) -> list[asyncio.Future[Result]]:
-        """Let all items wait; the futures are their answers'. Raise ``QueueFull`` where the line of one is full."""
+    def put(self, item: Item, patience: float) -> asyncio.Future[Result]:
+        """Let the item wait; the future is its answer's. Raise ``QueueFull`` where its line is full."""
+        weight = self._weigh(item)
+        line = self._line_of(weight)
+        self._check(line, patience)
+        return self._append(line, item, weight)
+
+    def put_all(self, items: Sequence[Item], patience: float) -> list[asyncio.Future[Result]]:
+        """The same for all items, or for none."""
         weights = [self._weigh(item) for item in items]
-        for line in {self._line_of(weight) for weight in weights}:
+        lines = [self._line_of(weight) for weight in weights]
+        for line in set(lines):
             self._check(line, patience)
-        loop, now, context = asyncio.get_running_loop(), time.perf_counter(), copy_context()
-        waiting = [
-            Waiting(item, weight, loop.create_future(), now, context)
-            for item, weight in zip(items, weights, strict=True)
-        ]
-        for each in waiting:
-            self._line_of(each.weight).append(each)
-        return [each.answer for each in waiting]
+        return [self._append(*each) for each in zip(lines, items, weights, strict=True)]
+
+    def _append(self, line: Line[Item, Result], item: Item, weight: int) -> asyncio.Future[Result]:
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        line.append(Waiting(item, weight, answer, time.perf_counter(), copy_context()))
+        return answer
 
     def _check(self, line: Line[Item, Result], patience: float) -> None:
         if self._is_full(line, patience):
