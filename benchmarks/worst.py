@@ -37,12 +37,27 @@ class Measured(NamedTuple):
     health: float
 
 
-def bodies(size: int) -> Iterator[tuple[str, str, bytes]]:
-    """Names, paths and bodies of about ``size`` bytes; ordinary text is first."""
+def chain(grams: Sequence[str], length: int) -> str:
+    """Letters of which most runs of four are among ``grams``."""
+    following = {gram[:3]: gram[3] for gram in grams if gram.isalpha() and gram.isascii()}
+    found = next(iter(following))
+    while len(found) < length:
+        found += following.get(found[-3:], found[0])
+    return found
+
+
+def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
+    """Names, paths and bodies of about ``size`` bytes; ordinary text is first. ``grams``: n-grams that are known."""
+    letters = chain(grams, 5_000)
     texts = {
         "ordinary text": "A late goal won the cup for the home side, and the minister said that shares fell. ",
         "words of one letter": "a b c d e f g h ",
         "one word": "government",
+        "one word of known n-grams": letters,
+        "unknown words of known n-grams": " ".join(letters[at : at + 12] for at in range(len(letters) - 12)) + " ",
+        "one character that becomes 18, in words": "\ufdfa" * 64 + " ",
+        "astral marks": "a" + "\U0001e944\U0001e945" * 50 + " ",
+        "letters that grow": "\u0390" * 64 + " ",
         "long words": "governmentministers" * 6 + " ",
         "marks in falling class": "a" + MARKS * 200,
         "marks in turn": "a\u0301\u0316" * 4,
@@ -99,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = {"DOCKET_TIMEOUT": "120"}
     first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
     print(HEADING)
-    for name, path, body in bodies(int(asked.megabytes * 1e6)):
+    grams = json.loads((asked.artifact / "vocabulary.json").read_text(encoding="utf-8"))["grams"]
+    for name, path, body in bodies(int(asked.megabytes * 1e6), grams):
         try:  # a service for each, so that none inherits the memory of the one before
             with serving(
                 Path(sys.executable), "benchmarks.one_worker", asked.artifact, "/predict", first, settings

@@ -83,19 +83,24 @@ def _attached(match: re.Match[bytes]) -> bytes:
 
 
 def _mixed(text: str) -> list[str]:
-    """Only words with a character beyond ASCII pay for Unicode."""
+    """Only words with a character beyond ASCII pay for Unicode, unless most are such words."""
+    if 5 * len(text.encode(errors="surrogatepass")) > 6 * len(text):
+        return _normalised(_pattern().findall(text))
     found: list[str] = []
     end = 0
     for match in _BEYOND.finditer(text):
         before = text[end : match.start()].rstrip(_BESIDE)  # "caf" goes with "é"
         found += _plain(before)
-        beyond = _pattern().findall(text, end + len(before), match.end())
-        if max(map(len, beyond), default=0) <= LONGEST:
-            found += map(_normal, beyond)
-        else:  # no cache of long words: 65,536 of them would fill the memory
-            found += (_normal.__wrapped__(word[:WRITTEN]) for word in beyond)
+        found += _normalised(_pattern().findall(text, end + len(before), match.end()))
         end = match.end()
     return found + _plain(text[end:])
+
+
+def _normalised(found: list[str]) -> list[str]:
+    """The words as they are known; long ones are not cached: 65,536 of them would fill the memory."""
+    if max(map(len, found), default=0) <= LONGEST:
+        return list(map(_normal, found))
+    return [_normal(word) if len(word) <= LONGEST else _normal.__wrapped__(word[:WRITTEN]) for word in found]
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:

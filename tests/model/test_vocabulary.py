@@ -1,7 +1,10 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model.refusal import Refusal
 from model.vocabulary import UNKNOWN, Stopped, Vocabulary, grams_of
+from model.words import LONGEST, words
 
 
 def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_documents():
@@ -55,6 +58,21 @@ def test_once_nobody_waits_any_more_the_next_piece_of_a_text_is_not_read():
     with pytest.raises(Stopped):
         Vocabulary(["goal"], ["x"]).encode("goal " * 200_000, stopped=stopped)
     assert asked == [False, False, True]
+
+
+EXPENSIVE = st.sampled_from(
+    ["a", "goal", " ", "\u0301", "\u0316", "\ufdfa", "\u0390", "😀", "🏽", "\u200d", "+", "#", "体", "İ"]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(EXPENSIVE, st.integers(1, 200)), max_size=20), st.integers(1, 50))
+def test_no_text_has_more_than_six_ids_a_byte_and_no_word_more_than_64_letters(parts, times):
+    """The work of the network goes with the ids: three bytes of U+FDFA become 18 letters."""
+    text = "".join(part * count for part, count in parts) * times
+    grams = sorted({gram for word in words(text) for gram in grams_of(word)})
+    assert all(len(word) <= LONGEST for word in words(text))
+    assert len(Vocabulary([], ["x"], grams).encode(text).ids) <= max(1, 6 * len(text.encode()))
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "# —", "\u0301"])
