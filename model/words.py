@@ -6,6 +6,7 @@ import re
 import string
 import unicodedata
 from functools import cache, lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ def _pattern() -> re.Pattern[str]:
 def _near_or_far(characters: str, times: str = "") -> str:
     """A pattern for these characters: ``re`` has a table of those up to U+FFFF and looks through the others in turn."""
     near = "".join(c for c in characters if c <= "\uffff")
-    far = "".join(c for c in characters if c > "\uffff")
+    far = ""
+    for _, run in groupby(enumerate(sorted(ord(c) for c in characters if c > "\uffff")), lambda it: it[1] - it[0]):
+        codes = [code for _, code in run]
+        far += f"{chr(codes[0])}-{chr(codes[-1])}"
     return rf"[{near}]{times}|(?=[\U00010000-\U0010ffff])[{far}]{times}"
 
 
