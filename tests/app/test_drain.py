@@ -30,7 +30,10 @@ def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, wo
         async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as connection:
             while not answers or answers[-1].status_code == 200:
                 text = f"the late goal won {number} " * 50
-                answers.append(await connection.post(server.url + "/predict", json={"text": text}))
+                try:
+                    answers.append(await connection.post(server.url + "/predict", json={"text": text}))
+                except httpx.ConnectError:  # it was so late that nobody took its request
+                    break
                 connected.add(number)
                 if len(answers) >= 10 and len(connected) == CLIENTS:
                     told.set()
@@ -47,11 +50,13 @@ def test_under_load_every_accepted_request_has_a_whole_answer(artifact: Path, wo
         started |= {pid for own in started for pid in children(own)}
         everybody = asyncio.run(crowd(server))
         assert server.ended() == 0
-    for *answered, last in everybody:
-        assert all(answer.json()["label"] for answer in answered)
-        problem(last, 503)
-        assert last.headers["connection"] == "close"
-        assert last.headers["retry-after"] == "1"
+    refused = [answer for answers in everybody for answer in answers if answer.status_code != 200]
+    assert refused
+    assert all(answer.json()["label"] for answers in everybody for answer in answers if answer not in refused)
+    for answer in refused:
+        problem(answer, 503)
+        assert answer.headers["connection"] == "close"
+        assert answer.headers["retry-after"] == "1"
     with pytest.raises(httpx.ConnectError):
         server.get("/health")
     assert all(EXPECTED.match(line) for line in server.lines[1:]), server.lines
