@@ -85,6 +85,14 @@ def test_files_beside_the_labels_folders_are_counted_and_named(tmp_path):
     assert said == [f"2 files beside the folders of {tmp_path} are passed over: 'labels.csv', 'readme.md'"]
 
 
+def test_files_beside_the_labels_folders_of_a_part_are_counted_and_named(tmp_path):
+    said: list[str] = []
+    files = {f"{part}/{name}": text for part in ("train", "test") for name, text in TWO.items()}
+    folder = made(tmp_path, {**files, "train/words.feat": "1:2", "readme.md": "a"})
+    assert reader.read(folder, tell=said.append) == (READ, READ)
+    assert said[1] == f"2 files beside the folders of {folder} are passed over: 'readme.md', 'train/words.feat'"
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [

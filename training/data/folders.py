@@ -41,14 +41,15 @@ def labelled(folder: Path, encoding: str | None, say: Say) -> tuple[Documents, D
     """The documents to learn from and, of a folder with a test part, those to be tested on."""
     passed: list[str] = []
     files = [(file, file.relative_to(folder).parts) for file in _walk(folder, folder, passed)]
-    loose = [parts[0] for _, parts in files if len(parts) == 1]
-    files = [(file, parts) for file, parts in files if len(parts) > 1]
-    if not files:
-        raise Refusal(_without_labels(folder, loose))
-    tops = {parts[0] for _, parts in files}
+    tops = {parts[0] for _, parts in files if len(parts) > 1}
     by_part = {top.casefold() for top in tops} <= TRAIN | TEST | OTHER_PARTS and any(
         len(parts) > 2 for _, parts in files
     )
+    least = 3 if by_part else 2
+    loose = ["/".join(parts) for _, parts in files if len(parts) < least]
+    files = [(file, parts) for file, parts in files if len(parts) >= least]
+    if not files:
+        raise Refusal(_without_labels(folder, loose))
     learned = [(file, parts[1:]) for file, parts in files if parts[0].casefold() in TRAIN] if by_part else files
     tested = [(file, parts[1:]) for file, parts in files if parts[0].casefold() in TEST] if by_part else []
     if not learned:
