@@ -172,6 +172,29 @@ def test_a_first_version_cannot_be_rolled_back(two):
     assert "has no version before the current one" in ended.stderr
 
 
+def test_a_label_without_a_test_document_is_named_with_the_mend(tmp_path):
+    corpus = written(tmp_path, ".jsonl", 30)
+    with corpus.open("a") as file:
+        file.write('{"text": "rain", "label": "weather"}\n{"text": "heavy wind", "label": "weather"}\n')
+    trained = here("train", corpus, "--out", tmp_path / "out", "--epochs", 1)
+    assert trained.returncode == 0, trained.stderr
+    assert (
+        "docket: 1 label has no document in the test: 'weather': add more, near copies count once\n" in trained.stderr
+    )
+
+
+def test_a_label_that_a_folders_test_part_lacks_is_named_with_the_mend(tmp_path):
+    folder = tmp_path / "parts"
+    written(tmp_path, "", 30).rename(tmp_path / "train")
+    written(tmp_path, "", 2).rename(tmp_path / "test")  # one of sports, one of politics
+    folder.mkdir()
+    for part in ("train", "test"):
+        (tmp_path / part).rename(folder / part)
+    trained = here("train", folder, "--out", tmp_path / "out", "--epochs", 1)
+    assert trained.returncode == 0, trained.stderr
+    assert "1 label has no document in the test: 'tech': add some to the test part\n" in trained.stderr
+
+
 def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_path):
     corpus = tmp_path / "weather.csv"
     corpus.write_text("text,label\nrain and wind,weather\na late goal,sports\n")

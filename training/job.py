@@ -63,7 +63,9 @@ def run(job: Job) -> Scores | None:
         if test is None:
             documents, test = parts(documents, job.seed)
         if untested := untested_labels(documents.labels, test.labels):
-            tell(f"{untested}: add documents that are no near copies of each other")
+            tell(
+                f"{untested}: add {'more, near copies count once' if corpus.test is None else 'some to the test part'}"
+            )
         identity = _identity(job, documents, chosen)
         checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
         if job.resume and not checkpoints.found:

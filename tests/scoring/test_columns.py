@@ -92,7 +92,8 @@ def test_an_id_that_the_service_would_refuse_has_its_error_beside_the_answer(art
 
 
 def test_on_stdout_the_columns_are_kept_but_the_text(artifact, tmp_path):
-    done = here("predict", artifact, written(tmp_path / "in.csv", ROWS))
+    done = here("predict", artifact, written(tmp_path / "in.csv", ROWS), "--workers", 1)
+    assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["customer"] for answer in answers] == ["acme", "beta", ""]
     assert all("text" not in answer for answer in answers)

@@ -39,8 +39,8 @@ def alike_labels(labels: Sequence[str]) -> list[str]:
 
 
 def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None:
-    """One line on the labels that the test has no document of."""
-    missing = sorted(set(learned) - set(tested))
+    """One line on the labels that the test has no document of; those with one document ``rare_labels`` names."""
+    missing = sorted({label for label, count in Counter(learned).items() if count > 1} - set(tested))
     if not missing:
         return None
     return f"{plural(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
@@ -63,7 +63,9 @@ def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
 def joined_label(labels: Sequence[str]) -> str | None:
     """The first label that is several joined by ``#``, as doccano writes them: a part of it is a label alone too."""
     alone = set(labels)
-    return next((each for each in labels if len(parts := each.split("#")) > 1 and alone & set(parts)), None)
+    return next(
+        (each for each in labels if len(parts := each.split("#")) > 1 and all(parts) and alone & set(parts)), None
+    )
 
 
 def _key(label: str) -> str:
