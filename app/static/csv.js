@@ -12,7 +12,11 @@ export class Csv {
     this.text = text;
     this.dialect = sniff(text, kind, how.header ? how.fields : []);
     const { names, places, given } = header(this.dialect.sample, name, how);
-    Object.assign(this, { names, places });
+    Object.assign(this, { names, places, given });
+    const rule = this.dialect.separator === "|" && this.dialect.sample[1];
+    if (rule && rule.some(Boolean) && rule.every((cell) => !cell || /^\s*:?-{3,}:?\s*$/.test(cell))) {
+      throw new Error(`${name} is a table of Markdown: take out its rule, or save the table as .csv.`);
+    }
     this.notes = this.dialect.usual ? [] : [`Separated by ${NAMES[this.dialect.separator]}.`];
     if (!given) this.notes.push(`The first line is read as a row, column ${places[0] + 1} as the text.`);
     this.end = text.includes("\r\n") ? "\r\n" : "\n";
@@ -30,10 +34,16 @@ export class Csv {
   /** Each row as `{text | error, upTo, line}`; `line(answer)` is the row as it is written back. */
   *rows() {
     for (const { cells, raw, upTo, error } of this.records) {
-      const wrong = error ?? this.#wrongWidth(cells);
+      const wrong = error ?? this.#repeated(cells) ?? this.#wrongWidth(cells);
       const kept = cells?.length === this.names.length ? raw : this.#fitted(cells ?? [raw]);
       yield { text: cells && this.places.map((at) => cells[at] ?? "").join("\n"), error: wrong, upTo, line: (answer) => this.#line(kept, answer) };
     }
+  }
+
+  /** Two files that were joined have their line of names twice. */
+  #repeated(cells) {
+    const names = this.given && cells.length > 1 && cells.length === this.names.length && cells.every((cell, at) => cell === this.names[at]);
+    return names ? "the row repeats the line of names: take it out" : undefined;
   }
 
   /** Cells without a value or a name are only separators at the end of a line. */
@@ -76,7 +86,7 @@ export function* records(text, dialect) {
   while (begin < text.length) {
     const line = lineEnd(text, begin);
     const { cells, end } = dialect.quoted ? record(text, begin, dialect, plain) : { cells: text.slice(begin, line).split("\t"), end: line };
-    const error = end === undefined ? OPEN : cells.some((cell) => holdsRows(cell, dialect)) ? SWALLOWED : undefined;
+    const error = end === undefined ? OPEN : cells.some((cell, at) => holdsRows(cell, at, cells[0], dialect)) ? SWALLOWED : undefined;
     const stop = error ? line : end;
     const upTo = stop + (text.startsWith("\r\n", stop) ? 2 : 1);
     const raw = text.slice(begin, stop);
@@ -86,14 +96,18 @@ export function* records(text, dialect) {
   }
 }
 
-/** Whether a text has lines that all look like rows of the file: a quote that nobody meant to open. */
-function holdsRows(cell, { separator, wide }) {
+/** Whether a text has lines that all look like rows of the file: a quote that nobody meant to open.
+ *
+ * In a column after the first they begin with a value of the form that the first column has, such as a number.
+ */
+function holdsRows(cell, at, first, { separator, wide }) {
   if (!(wide > 1) || !/[\r\n]/.test(cell)) return false;
-  const lines = cell.split(/\r\n|\r|\n/).slice(0, -1);
-  return lines.length > 1 && lines.every((line) => {
-    const values = line.split(separator);
-    return values.length === wide && values.every((value) => value.trim() && !value.startsWith(" "));
-  });
+  const lines = cell.replace(/[\r\n]+$/, "").split(/\r\n|\r|\n/).slice(at > 0 ? 1 : 0);
+  const rows = lines.map((line) => line.split(separator)), whole = rows.slice(0, -1);
+  const decimal = new RegExp(`\\d\\${separator}\\d`), form = (value) => value.replace(/\d+/g, "0");
+  if (whole.length < (at > 0 ? 1 : 2) || lines.slice(0, -1).every((line) => decimal.test(line))) return false;
+  if (at > 0 && !rows.every((row) => row.length > 1 && form(row[0]) === form(first))) return false;
+  return whole.every((row) => row.length === wide && row.every((value) => value.trim() && !value.startsWith(" ")));
 }
 
 /** The cells from `begin` and the `end` of the last; no end where a quote has no partner. */

@@ -9,20 +9,26 @@ const SAID = /^"?sep=(.)"?[ \t]*(\r\n|\n|\r|$)/i;
 export function sniff(text, kind, needed) {
   const said = SAID.exec(text);
   const begin = said ? said[0].length : 0;
-  const sample = text.slice(begin).split(/(?<=\n)/, SAMPLE).join("");
+  const lines = text.slice(begin).split(/(?<=\n)/, SAMPLE), sample = lines.join("");
   const usual = said?.[1] ?? (kind === "tsv" ? "\t" : ",");
-  const choices = (said ? [usual] : [usual, ...SEPARATORS]).map((separator) => dialect(separator, kind, sample));
-  const cells = choices.map((choice) => [...records(sample, choice)].map((each) => each.cells ?? []));
+  const choices = (said ? [usual] : [usual, ...SEPARATORS]).map((separator, at) => dialect(separator, sample, at > 0 || kind !== "tsv" || separator !== "\t"));
+  const cells = choices.map((choice) => whole([...records(sample, choice)], lines.length === SAMPLE).map((each) => each.cells ?? []));
   const named = choices.findIndex((_, at) => cells[at][0] && needed.length > 0 && needed.every((field) => cells[at][0].some((name) => name.trim() === field)));
   const even = choices.findIndex((_, at) => cells[at][0]?.length > 1 && cells[at].every((row) => row.length === cells[at][0].length));
   const at = named >= 0 ? named : Math.max(even, 0);
   return { ...choices[at], begin, said: said?.[0] ?? "", usual: choices[at].separator === usual, sample: cells[at] };
 }
 
-function dialect(separator, kind, sample) {
+/** The records of a sample; without the last of one that is cut, which may have lost its end. */
+function whole(found, cut) {
+  const broken = found.findIndex((each) => !each.cells);
+  return cut ? found.slice(0, broken > 0 ? broken : Math.max(found.length - 1, 1)) : found;
+}
+
+function dialect(separator, sample, quoted) {
   const others = sample.trimStart().split(/[\r\n]/, 1)[0].split(separator).slice(1);
   const spaced = separator !== "\t" && others.length > 0 && others.every((cell) => cell.startsWith(" "));
-  return { separator, quoted: !(kind === "tsv" && separator === "\t"), spaced };
+  return { separator, quoted, spaced };
 }
 
 /** `{names, places, given}`: of the columns, where the text is, and whether the first record has the names. */

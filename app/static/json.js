@@ -11,7 +11,7 @@ export class Json {
     Object.assign(this, { text, name, fields, length: text.length, notes: [] });
     const first = text.trimStart()[0] === "[" || isBegun(text);
     this.values = first ? inRow(text, name) : byLine(text);
-    if (first && kind === "json") this.#unwrap();
+    if (kind === "json") this.#unwrap();
     this.array = this.text.trimStart()[0] === "[";
     this.head = this.array ? "[\n" : "";
     this.tail = this.array ? "\n]\n" : "";
@@ -98,7 +98,9 @@ function* inRow(text, name) {
     }
     yield { raw: text.slice(at, end), upTo: end };
     at = array && text[after] === "," ? skipped(text, after + 1) : after;
+    if (at > after && text[at] === "]") throw new Error(`${name}, line ${text.slice(0, after).split("\n").length}: broken JSON: a comma stands before the array's end: take it out`);
   }
+  if (array && skipped(text, at + 1) < text.length) throw new Error(`${name}: something follows the array: take it out`);
 }
 
 /** The members of an object as `{key, begin, end}` of their values. */

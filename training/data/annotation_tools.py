@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from training.data.fields import FieldError, label_text
+from model.terminal import quoted
+from training.data.fields import FieldError, label_of, label_text
 from training.data.options import LABEL, TEXT, ReadOptions
 from training.data.table import Passed
 
@@ -21,12 +22,14 @@ class Export(NamedTuple):
 
 
 def recognised(first: Mapping[str, Any], options: ReadOptions) -> Export | None:
-    """The tool that wrote a file whose first row this is; None where another label is asked for."""
+    """The tool that wrote a file whose first row this is; where a label is asked for, only Prodigy's answers count."""
+    answered = first.get("answer") in ("accept", "reject", "ignore")
     if options.label_fields != LABEL:
-        return None
+        own = Export("Prodigy", "text", lambda task: _accepted(task) or label_of(task, options.label_fields))
+        return own if answered and "_task_hash" in first else None
     if isinstance(first.get("data"), dict) and isinstance(first.get("annotations"), list):
         return Export("Label Studio", _label_studio_text(first["data"]), _label_studio)
-    if first.get("answer") in ("accept", "reject", "ignore") and ("accept" in first or "label" in first):
+    if answered and ("accept" in first or "label" in first):
         return Export("Prodigy", "text", _prodigy)
     if isinstance(first.get("fields"), dict) and any(key.endswith(".responses") for key in first):
         return Export("Argilla", "fields.text", _argilla)
@@ -52,9 +55,14 @@ def _label_studio(task: Mapping[str, Any]) -> Label:
     return label_text(chosen) if chosen else Passed("without a choice in Label Studio")
 
 
+def _accepted(task: Mapping[str, Any]) -> Passed | None:
+    accepted = task.get("answer") == "accept"
+    return None if accepted else Passed(f"with the answer {quoted(task.get('answer'))} in Prodigy")
+
+
 def _prodigy(task: Mapping[str, Any]) -> Label:
-    if task.get("answer") != "accept":
-        return Passed(f"with the answer {task.get('answer')!r} in Prodigy")
+    if passed := _accepted(task):
+        return passed
     if "accept" in task:
         return label_text(task["accept"]) if task["accept"] else Passed("without a choice in Prodigy")
     if "label" not in task:

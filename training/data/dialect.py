@@ -39,9 +39,13 @@ class Dialect(NamedTuple):
             strict=strict,
         )
 
-    def records(self, lines: Iterable[str]) -> list[list[str]]:
-        """The records of some lines that are not blank; what is broken is not yet refused."""
-        return [each for each in self._lenient(lines) if len(each) > 1 or any(value.strip() for value in each)]
+    def records(self, lines: Sequence[str]) -> list[list[str]]:
+        """The records of a sample that are not blank; what is broken is not yet refused.
+
+        The last of a sample that is cut is left out: it may have lost its end.
+        """
+        found = [each for each in self._lenient(lines) if len(each) > 1 or any(value.strip() for value in each)]
+        return found[:-1] if len(found) > 1 and len(lines) >= SAMPLE else found
 
     def _lenient(self, lines: Iterable[str]) -> Iterator[list[str]]:
         try:
@@ -51,18 +55,19 @@ class Dialect(NamedTuple):
 
 
 def without_separator_line(lines: Sequence[str]) -> tuple[str | None, int]:
-    """The separator that a line such as ``sep=;`` says, and how many lines to pass over for it."""
+    """The separator that a line such as ``sep=;`` says, and how many lines stand above the line of names."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             match = SEPARATOR_LINE.fullmatch(line.lstrip("\ufeff"))
-            return (match[1], number) if match else (None, 0)
+            return (match[1], number) if match else (None, number - 1)
     return None, 0
 
 
 def sniff(lines: Sequence[str], kind: str, needed: Sequence[str], said: str | None = None) -> Dialect:
     """The separator under which the first line has all the ``needed`` names; else one that cuts all lines alike."""
     usual = said or Dialect.usual(kind)
-    choices = [_dialect(each, kind, lines) for each in ((usual,) if said else (usual, *SEPARATORS))]
+    first = _dialect(usual, lines, quoted=not (kind == ".tsv" and usual == "\t"))
+    choices = [first] if said else [first, *(_dialect(each, lines) for each in SEPARATORS)]
     heads = [(choice.records(lines[:1] if not choice.quoted else lines) or [[]])[0] for choice in choices]
     for wanted in (needed, needed[:1]):
         for choice, head in zip(choices, heads, strict=True):
@@ -72,11 +77,11 @@ def sniff(lines: Sequence[str], kind: str, needed: Sequence[str], said: str | No
     return even[0] if even else choices[0]
 
 
-def _dialect(separator: str, kind: str, lines: Sequence[str]) -> Dialect:
+def _dialect(separator: str, lines: Sequence[str], *, quoted: bool = True) -> Dialect:
     first = next((line for line in lines if line.strip()), "").rstrip("\r\n")
     cells = first.split(separator)[1:]
     spaced = separator != "\t" and bool(cells) and all(cell.startswith(" ") for cell in cells)
-    return Dialect(separator, quoted=not (kind == ".tsv" and separator == "\t"), spaced=spaced)
+    return Dialect(separator, quoted, spaced)
 
 
 def _is_even(records: Sequence[Sequence[str]]) -> bool:

@@ -47,14 +47,14 @@ def header_of(
     names = [each.strip() for each in records[0]]
     where = f"{name}, line {skipped + 1}"
     missing = [field for field in options.needed(labelled=labelled) if field not in names]
-    if missing and options.default_fields and (found := _label_column(records)) is not None and len(records[0]) == 2:
+    nameless = options.default_fields and missing == [*options.needed(labelled=labelled)]
+    if nameless and len(names) == 2 and (found := _label_column(records)) is not None:
         say(
             f"{name} has no line of names (--no-header): "
             f"column {found + 1} is the label and column {2 - found} the text"
         )
         return _two_columns(found)
     if missing:
-        nameless = options.default_fields and missing == [*options.needed(labelled=labelled)]
         no_header = f", or --no-header if line {skipped + 1} is a row" if nameless else ""
         raise Refusal(f"{where}: {no_field(missing[0], names, no_header, label=missing[0] in options.label_fields)}")
     for field in options.needed(labelled=labelled):

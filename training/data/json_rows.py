@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from model.refusal import Refusal
 from model.terminal import quoted
 from training.data.archives import FIELD
-from training.data.fields import Record, WrittenFloat
+from training.data.fields import MISSING, Record, WrittenFloat, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +32,10 @@ def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Sa
         return
     if first.lstrip().startswith("[") or _is_begun(first):
         values = _values(first, lines, number, name)
-        if kind == ".json":
-            values = _unwrapped(values, name, text_field, say)
     else:
         values = _by_line(first, lines, number, name)
+    if kind == ".json":
+        values = _unwrapped(values, name, text_field, say)
     for line, value in values:
         if not isinstance(value, Record):
             raise Refusal(f"{name}, line {line}: is JSON but no object: write one object a line, {EXAMPLE}")
@@ -170,7 +170,7 @@ def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Say) ->
         return
     second = next(values, None)
     line, value = first
-    if second is None and isinstance(value, Record) and text_field not in value:
+    if second is None and isinstance(value, Record) and not _has_text(value, text_field):
         arrays = [
             key for key in value if isinstance(value[key], list) and value[key] and isinstance(value[key][0], Record)
         ]
@@ -182,6 +182,11 @@ def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Say) ->
         if value and all(isinstance(each, dict) for each in value.values()):
             raise Refusal(f"{name} has an object a column: write its rows, in pandas with to_json(…, orient='records')")
     yield from chain([first], [second] if second else [], values)
+
+
+def _has_text(value: Record, field: str) -> bool:
+    """Whether an object is a row; a column of pandas is an object under the name of the field."""
+    return not isinstance(value[field], dict) if field in value else find(value, field) is not MISSING
 
 
 def _why(error: Exception) -> str:

@@ -68,7 +68,7 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
         raise Refusal(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
         raise Refusal(f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document")
-    if len(names) == 1 and names[0] in documents.labels:
+    if len(names) == 1 and names[0] in documents.labels and not names[0].isdecimal():  # a number is no name
         tell(f"{path}: the field {quoted(names[0])} has its own name as a label: if line 1 is a row, say --no-header")
     return documents, None
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from training.data.options import ReadOptions
 
 RULE = re.compile(r"\s*:?-{3,}:?\s*")
+DOUBLED = re.compile(r'"[^"]*(?:""[^"]*)+"')
+"""A text as it is quoted where quotes are doubled."""
 
 
 def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, labelled: bool, say: Say) -> Table:
@@ -33,6 +35,10 @@ def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, l
     dialect = sniff(sample[skipped:], kind, needed if options.header else (), said)
     if dialect.separator != Dialect.usual(kind):
         say(f"{name} is separated by {quoted(dialect.separator)}")
+    elif kind == ".tsv" and dialect.quoted:
+        say(f"{name} has its names in quotes, so quotes are no characters of its texts")
+    elif not dialect.quoted and any(map(DOUBLED.fullmatch, chain(*dialect.records(sample[skipped:])))):
+        say(f"{name} has doubled quotes, and in a .tsv quotes are characters: name it .csv if its texts are quoted")
     header = header_of(dialect.records(sample[skipped:]), name, skipped, options, labelled=labelled, say=say)
     records = _records(chain(sample[skipped:], lines), name, skipped, dialect, header, labelled=labelled)
     return Table(records, header.text_fields, header.label_fields)
@@ -52,7 +58,8 @@ def _records(
         for record in reader:
             if any(value.strip() for value in record) or len(record) > 1:
                 if not first:
-                    _check_no_markdown(record, f"{name}, line {begin}")
+                    if dialect.separator == "|":
+                        _check_no_markdown(record, f"{name}, line {begin}")
                     swallowed.check(record, begin)
                     yield _row(record, keys, header, dialect, begin)
                 first = False
@@ -73,7 +80,7 @@ def _check_no_markdown(record: list[str], where: str) -> None:
 
 def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, line: int) -> Row:
     wide = len(keys)
-    error = "repeats the line of names: take it out" if header.given and record == header.names else None
+    error = "repeats the line of names: take it out" if header.given and wide > 1 and record == header.names else None
     if len(record) != wide:
         over, under = record[wide:], header.names[len(record) :]
         if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
