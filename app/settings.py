@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -103,7 +104,7 @@ class Settings(BaseModel):
         try:
             return cls(**values | {name: value for name, value in options.items() if value is not None})
         except ValidationError as error:
-            raise Refusal(_sentence(error)) from None
+            raise Refusal(_sentence(error, options)) from None
 
     @property
     def shared_metrics(self) -> Path | None:
@@ -123,11 +124,34 @@ def share_metrics(folder: Path) -> None:
     os.environ[_SHARED] = str(folder)
 
 
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = PREFIX + str(first["loc"][0]).upper()
+_SENTENCES = {
+    "bool_parsing": "say true or false",
+    "int_parsing": "say a whole number",
+    "int_parsing_size": "say a whole number of fewer digits",
+    "float_parsing": "say a number",
+    "finite_number": "say a finite number",
+    "literal_error": "say {expected}",
+    "string_pattern_mismatch": "say none, all, or some of oip,hf,tei",
+    "greater_than": "say a number greater than {gt:g}",
+    "greater_than_equal": "say a number that is {ge:g} or more",
+    "less_than_equal": "say a number that is {le:g} or less",
+    "value_error": "{error}",
+}
+"""A sentence for each type of error that a setting can have."""
+
+
+def _sentence(error: ValidationError, options: dict[str, Any]) -> str:
+    """The first invalid setting, what it takes, and where it was given."""
+    first, *others = error.errors()
+    field = str(first["loc"][0])
+    name = PREFIX + field.upper()
     if first["type"] == "extra_forbidden":
-        known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
-        return f"there is no setting {name}: take it out of the environment, or say one of {known}"
-    why = first["msg"].removeprefix("Value error, ")
-    return f"{name}={first['input']} cannot be used ({why}): mend it or take it out of the environment"
+        known = [PREFIX + each.upper() for each in Settings.model_fields]
+        like = "".join(f" (is it {each}?)" for each in get_close_matches(name, known, 1))
+        return f"there is no setting {name}{like}: remove it from the environment, or name one of {', '.join(known)}"
+    same = [first, *(each for each in others if each["loc"][0] == field)]  # one for each type that it may have
+    given = str(first["input"])[:40]
+    why = ", or ".join(_SENTENCES[each["type"]].format(**each.get("ctx", {})) for each in same)
+    if options.get(field) is not None:
+        return f"--{field} {given} cannot be used ({why}): correct it"
+    return f"{name}={given} cannot be used ({why}): correct it or remove it from the environment"

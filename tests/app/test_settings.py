@@ -108,42 +108,50 @@ def test_each_variable_is_read_and_changes_its_own_setting_alone(name: str) -> N
 def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_listed() -> None:
     os.environ["DOCKET_QUEUE_DOCUMENT"] = "3"
     sentence = refusal()
-    assert "DOCKET_QUEUE_DOCUMENT:" in sentence
+    assert "DOCKET_QUEUE_DOCUMENT (is it DOCKET_QUEUE_DOCUMENTS?):" in sentence
     assert all(f"DOCKET_{name.upper()}" in sentence for name in Settings.model_fields)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "why"),
     [
-        ("PORT", "65536"),
-        ("PORT", "-1"),
-        ("PORT", "80a"),
-        ("PORT", ""),
-        ("WORKERS", "-1"),
-        ("WORKERS", "two"),
-        ("DEVICE", "tpu"),
-        ("MAX_BODY", "0"),
-        ("MAX_BODY", "16MiB"),
-        ("BATCH_TOKENS", "0"),
-        ("QUEUE_DOCUMENTS", "0"),
-        ("QUEUE_TOKENS", "-5"),
-        ("QUEUE_SHARE", "0"),
-        ("TIMEOUT", "0"),
-        ("TIMEOUT", "nan"),
-        ("TIMEOUT", "inf"),
-        ("LOG", "xml"),
-        ("ACCESS_LOG", "often"),
-        ("TRACES", "2"),
-        ("PROTOCOLS", "grpc"),
-        ("PROTOCOLS", "oip;tei"),
-        ("PROTOCOLS", "all,oip"),
-        ("GRACE", "-1"),
-        ("GRACE", "inf"),
+        ("PORT", "65536", "say a number that is 65535 or less"),
+        ("PORT", "-1", "say a number that is 0 or more"),
+        ("PORT", "80a", "say a whole number"),
+        ("PORT", "", "say a whole number"),
+        ("WORKERS", "-1", "say a number that is 0 or more"),
+        ("WORKERS", "two", "say a whole number"),
+        ("WORKERS", "1.5", "say a whole number"),
+        ("DEVICE", "tpu", "say 'auto', 'cpu' or 'cuda'"),
+        ("MAX_BODY", "0", "say a number that is 1 or more"),
+        ("MAX_BODY", "16MiB", "say a whole number"),
+        ("MAX_BODY", "9" * 5_000, "say a whole number of fewer digits"),
+        ("BATCH_TOKENS", "0", "say a number that is 1 or more"),
+        ("QUEUE_DOCUMENTS", "0", "say a number that is 1 or more"),
+        ("QUEUE_TOKENS", "-5", "say a number that is 1 or more"),
+        ("QUEUE_SHARE", "0", "say a number greater than 0"),
+        ("QUEUE_SHARE", "half", "say a number"),
+        ("TIMEOUT", "0", "say a number greater than 0"),
+        ("TIMEOUT", "nan", "say a finite number"),
+        ("TIMEOUT", "inf", "say a finite number"),
+        ("LOG", "xml", "say 'text' or 'json'"),
+        ("ACCESS_LOG", "often", "say true or false, or say 'all'"),
+        ("TRACES", "2", "say true or false"),
+        ("PROTOCOLS", "grpc", "say none, all, or some of oip,hf,tei"),
+        ("PROTOCOLS", "oip;tei", "say none, all, or some of oip,hf,tei"),
+        ("PROTOCOLS", "all,oip", "say none, all, or some of oip,hf,tei"),
+        (
+            "CORS_ORIGINS",
+            "a.example",
+            "'a.example' is no origin: name each as https://app.example.com, lower case, without a path, or * alone",
+        ),
+        ("GRACE", "-1", "say a number greater than 0"),
+        ("GRACE", "inf", "say a finite number"),
     ],
 )
-def test_an_invalid_value_is_refused_with_its_name_and_itself(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_with_its_name_itself_and_what_can_be_said(name: str, value: str, why: str) -> None:
     os.environ[f"DOCKET_{name}"] = value
-    assert f"DOCKET_{name}={value} " in refusal()
+    assert f"DOCKET_{name}={value[:40]} cannot be used ({why}): correct it" in refusal()
 
 
 def test_the_variables_that_kubernetes_sets_for_a_service_called_docket_are_not_settings() -> None:
@@ -172,7 +180,7 @@ def test_an_option_beats_its_variable_and_one_left_out_does_not() -> None:
 
 
 def test_an_invalid_option_is_refused() -> None:
-    assert "DOCKET_PORT=70000" in refusal(port=70_000)
+    assert "--port 70000 cannot be used (say a number that is 65535 or less)" in refusal(port=70_000)
 
 
 def test_what_is_written_is_read_back_the_same() -> None:
