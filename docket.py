@@ -190,6 +190,7 @@ def _new_key(asked: argparse.Namespace) -> None:
     key, line = keys.make(asked.name)
     if asked.file is None:
         terminal.write_output(f"{key}\n{line}\n")
+        terminal.tell(f"the first line is the key for {asked.name}; the second goes into the service's file of keys")
         return
     with keys.appending(asked.file) as append:  # the hash of a key that could not be shown would be of no use
         terminal.write_output(f"{key}\n")
@@ -200,8 +201,11 @@ def _new_key(asked: argparse.Namespace) -> None:
 def _list(asked: argparse.Namespace) -> None:
     from model import versions
 
-    for row in versions.rows(asked.folder):
+    rows = versions.rows(asked.folder)
+    for row in rows:
         terminal.write_json(row)
+    if not rows:
+        terminal.tell(f"{asked.folder} has no artifact in it: name the folder that holds the artifacts' folders")
 
 
 def _promote(asked: argparse.Namespace) -> None:

@@ -76,6 +76,8 @@ def _read_strictly(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
     except json.JSONDecodeError as error:
+        if not body.strip():
+            raise InvalidBody("the body is empty: send JSON") from None
         fault = error.msg.removesuffix(" at").lower()
         mend = r"write it as \n, \t or \u00XX" if "control character" in fault else "correct it"
         raise InvalidBody(f"the body is no JSON ({fault} at character {error.pos}): {mend}") from None

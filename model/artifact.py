@@ -128,6 +128,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise Refusal(
             f"{folder} is no artifact, it has no {MANIFEST}: make one with docket train --out {folder}"
         ) from None
+    except NotADirectoryError:
+        raise Refusal(f"{folder} is a file and no artifact: name a folder that docket train --out wrote") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refusal(f"{path} cannot be read ({error}): copy the folder whole, or train again") from error
     if kept != FORMAT:

@@ -19,7 +19,7 @@ def check_file(name: str, source: str) -> Path:
         if path.is_dir():
             raise Refusal(f"{name} is a folder: name a file in it with --out")
         if path.suffix.lower() not in KINDS:
-            raise Refusal(f"{name} is of no kind that can be written: make it {', '.join(KINDS)}")
+            raise Refusal(f"{name} is of no kind that can be written: make it {' or '.join(KINDS)}")
         if path.exists() and not path.is_file():
             raise Refusal(f"{name} is no file: name one with --out")
         _check_input(name, path, source)

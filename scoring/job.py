@@ -23,6 +23,7 @@ from scoring.scorer import Scorer
 from training.data.options import ReadOptions
 
 if TYPE_CHECKING:
+    from scoring.blocks import Block
     from scoring.source import Source
 
 
@@ -53,8 +54,11 @@ def run(job: Job) -> None:
 
 
 def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
-    for _, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
+    clashing = set[str]()
+    for block, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
         write_output(lines.decode())
+        clashing |= _clashing(block)
+    _tell_renamed(job.source, "the output", clashing)
 
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -73,14 +77,24 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
         with bar(job.source, read.share) as answered:
             for block, lines in score(iter(blocks), scorer, folder, _processes(job, scorer)):
                 output.write(block, lines)
-                clashing |= ANSWER & {name for document in block.documents for name in document.row}
+                clashing |= _clashing(block)
                 answered(len(block.documents))
         output.end()
-    if clashing:
-        names = ", ".join(f"{name} as {kept_name(name, {})}" for name in sorted(clashing))
-        tell(f"{job.source} has columns with the names of an answer's: {out} keeps {names}")
+    _tell_renamed(job.source, str(out), clashing)
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
     tell(f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
+
+
+def _clashing(block: Block) -> set[str]:
+    """The columns of the input that have the name of an answer's field."""
+    return ANSWER & {name for document in block.documents for name in document.row}
+
+
+def _tell_renamed(source: str, out: str, clashing: set[str]) -> None:
+    if clashing:
+        names = ", ".join(f"{name} as {kept_name(name, {})}" for name in sorted(clashing))
+        read = "stdin" if source == "-" else source
+        tell(f"{read} has columns with the names of an answer's fields: {out} keeps {names}")
 
 
 def _processes(job: Job, scorer: Scorer) -> int:

@@ -165,6 +165,12 @@ def test_what_is_asked_of_versions_that_are_not_there_is_refused_in_one_sentence
     assert why in ended.stderr
 
 
+def test_a_folder_without_artifacts_in_it_is_told_and_lists_nothing(two):
+    listed = here("models", "list", two[0] / "old")
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert "has no artifact in it: name the folder that holds" in listed.stderr
+
+
 def test_a_first_version_cannot_be_rolled_back(two):
     here("models", "promote", two[0], "old")
     ended = here("models", "rollback", two[0])
@@ -200,7 +206,7 @@ def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_
     corpus.write_text("text,label\nrain and wind,weather\na late goal,sports\n")
     evaluated = here("evaluate", tiny.artifact(tmp_path / "artifact"), corpus, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
-    assert evaluated.stderr.startswith("docket: 1 label is unknown to the artifact: ")
+    assert "docket: 1 label is unknown to the artifact: 'weather'; documents of such a label" in evaluated.stderr
     assert json.loads(evaluated.stdout)["accuracy"] <= 0.5
 
 

@@ -30,7 +30,7 @@ def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluat
     documents = corpus.train if corpus.test is None else corpus.test
     classifier = Classifier.load(artifact, device)
     if unknown := unknown_labels(documents.labels, classifier.labels):
-        tell(f"{unknown}; their documents count as wrong")
+        tell(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
     drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
     summary = [scores.summary(), *([drift.summary()] if drift and drift.summary() else [])]

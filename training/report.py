@@ -47,7 +47,7 @@ def write(
         abstention=_abstention(scores),
         confusion=_confusion(scores),
         drift="".join(f'<li dir="auto">{escape(text)}</li>' for _, text in (drift.texts() if drift else [])),
-        worst="".join(_worst(documents, predictions)),
+        worst="".join(_worst(documents, predictions)) or "<p>No document got a wrong label.</p>",
     )
     _write_page(folder, title, body)
 
@@ -204,5 +204,5 @@ where the score is lower. Of the test documents:</p>{abstention}
 <h2>Label sets</h2><p>With <code>coverage</code> a label set holds the right label so often.
 An empty set means that no label fits well enough.</p><div class="figures">{coverage}{size}</div>
 <h2>Confusion</h2>{confusion}
-<h2>Documents</h2><p>New ones in training → those of this test:</p><ul>{drift}</ul>
+<h2>Documents</h2><p>Documents held out while it was trained → documents of this test:</p><ul>{drift}</ul>
 <h2>Wrong with most confidence</h2>{worst}"""

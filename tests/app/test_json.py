@@ -117,6 +117,8 @@ def test_null_is_an_option_that_is_not_set(
     [
         ("/predict", b'{"text": 5}', 422, "text: send a string"),
         ("/predict", b"[]", 422, "send an object"),
+        ("/predict", b"", 422, "the body is empty: send JSON"),
+        ("/predict/batch", b" \n", 422, "the body is empty: send JSON"),
         ("/predict", b"{}", 422, "text: this field is missing"),
         ("/predict", b'{"text": "a", "top_k": 1.5}', 422, "top_k: send a whole number"),
         ("/predict", b'{"text": "a", "top_k": 0}', 422, "top_k: send a number that is 1 or more"),

@@ -324,7 +324,9 @@ def test_keys_new_shows_a_key_once_and_keeps_its_hash_for_its_owner_alone(
 
 def test_keys_new_without_a_file_prints_the_line_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert docket.main(["keys", "new", "shop"]) == 0
-    key, line = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    key, line = printed.out.splitlines()
+    assert "the first line is the key for shop; the second goes into" in printed.err
     (tmp_path / "keys").write_text(line)
     assert keys.Keys(tmp_path / "keys").name_of([(b"x-api-key", key.encode())]) == "shop"
 

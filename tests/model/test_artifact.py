@@ -234,7 +234,7 @@ def test_a_folder_that_is_mixed_cut_short_or_unknown_is_refused(tmp_path, what):
 
 def test_a_file_and_a_folder_that_is_not_there_are_no_artifacts(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match=r"file/manifest\.json cannot be read"):
+    with pytest.raises(Refusal, match="file is a file and no artifact: name a folder"):
         artifact.read(tmp_path / "file", CPU)
     with pytest.raises(Refusal, match="missing is no artifact"):
         artifact.read(tmp_path / "missing", CPU)

@@ -110,6 +110,8 @@ def test_a_column_with_the_name_of_an_answers_field_is_kept_under_another_and_th
     assert answer["label"] in ("sports", "politics")
     assert 0 < float(answer["score"]) < 1
     assert "label as input_label, score as input_score" in done.stderr
+    on_stdout = here("predict", artifact, path)
+    assert "the output keeps label as input_label, score as input_score" in on_stdout.stderr
 
 
 def test_columns_of_a_parquet_file_keep_their_kind_and_mixed_ones_become_text(artifact, tmp_path):

@@ -50,7 +50,7 @@ def state(folder: Path) -> dict[str, bytes]:
         ("in.jsonl", "taken.jsonl", "is a folder"),
         ("in.jsonl", "corpus", "is a folder"),
         ("in.jsonl", "pipe.jsonl", "is no file"),
-        ("in.jsonl", "out.xlsx", "make it .jsonl, .csv, .parquet"),
+        ("in.jsonl", "out.xlsx", "make it .jsonl or .csv or .parquet"),
         ("in.jsonl", "nowhere/out.jsonl", "cannot be written"),
         ("in.jsonl", "x" * 252 + ".csv", "cannot be written"),
     ],

@@ -112,7 +112,9 @@ def test_of_many_wrong_answers_the_worst_are_shown_and_of_long_documents_the_beg
 
 
 def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
-    assert written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)]).articles == []
+    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)])
+    assert page.articles == []
+    assert "No document got a wrong label." in page.text
 
 
 def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp_path):
