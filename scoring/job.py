@@ -54,11 +54,11 @@ def run(job: Job) -> None:
 
 
 def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
-    clashing = set[str]()
+    renamed = set[tuple[str, str]]()
     for block, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
         write_output(lines.decode())
-        clashing |= _clashing(block)
-    _tell_renamed(job.source, "the output", clashing)
+        renamed |= _renamed(block)
+    _tell_renamed(job.source, "the output", renamed)
 
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -73,26 +73,27 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
                     f"{output.part} has answers to other documents than {job.source} begins with: "
                     f"name the same documents, or remove {output.part} to begin anew"
                 )
-        began, clashing = time.perf_counter(), set[str]()
+        began, renamed = time.perf_counter(), set[tuple[str, str]]()
         with bar(job.source, read.share) as answered:
             for block, lines in score(iter(blocks), scorer, folder, _processes(job, scorer)):
                 output.write(block, lines)
-                clashing |= _clashing(block)
+                renamed |= _renamed(block)
                 answered(len(block.documents))
         output.end()
-    _tell_renamed(job.source, str(out), clashing)
+    _tell_renamed(job.source, str(out), renamed)
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
     tell(f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
 
 
-def _clashing(block: Block) -> set[str]:
-    """The columns of the input that have the name of an answer's field."""
-    return ANSWER & {name for document in block.documents for name in document.row}
+def _renamed(block: Block) -> set[tuple[str, str]]:
+    """The columns of the input that have the name of an answer's field, each with the name that it is kept under."""
+    rows = (document.row for document in block.documents)
+    return {(name, kept_name(name, row)) for row in rows for name in row.keys() & ANSWER}
 
 
-def _tell_renamed(source: str, out: str, clashing: set[str]) -> None:
-    if clashing:
-        names = ", ".join(f"{name} as {kept_name(name, {})}" for name in sorted(clashing))
+def _tell_renamed(source: str, out: str, renamed: set[tuple[str, str]]) -> None:
+    if renamed:
+        names = ", ".join(f"{name} as {kept}" for name, kept in sorted(renamed))
         read = "stdin" if source == "-" else source
         tell(f"{read} has columns with the names of an answer's fields: {out} keeps {names}")
 

@@ -109,9 +109,16 @@ def test_a_column_with_the_name_of_an_answers_field_is_kept_under_another_and_th
     assert (answer["input_input_label"], answer["input_score"], answer["input_label"]) == ("own", "high", "older")
     assert answer["label"] in ("sports", "politics")
     assert 0 < float(answer["score"]) < 1
-    assert "label as input_label, score as input_score" in done.stderr
+    assert "label as input_input_label, score as input_score" in done.stderr
     on_stdout = here("predict", artifact, path)
-    assert "the output keeps label as input_label, score as input_score" in on_stdout.stderr
+    assert "the output keeps label as input_input_label, score as input_score" in on_stdout.stderr
+
+
+def test_a_row_with_too_many_values_keeps_all_of_them_beside_its_error(artifact, tmp_path):
+    (tmp_path / "in.csv").write_text("text,team\ngoal,a,b\n")
+    (answer,) = predicted(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (answer["text"], answer["team"]) == ("goal", "a,b")
+    assert answer["error"].startswith("line 2: 3 values under 2 fields")
 
 
 def test_columns_of_a_parquet_file_keep_their_kind_and_mixed_ones_become_text(artifact, tmp_path):

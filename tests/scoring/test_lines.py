@@ -20,7 +20,7 @@ from training.data import corpora
 DOCUMENTS = [
     {"id": "a", "text": "The late goal."},
     {"id": 2, "text": "a vote for the law"},
-    {"text": "quux", "label": "sports"},
+    {"text": "quux", "team": "sports"},
     {"id": "blank", "text": " \t"},
     {"id": "\u00e9", "text": "\u6bd4\u8d5b the \u0939\u093f\u0928\u094d\u0926\u0940"},
 ]
