@@ -90,5 +90,7 @@ def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, l
                 else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
             )
             error = f"{plural(len(record), 'value')} under {plural(wide, 'field')}: {mend}"
-        record = [*record[:wide], *[""] * len(under)]
-    return Row(f"line {line}", dict(zip(keys, record, strict=True)), error)
+        record = [*record, *[""] * len(under)]
+        if any(over):  # nothing is lost: the last field has all of them
+            record[wide - 1 :] = [dialect.separator.join(record[wide - 1 :])]
+    return Row(f"line {line}", dict(zip(keys, record, strict=False)), error)
