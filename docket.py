@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+ARTIFACT = "an artifact, or a folder of versions"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -49,9 +52,11 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="labelled documents → an artifact")
     arguments.add_corpus(train, "bbc-news, 20newsgroups, 20newsgroups-body, a file of rows, or a folder of folders")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the artifact goes")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the artifact to")
     train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
-    train.add_argument("--seed", type=int, default=0, metavar="N")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another number draws another test; 0 if left out"
+    )
     train.add_argument("--epochs", type=_positive, metavar="N", help="how often to read the documents")
     train.add_argument("--resume", action="store_true", help="go on where the same training was stopped")
     train.add_argument("--no-golden", action="store_true", help="keep no text of test documents in the manifest")
@@ -59,16 +64,20 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="an artifact's scores on labelled documents, as JSON")
-    evaluate.add_argument("artifact", type=Path, metavar="DIR")
+    evaluate.add_argument("artifact", type=Path, metavar="DIR", help=ARTIFACT)
     arguments.add_corpus(evaluate, "as for train; of bbc-news and 20newsgroups the test part")
     evaluate.add_argument("--json", action="store_true", help="JSON alone, without the summary on stderr")
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="documents → answers: lines of JSON, CSV or Parquet")
-    predict.add_argument("artifact", type=Path, metavar="DIR")
+    predict.add_argument("artifact", type=Path, metavar="DIR", help=ARTIFACT)
     predict.add_argument(
-        "file", nargs="?", default="-", metavar="FILE|-", help='a CORPUS; {"text": …} a line on stdin, if left out'
+        "file",
+        nargs="?",
+        default="-",
+        metavar="FILE|-",
+        help='a file or a folder of texts; {"text": …} a line on stdin, if left out',
     )
     predict.add_argument("--out", metavar="FILE", help="a .csv, .jsonl or .parquet file; a stopped run goes on")
     arguments.add_text_options(predict)
@@ -81,17 +90,23 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="answer POST /predict")
     serve.add_argument(
-        "artifact", nargs="?", type=Path, metavar="DIR", help="DOCKET_ARTIFACT or artifacts/demo, if left out"
+        "artifact",
+        nargs="?",
+        type=Path,
+        metavar="DIR",
+        help=f"{ARTIFACT}; DOCKET_ARTIFACT or artifacts/demo, if left out",
     )
-    serve.add_argument("--host", metavar="H")
-    serve.add_argument("--port", type=int, metavar="P")
-    serve.add_argument("--workers", type=_positive, metavar="N")
+    serve.add_argument("--host", metavar="H", help="the address to listen on; 127.0.0.1, if left out")
+    serve.add_argument("--port", type=int, metavar="P", help="the port to listen on; 8000, if left out")
+    serve.add_argument("--workers", type=_positive, metavar="N", help="processes; one a core, if left out")
     serve.set_defaults(run=_serve)
 
     keys = commands.add_parser("keys", help="who may ask the service")
     new = keys.add_subparsers(required=True, metavar="COMMAND").add_parser("new", help="make a key, and show it once")
-    new.add_argument("name", metavar="NAME", help="whose it is")
-    new.add_argument("file", nargs="?", type=Path, metavar="FILE", help="where its line goes; stdout, if left out")
+    new.add_argument("name", metavar="NAME", help="the holder's name")
+    new.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="the file of keys to add it to; stdout, if left out"
+    )
     new.set_defaults(run=_new_key)
 
     models = commands.add_parser("models", help="versions side by side: which there are, and which is served")
