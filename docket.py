@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-ARTIFACT = "an artifact, or a folder of versions"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -54,9 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_corpus(train, "bbc-news, 20newsgroups, 20newsgroups-body, a file of rows, or a folder of folders")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the artifact to")
     train.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
-    train.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another number draws another test; 0 if left out"
-    )
+    train.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw of the test; 0, if left out")
     train.add_argument("--epochs", type=_positive, metavar="N", help="how often to read the documents")
     train.add_argument("--resume", action="store_true", help="go on where the same training was stopped")
     train.add_argument("--no-golden", action="store_true", help="keep no text of test documents in the manifest")
@@ -64,20 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="an artifact's scores on labelled documents, as JSON")
-    evaluate.add_argument("artifact", type=Path, metavar="DIR", help=ARTIFACT)
+    evaluate.add_argument("artifact", type=Path, metavar="DIR", help="an artifact, or a folder of versions")
     arguments.add_corpus(evaluate, "as for train; of bbc-news and 20newsgroups the test part")
     evaluate.add_argument("--json", action="store_true", help="JSON alone, without the summary on stderr")
     _device(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="documents → answers: lines of JSON, CSV or Parquet")
-    predict.add_argument("artifact", type=Path, metavar="DIR", help=ARTIFACT)
+    predict.add_argument("artifact", type=Path, metavar="DIR", help="an artifact, or a folder of versions")
     predict.add_argument(
-        "file",
-        nargs="?",
-        default="-",
-        metavar="FILE|-",
-        help='a file or a folder of texts; {"text": …} a line on stdin, if left out',
+        "file", nargs="?", default="-", metavar="FILE|-", help='texts; {"text": …} a line on stdin, if left out'
     )
     predict.add_argument("--out", metavar="FILE", help="a .csv, .jsonl or .parquet file; a stopped run goes on")
     arguments.add_text_options(predict)
@@ -90,11 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="answer POST /predict")
     serve.add_argument(
-        "artifact",
-        nargs="?",
-        type=Path,
-        metavar="DIR",
-        help=f"{ARTIFACT}; DOCKET_ARTIFACT or artifacts/demo, if left out",
+        "artifact", nargs="?", type=Path, metavar="DIR", help="DOCKET_ARTIFACT or artifacts/demo, if left out"
     )
     serve.add_argument("--host", metavar="H", help="the address to listen on; 127.0.0.1, if left out")
     serve.add_argument("--port", type=int, metavar="P", help="the port to listen on; 8000, if left out")
@@ -104,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="who may ask the service")
     new = keys.add_subparsers(required=True, metavar="COMMAND").add_parser("new", help="make a key, and show it once")
     new.add_argument("name", metavar="NAME", help="the holder's name")
-    new.add_argument(
-        "file", nargs="?", type=Path, metavar="FILE", help="the file of keys to add it to; stdout, if left out"
-    )
+    new.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the file of keys; stdout, if left out")
     new.set_defaults(run=_new_key)
 
     models = commands.add_parser("models", help="versions side by side: which there are, and which is served")

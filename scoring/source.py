@@ -33,21 +33,20 @@ def read(name: str, options: ReadOptions = reader.DEFAULT, *, keep_text: bool = 
     ``keep_text``: whether the text is among the columns that are kept.
     """
     path, meter = Path(name), _Meter()
-    left_out = () if keep_text else options.text_fields
     if name == "-":
         if sys.stdin is None:
             raise Refusal("standard input is closed: name a file, or pipe documents in")
-        return Source(_documents(reader.inputs_of(sys.stdin.buffer, "stdin", options), left_out))
+        return Source(_documents(reader.inputs_of(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
     if name in CORPORA:
         return Source(_corpus(name))
     if not path.exists():
         raise Refusal(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
-    return Source(_documents(reader.inputs(path, options, watch=meter.watch), left_out), meter.share)
+    return Source(_documents(reader.inputs(path, options, watch=meter.watch), keep_text=keep_text), meter.share)
 
 
-def _documents(inputs: Iterable[Input], left_out: tuple[str, ...]) -> Iterator[Document]:
+def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[Document]:
     for each in inputs:
-        row = {name: value for name, value in each.values.items() if name not in left_out}
+        row = {name: value for name, value in each.values.items() if keep_text or name not in each.text_fields}
         yield Document(row, each.text, each.error)
 
 

@@ -99,6 +99,15 @@ def test_on_stdout_the_columns_are_kept_but_the_text(artifact, tmp_path):
     assert all("text" not in answer for answer in answers)
 
 
+def test_on_stdout_a_text_whose_column_was_recognised_is_left_out_too(artifact, tmp_path):
+    path = tmp_path / "nameless.csv"
+    path.write_text("A late goal,acme\nThe minister said,acme\nA cup won,beta\n")
+    done = here("predict", artifact, path, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(answer["2"], "1" in answer) for answer in answers] == [("acme", False), ("acme", False), ("beta", False)]
+
+
 @pytest.mark.parametrize("out", [".jsonl", ".csv", ".parquet"])
 def test_a_column_with_the_name_of_an_answers_field_is_kept_under_another_and_that_is_said(artifact, tmp_path, out):
     row = {"text": "goal", "label": "own", "score": "high", "input_label": "older"}

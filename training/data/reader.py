@@ -29,12 +29,16 @@ DOCCANO = (["id", "text", "label"], ["id", "data", "label"])
 
 
 class Input(NamedTuple):
-    """A document to be answered, or the ``error`` of a row without a text; ``values``: all fields of the row."""
+    """A document to be answered, or the ``error`` of a row without a text.
+
+    ``values``: all fields of the row; ``text_fields``: those with the text.
+    """
 
     where: str
     text: str | None
     error: str | None
     values: Mapping[str, Any]
+    text_fields: tuple[str, ...] = TEXT
 
 
 def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[Documents, Documents | None]:
@@ -149,7 +153,7 @@ def _inputs(rows: Table, name: str, tell: Say) -> Iterator[Input]:
         else:
             error = f"{row.where}: {error}"
         with_field += any(field in row.values for field in rows.text_fields) or text is not None
-        yield Input(row.where, text, error, row.values)
+        yield Input(row.where, text, error, row.values, rows.text_fields)
     if read and not with_field:
         tell(f"{name}: none of {plural(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
 
