@@ -46,10 +46,10 @@ export class Csv {
     return names ? "the row repeats the line of names: take it out" : undefined;
   }
 
-  /** Cells without a value or a name are only separators at the end of a line. */
+  /** Cells that lack a value and a name are only separators at the end of the first line. */
   #wrongWidth(cells) {
     const wide = this.names.length;
-    if (!cells.slice(wide).some(Boolean) && !this.names.slice(cells.length).some(Boolean)) return undefined;
+    if (cells.length <= wide && !this.names.slice(cells.length).some(Boolean)) return undefined;
     return `the row has ${counted(cells.length, "cell")}, and the first line ${wide}`;
   }
 
@@ -61,8 +61,7 @@ export class Csv {
   /** A row with too few or too many cells in as many as there are columns, so that what is added stands in its own. */
   #fitted(cells) {
     const wide = this.names.length;
-    const over = cells.slice(wide).some(Boolean) ? cells.slice(wide - 1) : cells.slice(wide - 1, wide);
-    const last = over.join(this.dialect.separator);
+    const last = cells.slice(wide - 1).join(this.dialect.separator);
     const fitted = cells.length > wide ? [...cells.slice(0, wide - 1), last] : [...cells, ...Array(wide - cells.length).fill("")];
     return fitted.map((cell) => this.#quoted(cell)).join(this.dialect.separator);
   }

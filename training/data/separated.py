@@ -83,7 +83,7 @@ def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, l
     error = "repeats the line of names: take it out" if header.given and wide > 1 and record == header.names else None
     if len(record) != wide:
         over, under = record[wide:], header.names[len(record) :]
-        if any(over) or any(under):  # cells without a value or a name are only separators at the end of a line
+        if over or any(under):  # cells that lack a value and a name are only separators at the end of the first line
             mend = (
                 "put quotes around a text that holds a separator or a line break"
                 if dialect.quoted
@@ -91,6 +91,6 @@ def _row(record: list[str], keys: list[str], header: Header, dialect: Dialect, l
             )
             error = f"{plural(len(record), 'value')} under {plural(wide, 'field')}: {mend}"
         record = [*record, *[""] * len(under)]
-        if any(over):  # nothing is lost: the last field has all of them
+        if over:  # nothing is lost: the last field has all of them
             record[wide - 1 :] = [dialect.separator.join(record[wide - 1 :])]
     return Row(f"line {line}", dict(zip(keys, record, strict=False)), error)
