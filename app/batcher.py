@@ -87,10 +87,10 @@ class Batcher(Generic[Item, Result]):
         for lane in self._lanes:
             lane.pulse.excuse(seconds)
 
-    def check(self, until: float = math.inf) -> None:
-        """Raise what ``put`` would for an item that fits into a batch, so that nothing is spent on it."""
+    def check(self, until: float = math.inf, weight: int = 0) -> None:
+        """Raise what ``put`` would for an item of at least that ``weight``, so that nothing is spent on it."""
         self._demand_open()
-        self._queue.check(self._patience(until))
+        self._queue.check(self._patience(until), weight)
 
     def has_room(self, patience: float) -> bool:
         """Whether one more would be taken in, or told at once that none is."""

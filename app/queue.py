@@ -60,9 +60,9 @@ class Queue(Generic[Item, Result]):
     def __iter__(self) -> Iterator[Waiting[Item, Result]]:
         return chain(self._light.items, self._heavy.items)
 
-    def check(self, patience: float) -> None:
-        """Raise ``QueueFull`` if the line of those that fit into a batch is full, before the weight is known."""
-        self._check(self._light, patience)
+    def check(self, patience: float, weight: int = 0) -> None:
+        """Raise ``QueueFull`` if the line is full of those that weigh so much, before more is known of an item."""
+        self._check(self._line_of(weight), patience)
 
     def full(self, patience: float) -> bool:
         """Whether ``check`` would raise."""

@@ -12,6 +12,7 @@ from app.documents import read_document, results
 from app.errors import TooMuch
 from app.schemas import BatchDocument, Health
 from app.versions import Bound
+from model.words import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 INLINE = 1 << 14
 """Characters that are encoded on the event loop (1 ms, of the worst text 20); more are encoded in a thread."""
+LARGE = 1 << 20
+"""Characters of a request; those with more are encoded one after the other, since each may need 150 MB for it."""
 
 
 class Service:
@@ -42,7 +45,7 @@ class Service:
         abstain_below: float = 0.0,
     ) -> None:
         self.versions, self.batcher, self.watch, self.metrics = versions, batcher, watch, metrics
-        self.sizes, self._abstain_below = sizes, abstain_below
+        self.sizes, self._abstain_below, self._encoding = sizes, abstain_below, asyncio.Lock()
 
     def put(self, text: str, asked: Options, until: float) -> asyncio.Future[Outcome[Read]]:
         """Let a text of at most ``INLINE`` characters wait for its answer; raise what ``Batcher.put`` raises."""
@@ -59,7 +62,7 @@ class Service:
         """One document's answer and its timing; raises ``TooMuch`` and what ``Batcher.submit`` raises."""
         self.batcher.check()
         self.sizes.check(text)
-        (item,) = await self._encode(self.versions.current, [text], asked)
+        (item,) = await self._encode(self.versions.current, [text], asked, until)
         outcome = await self.batcher.submit(item, until)
         self.metrics.prediction(outcome.result.prediction)
         told = partial(self.said, outcome, text, asked)
@@ -74,7 +77,9 @@ class Service:
         self.sizes.check_all(len(documents))
         options, classifier = asked.or_abstain_below(self._abstain_below), self.versions.current
         read = [self._within(read_document(document)) for document in documents]
-        items = await self._encode(classifier, [each.text for each in read if isinstance(each, BatchDocument)], options)
+        items = await self._encode(
+            classifier, [each.text for each in read if isinstance(each, BatchDocument)], options, until
+        )
         outcomes = await self.batcher.submit_all(items, until)
         for outcome in outcomes:
             self.metrics.prediction(outcome.result.prediction)
@@ -83,14 +88,23 @@ class Service:
         answered = await asyncio.to_thread(told) if options.explain else told()
         return {"results": answered, "version": classifier.version}, longest
 
-    async def _encode(self, classifier: Classifier, texts: list[str], options: Options) -> list[Bound]:
+    async def _encode(self, classifier: Classifier, texts: list[str], options: Options, until: float) -> list[Bound]:
         left = threading.Event()
 
         def encode() -> list[Bound]:
             return [Bound(classifier, classifier.encode(text, options.explain, left.is_set)) for text in texts]
 
+        characters = sum(map(len, texts))
         try:
-            items = encode() if sum(map(len, texts)) <= INLINE else await asyncio.to_thread(encode)
+            if characters <= INLINE:
+                items = encode()
+            elif characters <= LARGE:
+                items = await asyncio.to_thread(encode)
+            else:
+                async with self._encoding:
+                    # At least one word in so many characters, in any ordinary text: more than fit into a batch.
+                    self.batcher.check(until, max(map(len, texts)) // LONGEST)
+                    items = await asyncio.to_thread(encode)
         finally:
             left.set()  # a client that has left cancels this task, and the thread stops before the next piece
         if options.explain:

@@ -245,6 +245,9 @@ async def test_those_that_outweigh_a_batch_are_refused_for_their_like_and_refuse
     async with batcher_of(network, weigh=len, batch=3, items=4, weight=5) as batcher:
         first = await held(batcher, network)
         long = await waiting(batcher, ["a long one"])
+        batcher.check(weight=3)
+        with pytest.raises(QueueFull):
+            batcher.check(weight=4)
         with pytest.raises(QueueFull):
             await batcher.submit("a second one")
         with pytest.raises(QueueFull):
