@@ -30,7 +30,6 @@ class WireProtocol(HttpToolsProtocol):
         self._refused = False
         self._in_turn: Exception | None = None  # what the last request is refused with, once its turn has come
         self._discarded, self._read_at, self._end = 0, 0.0, 0.0  # bytes after a refusal; when the last came; the end
-        self._in_head = True  # fields that follow the head are trailers
         self._ids = RequestIds()
 
     def data_received(self, data: bytes) -> None:
@@ -50,23 +49,13 @@ class WireProtocol(HttpToolsProtocol):
             if self._headed > MOST:
                 self._refuse_in_turn(HeadTooLarge(MOST))
 
-    def on_message_begin(self) -> None:
-        """Begin a head."""
-        self._in_head = True
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; a trailer is never one (RFC 9110, 6.5.1)."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Begin the request, if it is not to be read again without its offer; raise for a tunnel: none is dug here."""
-        self._in_head = False
         if self.parser.get_method() == b"CONNECT":
             raise httptools.HttpParserError("CONNECT")  # the parser reads no further, and raises in its turn
         if not self._is_offered():
             super().on_headers_complete()
+            self.headers = []  # fields that follow are trailers, which are never headers (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
         """Take it."""
@@ -92,8 +81,9 @@ class WireProtocol(HttpToolsProtocol):
         told, asked = answer_to(error), self.cycle is not None and not self.cycle.response_complete
         response = told.under(self.cycle.scope["path"], self.app_state["forms"]) if asked else told
         status = response.status_code
-        own = (HEADER, self._ids.of(self.headers or ()).encode())
-        cross_origin = response_headers(self.app_state["settings"].cors_origins, self.headers or ())
+        sent = self.scope["headers"] if self.scope else ()
+        own = (HEADER, self._ids.of(sent).encode())
+        cross_origin = response_headers(self.app_state["settings"].cors_origins, sent)
         default = self.server_state.default_headers
         headers = (*default, *response.raw_headers, own, *cross_origin, (b"connection", b"close"))
         lines = [b"%b: %b\r\n" % header for header in headers]
