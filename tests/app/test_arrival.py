@@ -127,10 +127,11 @@ def test_a_connection_whose_answer_came_before_its_body_is_closed_when_nothing_e
 
 
 def test_who_takes_nothing_of_a_long_answer_in_is_cut_off(artifact: Path) -> None:
-    body = json.dumps({"text": "goal " * 100_000, "explain": True}).encode()
+    long = json.dumps({"documents": [{"text": "goal", "id": "a" * 1_000_000}] * 12}).encode()  # ids come back
+    head = HEAD.replace(b"/predict", b"/predict/batch") % (b"application/json", len(long))
     with served(artifact) as server, connected(server) as opened:
-        opened.sendall(HEAD % (b"application/json", len(body)) + body)
-        until(lambda: samples(server, "docket_requests_total", path="/predict", status="200") == 1)
+        opened.sendall(head + long)
+        until(lambda: samples(server, "docket_requests_total", path="/predict/batch", status="200") == 1)
         assert connections(server.process.pid, server.port) == 1
         until(lambda: connections(server.process.pid, server.port) == 0)
 
