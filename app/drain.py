@@ -7,10 +7,12 @@ import logging
 import signal
 import threading
 from contextlib import contextmanager
+from contextvars import Context
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
 from app.arrival import ArrivingProtocol
+from model.terminal import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +58,9 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
             return
         batcher.drain()
         begun = loop.time()
-        said = "%s: the service drains for %g s at most, and %d documents wait"
-        log.log(level, said, signal.Signals(number).name, grace, batcher.waiting)
+        said = "%s: the service drains for %g s at most, and %s"
+        waiting = plural(batcher.waiting, "document waits", "documents wait")
+        Context().run(log.log, level, said, signal.Signals(number).name, grace, waiting)  # it is of no request
         # As SIGTERM in any case: to a server that is ending by then, a SIGINT would say to cut off whoever waits.
         loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, signal.SIGTERM, frame)
         loop.call_soon_threadsafe(loop.call_later, max(grace - 1, LINGER), batcher.abandon)
