@@ -51,6 +51,14 @@ def artifact(
     return folder
 
 
+def failing(folder: Path, **network_options: Any) -> Path:
+    """Write one whose table is two rows short: its network fails on the last word, ``law``, whatever is beside it."""
+    short = network(words=len(WORDS) - 1, pooling="mean", **network_options)
+    short.words += 2
+    artifacts.write(folder, short, Vocabulary(WORDS, LABELS), Calibration(), {})
+    return folder
+
+
 def with_golden(folder: Path) -> Path:
     """The same artifact, with golden documents."""
     kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2])

@@ -11,9 +11,6 @@ import httpx
 import pytest
 
 from app.errors import STATUS
-from model import artifact as artifacts
-from model.calibration import Calibration
-from model.vocabulary import Vocabulary
 from tests import tiny
 from tests.app.served import PATIENCE, Server, problem, samples, served, until
 
@@ -44,12 +41,8 @@ def unwell(artifact: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Its table is two rows short: the network fails on the last word, ``law``, whatever else is in the batch."""
-    network = tiny.network(words=len(tiny.WORDS) - 1, pooling="mean")
-    network.words += 2
-    folder = tmp_path_factory.mktemp("broken")
-    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
-    with served(folder) as running:
+    """Its network fails on ``law``."""
+    with served(tiny.failing(tmp_path_factory.mktemp("broken"))) as running:
         yield running
 
 

@@ -15,9 +15,6 @@ import pytest
 
 from app import logs
 from app.ids import RequestIds
-from model import artifact as artifacts
-from model.calibration import Calibration
-from model.vocabulary import Vocabulary
 from tests import tiny
 from tests.app.served import PATIENCE, Server, new_keys, served, until
 from tests.app.test_processes import workers
@@ -27,18 +24,11 @@ SECRET = "Xylographic confidences"
 KEY = "sk-never-to-be-seen"
 
 
-def broken(folder: Path, **options: int) -> Path:
-    """Its network has no row for the last word, ``law``: the network fails on it, as if for a reason of its own."""
-    network = tiny.network(words=len(tiny.WORDS), **options)
-    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
-    return folder
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two processes that write JSON, a line for each request too, and fail on ``law``."""
     with served(
-        broken(tmp_path_factory.mktemp("broken")), "--workers", "2", log="json", access_log=True, max_body=1000
+        tiny.failing(tmp_path_factory.mktemp("broken")), "--workers", "2", log="json", access_log=True, max_body=1000
     ) as running:
         yield running
 
@@ -185,7 +175,7 @@ def test_a_process_that_is_replaced_has_its_line(told: Server) -> None:
 
 
 def test_lines_for_people_are_sentences_and_name_the_request_of_each_failure(tmp_path: Path) -> None:
-    with served(broken(tmp_path, window=0), timeout=0.3, batch_tokens=2_000_000) as server:
+    with served(tiny.failing(tmp_path, window=0), timeout=0.3, batch_tokens=2_000_000) as server:
         failed = ask(server, "direct", "the law")
         late = [ask(server, "direct", "the late goal won " * 250_000), ask(server, "direct", "the goal")]
         assert [each.status_code for each in (failed, *late)] == [500, 504, 504]

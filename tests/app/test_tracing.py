@@ -13,9 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model import artifact as artifacts
-from model.calibration import Calibration
-from model.vocabulary import Vocabulary
 from tests import tiny
 from tests.app.collector import Collector, Span, collecting
 from tests.app.served import PATIENCE, Server, docket, served, until
@@ -45,9 +42,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Server]:
     """It reads a million words in about 2.5 s, and fails on ``law``."""
-    folder = tmp_path_factory.mktemp("traced")
-    network = tiny.network(words=len(tiny.WORDS), window=0)
-    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
+    folder = tiny.failing(tmp_path_factory.mktemp("traced"), window=0)
     with traced(folder, collector.url, batch_tokens=1_200_000, queue_tokens=10_000_000, access_log=True) as running:
         yield running
 

@@ -4,9 +4,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model import artifact as artifacts
-from model.calibration import Calibration
-from model.vocabulary import Vocabulary
 from tests import tiny
 from tests.app.served import PATIENCE, Server, served
 
@@ -38,8 +35,6 @@ def ailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     It reads a document from end to end, in about 2.5 s a million words.
     """
-    folder = tmp_path_factory.mktemp("ailing")
-    network = tiny.network(words=len(tiny.WORDS), window=0)
-    artifacts.write(folder, network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
+    folder = tiny.failing(tmp_path_factory.mktemp("ailing"), window=0)
     with served(folder, protocols="oip,hf,tei", queue_documents=1, timeout=0.2) as running:
         yield running
