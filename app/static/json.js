@@ -44,7 +44,7 @@ export class Json {
     if (odd !== undefined) return { error: `${quoted(odd)} is no text but ${Array.isArray(find(row, odd)) ? "a list" : "an object"}: make it one text` };
     const twice = fields.find((field) => raw.split(`"${field}"`).length > 2 && [...members(raw)].filter(({ key }) => key === field).length > 1);
     if (twice !== undefined) return { error: `${quoted(twice)} is there twice: keep one` };
-    const texts = values.filter((value) => value !== null);
+    const texts = values.map((value, at) => (typeof value === "number" ? written(raw, fields[at]) ?? value : value)).filter((value) => value !== null);
     return texts.length > 0 ? { text: texts.join("\n") } : { error: `there is no ${listed(fields)}: fill it in` };
   }
 
@@ -112,6 +112,12 @@ function* members(raw) {
     at = skipped(raw, end);
     if (raw[at] === ",") at = skipped(raw, at + 1);
   }
+}
+
+/** A number as it stands in the file, with all of its digits. */
+function written(raw, field) {
+  const found = [...members(raw)].find(({ key }) => key === field);
+  return found && raw.slice(found.begin, found.end);
 }
 
 /** Where the value that begins at `at` ends; undefined where its brackets are not closed. */

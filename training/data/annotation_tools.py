@@ -57,7 +57,8 @@ def _label_studio(task: Mapping[str, Any]) -> Label:
 
 def _accepted(task: Mapping[str, Any]) -> Passed | None:
     accepted = task.get("answer") == "accept"
-    return None if accepted else Passed(f"with the answer {quoted(task.get('answer'))} in Prodigy")
+    answer = f"with the answer {quoted(task['answer'])}" if task.get("answer") else "without an answer"
+    return None if accepted else Passed(f"{answer} in Prodigy")
 
 
 def _prodigy(task: Mapping[str, Any]) -> Label:
