@@ -34,6 +34,7 @@ class Stderr(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._lost = 0
+        self._torn = False  # whether only a part of the last line was taken
         self._poll = select.poll()
         self._poll.register(2, select.POLLOUT)
 
@@ -55,12 +56,14 @@ class Stderr(logging.Handler):
 
     def _write(self, line: str) -> bool:
         """Whether all of it was taken."""
-        rest = f"{line}\n".encode(errors="backslashreplace")
+        whole = rest = ("\n" * self._torn + f"{line}\n").encode(errors="backslashreplace")
         end = time.monotonic() + (0 if self._lost else PATIENCE)
         while rest:
             try:
                 rest = rest[os.write(2, rest) :]
             except BlockingIOError:
                 if not self._poll.poll(max(0.0, end - time.monotonic()) * 1000):
+                    self._torn = self._torn or rest != whole
                     return False
+        self._torn = False
         return True

@@ -102,3 +102,25 @@ def test_a_file_that_others_write_to_gets_every_line(artifact: Path, tmp_path: P
     first, *rest = file.read_text().splitlines()
     assert first == "before"
     assert sum("POST /predict: 200" in line for line in rest) == ASKED
+
+
+TORN = """
+import logging, os
+from app.stderr import Stderr
+read, write = os.pipe()
+os.set_blocking(write, False)
+os.dup2(write, 2)
+logging.getLogger().addHandler(Stderr())
+logging.warning("x" * 1_000_000)
+taken = os.read(read, 1 << 20)
+logging.warning("next")
+print((taken + os.read(read, 1 << 20)).decode())
+"""
+
+
+def test_a_line_that_was_taken_in_part_ends_before_the_next_one() -> None:
+    done = subprocess.run([sys.executable, "-c", TORN], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    part, lost, following = done.stdout.splitlines()[:3]
+    assert set(part) == {"x"}
+    assert "lost" in lost
+    assert following == "next"
