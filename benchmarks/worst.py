@@ -1,6 +1,7 @@
 """The worst bodies that one request can have: CPU, memory and health beside ordinary text of the same size.
 
 ``python -m benchmarks.worst [ARTIFACT] [--megabytes N]``; one worker. Linux alone: /proc counts a peak anew.
+The whole table, at the default size, is written to docs/worst.md.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import platform
 import re
 import sys
 import threading
@@ -15,7 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
 from benchmarks.process import ROOT, NotReady, Tree, serving
+from model import device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +28,17 @@ if TYPE_CHECKING:
 ARTIFACT = ROOT / "artifacts" / "demo"
 MARKS = "".join(map(chr, (0x345, 0x35C, 0x35D, 0x315, 0x300, 0x302, 0x316, 0x323, 0x327, 0x334)))
 """Combining marks in falling combining class: normalisation has to sort them."""
+SIZE = 16.7
+"""MB of a body, just under ``DOCKET_MAX_BODY``."""
+PAGE = """# The worst request
+
+Written by `make bench-worst` on {cores} cores, Python {python}, torch {torch}. One worker, one request at a time, each
+to a service that has just started. *CPU* is that of the request and of the health checks beside it; *of ordinary* is
+CPU per byte beside that of ordinary text; *memory* is the peak above idle; *health* is the longest wait of a health
+check. The limits: 5 times the CPU of ordinary text, 1,000 MB, 0.5 s.
+
+{table}
+"""
 HEADING = (
     "| body | MB | status | CPU s | of ordinary | memory MB | health s |\n| --- | --- | --- | --- | --- | --- | --- |"
 )
@@ -106,11 +122,12 @@ def measure(tree: Tree, path: str, body: bytes) -> Measured:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure each, and print a table; 2: the service does not start."""
+    """Measure each, print a table and write the page; 2: the service does not start."""
     parser = argparse.ArgumentParser(prog="make bench-worst")
     parser.add_argument("artifact", type=Path, nargs="?", default=ARTIFACT)
-    parser.add_argument("--megabytes", type=float, default=16.7)
+    parser.add_argument("--megabytes", type=float, default=SIZE)
     asked = parser.parse_args(arguments)
+    rows = [HEADING]
     settings = {"DOCKET_TIMEOUT": "120"}
     first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
     print(HEADING)
@@ -126,11 +143,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         per_byte = told.cpu / len(body)
         ordinary = ordinary or per_byte
-        print(
+        rows.append(
             f"| {name} | {len(body) / 1e6:.1f} | {told.status} | {told.cpu:.2f} | {per_byte / ordinary:.1f} | "
-            f"{told.memory:.0f} | {told.health:.2f} |",
-            flush=True,
+            f"{told.memory:.0f} | {told.health:.2f} |"
         )
+        print(rows[-1], flush=True)
+    if asked.megabytes == SIZE:
+        page = PAGE.format(
+            cores=device.cores(), python=platform.python_version(), torch=torch.__version__, table="\n".join(rows)
+        )
+        (ROOT / "docs" / "worst.md").write_text(page, encoding="utf-8")
     return 0
 
 
