@@ -75,7 +75,7 @@ def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
         "astral marks": "a" + "\U0001e944\U0001e945" * 50 + " ",
         "letters that grow": "\u0390" * 64 + " ",
         "long words": "governmentministers" * 6 + " ",
-        "marks in falling class": "a" + MARKS * 200,
+        "marks in falling class": "a" + "".join(mark * 6_553 for mark in MARKS),
         "marks in turn": "a\u0301\u0316" * 4,
         "one character that becomes 18": "\ufdfa",
         "emoji": "\U0001f3c6\U0001f44d\U0001f3fd",
@@ -86,7 +86,7 @@ def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
         yield name, "/predict", json.dumps({"text": written}, ensure_ascii=False).encode()
     words = json.dumps({"text": "goal " * 16_000, "explain": True}).encode()
     yield "16,000 words explained", "/predict", words
-    fields = b",".join(b'"%d":0' % number for number in range(size // 11))
+    fields = b",".join(b'"%d":0' % number for number in range(size // 12))
     some = b",".join(b'"%d":0' % number for number in range(120))
     yield "fields of one document", "/predict", b'{"text":"a",%b}' % fields
     yield "fields of one document of a batch", "/predict/batch", b'{"documents":[{"text":"a",%b}]}' % fields
