@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -178,7 +179,7 @@ def _predict(asked: argparse.Namespace) -> None:
 
 
 def _serve(asked: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # a first process ignores it without a handler
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # PID 1 ignores it without a handler
     from app.serve import Settings, serve
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))

@@ -64,7 +64,15 @@ def test_an_interrupt_before_anything_is_kept_is_one_line_too(tmp_path, number):
     folder = tiny.artifact(tmp_path / "artifact")
     command = [sys.executable, "-m", "docket", "predict", str(folder), "--workers", "1"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment({})) as process:
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env=environment({}),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write('{"text": "the goal"}\n' * 2_100)  # a block, and more to come

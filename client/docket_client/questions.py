@@ -23,7 +23,7 @@ class Options(TypedDict, total=False):
     """
 
     top_k: int | None
-    explain: bool
+    explain: bool | None
     abstain_below: float | None
     coverage: float | None
 

@@ -12,13 +12,13 @@ from app.backoff import AGAIN, LONGEST
 from tests.app.served import Server, served, until
 from tests.app.wires import PLAIN, answers, connected, request
 
-TEXT = {"text": "the goal"}
+TEXT = {"text": "goal"}
 HEALTH = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 @contextmanager
 def full(
-    artifact: Path, documents: int, text: str = "the goal", **settings: object
+    artifact: Path, documents: int, text: str = "goal", **settings: object
 ) -> Iterator[tuple[Server, socket.socket]]:
     """A service in which so many documents wait, 0.2 s each, and who fills it: it leaves when its connection ends."""
     settings = {"fault": "slow@0-", "batch_tokens": 1, "queue_documents": 1, **settings}

@@ -177,7 +177,8 @@ def test_live_and_training_documents_are_counted_in_the_same_buckets(server: Ser
 
 def buckets(server: Server, name: str) -> list[str]:
     families = text_string_to_metric_families(server.get("/metrics").text)
-    return [sample.labels["le"] for family in families for sample in family.samples if sample.name == name]
+    found = (sample for family in families for sample in family.samples if sample.name == name)
+    return [sample.labels.get("le") or sample.labels["up_to"] for sample in found]
 
 
 def test_an_answer_that_is_abstained_from_is_counted_under_the_label_it_would_have_had(server: Server) -> None:

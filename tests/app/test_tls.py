@@ -63,7 +63,7 @@ def secret(artifact: Path, folder: Path, request: pytest.FixtureRequest) -> Iter
             assert silent.recv(1) == b""
         running.terminate()
         assert running.ended() == 0
-    assert len(running.lines) == 1, running.lines
+    assert len(running.lines) == 3, "the start, a SIGTERM and the end of the drain"
 
 
 def test_an_answer_is_encrypted_by_the_certificate_on_both_ways(secret: Server, folder: Path) -> None:

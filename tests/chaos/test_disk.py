@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,10 +74,9 @@ def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    """A disk of 8 MiB, at a short path: a socket in it may have a name of 107 bytes."""
+    folder = Path(tempfile.mkdtemp())
     if (
         shutil.which("mount") is None
         or subprocess.run(
@@ -86,6 +86,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("nobody here may mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+    folder.rmdir()
 
 
 def fill(folder: Path) -> Path:

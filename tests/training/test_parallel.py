@@ -50,7 +50,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, desce
     assert alone.returncode == 0, alone.stderr
     code, said = ended(torchrun("-m", "training", *arguments, "--out", tmp_path / "two"))
     assert code == 0, said
-    assert said.count("docket: accuracy") == said.count(", epoch 1/2: loss") / descents == 1  # one of them speaks
+    assert said.count("docket: accuracy") == said.count(", epoch 1 of 2: loss") / descents == 1  # one of them speaks
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.jsonl", "one", "two"]
     one, two = (Classifier.load(tmp_path / name, "cpu") for name in ("one", "two"))
     encodings = [one.encode(text) for text in made.documents(60, seed=1).texts]
