@@ -204,11 +204,12 @@ def caught(pid: int, number: int) -> bool:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_sigterm_during_the_start_ends_a_first_process_of_a_container(artifact: Path, workers: int) -> None:
-    """Such a process ignores each signal that it has no handler for."""
+    """Such a process ignores each signal that it has no handler for; coverage would install one of its own."""
+    plain = {name: value for name, value in environment({}).items() if not name.startswith("COVERAGE")}
     with subprocess.Popen(
         [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", "--workers", str(workers)],
         preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
-        env=environment({}),
+        env=plain,
     ) as process:
         until(lambda: caught(process.pid, signal.SIGTERM))
         process.terminate()
