@@ -30,11 +30,17 @@ def demand_room(folder: Path, workers: int) -> None:
 
 
 def take_room(folder: Path) -> None:
-    """Write this process's files full of zeros, or raise ``Refusal``."""
+    """Write this process's files full of zeros, or raise ``Refusal``.
+
+    A file gets its final name when it is complete: another worker that collects metrics at that moment would fail on
+    an empty file.
+    """
     try:
         for kind, size in ROOM.items():
             path = folder / f"{kind}_{os.getpid()}.db"
             if not path.exists():
-                path.write_bytes(bytes(size))
+                part = path.with_suffix(".part")
+                part.write_bytes(bytes(size))
+                part.rename(path)
     except OSError as error:
         raise Refusal(f"{folder} has no room for a worker's metrics ({error.strerror}): make some there") from error
