@@ -40,11 +40,8 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": responses[status], "content": _PROBLEM} for status in statuses}
 
 
-BODY_FAILURES = failures(400, 408, 413, 415, 422, 429, 503, 504)
-
-
-def takes(body: type[BaseModel]) -> dict[str, Any]:
-    """A body as it is documented, and the header beside it; the endpoint reads both itself."""
+def prediction(body: type[BaseModel]) -> dict[str, Any]:
+    """Describe a prediction from ``body``: its group, request and failures. The endpoint reads the request itself."""
     waits: dict[str, Any] = {
         "name": deadline.HEADER,
         "in": "header",
@@ -52,7 +49,6 @@ def takes(body: type[BaseModel]) -> dict[str, Any]:
         "schema": {"type": "number", "exclusiveMinimum": 0},
     }
     content = {"schema": body.model_json_schema(), "example": EXAMPLES[body]}
-    return {
-        "parameters": [waits],
-        "requestBody": {"required": True, "content": {"application/json": content}},
-    }
+    request = {"parameters": [waits], "requestBody": {"required": True, "content": {"application/json": content}}}
+    statuses = (400, 408, 413, 415, 422, 429, 503, 504)
+    return {"tags": [PREDICT], "openapi_extra": request, "responses": failures(*statuses)}

@@ -16,7 +16,7 @@ from app.answers import Answer, Answers, server_timing
 from app.body import read
 from app.card import Card, card
 from app.errors import NoAdmin, NotReady
-from app.openapi import BODY_FAILURES, MODEL, OPERATE, PREDICT, failures, takes
+from app.openapi import MODEL, OPERATE, failures, prediction
 from app.schemas import Batch, Document, Health, Looking
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ log = logging.getLogger("docket")
 
 
 @router.post(
-    "/predict",
-    operation_id="predict",
-    summary="Classify one document",
-    tags=[PREDICT],
-    openapi_extra=takes(Document),
-    responses=BODY_FAILURES,
-    response_model=Answer,
+    "/predict", operation_id="predict", summary="Classify one document", response_model=Answer, **prediction(Document)
 )
 async def predict(request: Request) -> Response:
     """Its label, the label's probability, and the probabilities of the others. No text is cut."""
@@ -48,10 +42,8 @@ async def predict(request: Request) -> Response:
     "/predict/batch",
     operation_id="predict_batch",
     summary="Classify many documents",
-    tags=[PREDICT],
-    openapi_extra=takes(Batch),
-    responses=BODY_FAILURES,
     response_model=Answers,
+    **prediction(Batch),
 )
 async def predict_batch(request: Request) -> Response:
     """One result for each document, in order. A bad document has an `error` in its place, the others their answers."""
