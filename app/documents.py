@@ -24,7 +24,7 @@ def read_document(document: Any) -> BatchDocument | BatchError:
     elif not isinstance(document, dict | RepeatedKey):
         return {"error": "send a string, or an object with a text and an optional id"}
     if isinstance(document, dict) and (unknown := [key for key in document if key not in BatchDocument.model_fields]):
-        return _error(document, unknown_fields(unknown))
+        return _error(document, unknown_fields(unknown, None if "text" in document else "text"))
     try:
         return BatchDocument.model_validate(document)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import shown
 from app.json_reader import RepeatedKey
+from model.terminal import plural
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -44,20 +45,21 @@ def first_sentence(error: ValidationError) -> str:
     return _with_place(_sentence_of(error.errors(include_url=False)[0])) + _more(error.error_count() - 1)
 
 
-def unknown_fields(names: list[str]) -> str:
-    """The sentence for an object with such fields; it costs less than an error for each field."""
-    return f"{shown(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
+def unknown_fields(names: list[str], missing: str | None) -> str:
+    """The sentence for an object with unknown fields and a missing one; it costs less than an error for each field."""
+    absent = f"{missing}: {SENTENCES['missing']}; " if missing else ""
+    return f"{absent}{shown(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
 
 
 def _more(others: int) -> str:
-    return f" ({others:,} more errors)" if others else ""
+    return f" ({plural(others, 'more error')})" if others else ""
 
 
 def sentences(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
     """All errors in one line, and the first ``MAX_ERRORS`` with their places."""
     listed = [_sentence_of(each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
     left_out = error.error_count() - len(listed)
-    more = [f"{left_out:,} more errors"] if left_out else []
+    more = [plural(left_out, "more error")] if left_out else []
     return "; ".join([*map(_with_place, listed), *more]), listed
 
 

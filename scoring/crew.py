@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from model import child
 from model.classifier import Classifier
 from model.refusal import Refusal
-from scoring.scorer import Scorer
+from scoring.scorer import Lines, Scorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ AHEAD = 3
 FEW = 4
 """Blocks a process that are not worth its start: a second of two cores, in which it reads a million words."""
 
-Answered = tuple["Block", bytes]
+Answered = tuple["Block", Lines]
 
 
 def score(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[Answered]:
@@ -47,7 +47,7 @@ def score(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int)
 def _by_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[Answered]:
     loaded = (folder, scorer.classifier.device, scorer.options)
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, loaded)
-    waiting: deque[tuple[Block, Future[bytes]]] = deque()
+    waiting: deque[tuple[Block, Future[Lines]]] = deque()
     try:
         for block in blocks:
             waiting.append((block, pool.submit(_lines, block.documents)))
@@ -64,7 +64,7 @@ def _by_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, process
         pool.shutdown(cancel_futures=True)
 
 
-def _first(waiting: deque[tuple[Block, Future[bytes]]]) -> Answered:
+def _first(waiting: deque[tuple[Block, Future[Lines]]]) -> Answered:
     block, answers = waiting.popleft()
     return block, answers.result()
 
@@ -80,5 +80,5 @@ def _begin(folder: Path, device: str, options: Options) -> None:
     _Own.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
 
 
-def _lines(documents: list[Document]) -> bytes:
+def _lines(documents: list[Document]) -> Lines:
     return _Own.scorer.lines(documents)

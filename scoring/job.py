@@ -54,11 +54,14 @@ def run(job: Job) -> None:
 
 
 def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
-    renamed = set[tuple[str, str]]()
+    renamed, errors = set[tuple[str, str]](), 0
     for block, lines in score(iter(Blocks(read.documents)), scorer, folder, _processes(job, scorer)):
-        write_output(lines.decode())
+        write_output(lines.text.decode())
         renamed |= _renamed(block)
+        errors += lines.errors
     _tell_renamed(job.source, "the output", renamed)
+    if errors:
+        tell(errors_sentence(errors))
 
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -82,7 +85,16 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
         output.end()
     _tell_renamed(job.source, str(out), renamed)
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
-    tell(f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: {out} has all {blocks.read:,}")
+    failed = f"; {errors_sentence(output.reached.errors)}" if output.reached.errors else ""
+    tell(
+        f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: "
+        f"{out} has all {blocks.read:,}{failed}"
+    )
+
+
+def errors_sentence(count: int) -> str:
+    """How many rows ended in an error, and where the reason stands."""
+    return f"{plural(count, 'row')} ended in an error, and {'its' if count == 1 else 'their'} field 'error' says why"
 
 
 def _renamed(block: Block) -> set[tuple[str, str]]:

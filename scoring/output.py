@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from scoring.blocks import Block
+    from scoring.scorer import Lines
 
 SECONDS = 1.0
 """Between two notes of how far the lines reach: so much work is done again at most."""
@@ -32,11 +33,15 @@ KINDS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
 
 @dataclass
 class Reached:
-    """So many ``documents``, whose answers are so many ``bytes``; ``fingerprint``: of those documents."""
+    """So many ``documents``, whose answers are so many ``bytes``; ``fingerprint``: of those documents.
+
+    ``errors``: how many of the answers have an error.
+    """
 
     documents: int = 0
     bytes: int = 0
     fingerprint: str = ""
+    errors: int = 0
 
 
 class Output:
@@ -82,13 +87,14 @@ class Output:
                 f"{self.part} keeps the answers to {answered}: run the same command again to go on"
             ) from None
 
-    def write(self, block: Block, lines: bytes) -> None:
+    def write(self, block: Block, lines: Lines) -> None:
         """Add a block's answers."""
         with self._refusing():
-            rest = memoryview(lines)
+            rest = memoryview(lines.text)
             while rest:
                 rest = rest[self._file.write(rest) :]
-            self.reached = Reached(block.read, self.reached.bytes + len(lines), block.fingerprint)
+            size, errors = self.reached.bytes + len(lines.text), self.reached.errors + lines.errors
+            self.reached = Reached(block.read, size, block.fingerprint, errors)
             if time.monotonic() - self._last > SECONDS:
                 self._write_note()
                 self._last = time.monotonic()

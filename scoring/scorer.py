@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from scoring.document import Document, Row
 
 
+class Lines(NamedTuple):
+    """Answers as lines of JSON, and how many of them have an error."""
+
+    text: bytes
+    errors: int
+
+
 class Scorer(NamedTuple):
     """A classifier, and what to answer beside the label."""
 
@@ -32,9 +39,10 @@ class Scorer(NamedTuple):
         answers = results(read, predictions, self.classifier, self.options)
         return [document.answered(answer) for document, answer in zip(documents, answers, strict=True)]
 
-    def lines(self, documents: Sequence[Document]) -> bytes:
+    def lines(self, documents: Sequence[Document]) -> Lines:
         """The same, each as a line of JSON."""
-        return b"".join(as_line(answer) for answer in self.answers(documents))
+        answers = self.answers(documents)
+        return Lines(b"".join(map(as_line, answers)), sum("error" in answer for answer in answers))
 
 
 def as_line(answer: Row) -> bytes:

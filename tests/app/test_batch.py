@@ -62,6 +62,8 @@ def test_a_document_without_an_id_has_an_answer_without_one(client: httpx.Client
         ({"id": True, "text": "a"}, None, "id"),
         ({"id": 1.5, "text": "a"}, None, "id: send a string or a whole number"),
         ({"id": "x", "text": "a", "text2": "b"}, "x", "text2: there is no such field"),
+        ({"txt": "a"}, None, "text: this field is missing: send it; txt: there is no such field"),
+        ({"id": "x", "txt": "a", "Text": "b"}, "x", "text: this field is missing: send it; txt: there is no such"),
         ("", None, "text: the text is blank"),
         (None, None, "send a string, or an object"),
         ([], None, "send a string, or an object"),

@@ -39,8 +39,12 @@ class Run(NamedTuple):
 
     @property
     def answers(self) -> list[dict]:
-        assert (self.code, self.err) == (0, "")
-        return [json.loads(line) for line in self.out.splitlines()]
+        """Each answer. Stderr counts those with an error, and says nothing else."""
+        answers = [json.loads(line) for line in self.out.splitlines()]
+        errors = sum("error" in answer for answer in answers)
+        its = f"{errors} rows ended in an error, and their" if errors > 1 else "1 row ended in an error, and its"
+        assert (self.code, self.err) == (0, f"docket: {its} field 'error' says why\n" if errors else "")
+        return answers
 
     @property
     def refusal(self) -> str:

@@ -127,7 +127,9 @@ class Stopped(Exception):
 @pytest.fixture
 def stopped(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The name of a file that a run has begun, and left after 2,000 documents."""
-    made = documents.written(tmp_path / "corpus.jsonl", documents.made(4_000, words=150))
+    rows = documents.made(4_000, words=150)
+    rows[7]["text"] = rows[3_000]["text"] = ""
+    made = documents.written(tmp_path / "corpus.jsonl", rows)
 
     def some(name: str, options: object, *, keep_text: bool) -> source.Source:
         def read():
@@ -212,10 +214,34 @@ def test_a_parquet_file_has_the_same_answers_and_is_gone_on_with_too(stopped, ar
     table = pd.read_parquet(tmp_path / "a.parquet")
     assert list(table["id"]) == [answer["id"] for answer in answers]
     assert list(table["text"]) == [answer["text"] for answer in answers]
+    assert list(table["error"].notna()) == ["error" in answer for answer in answers]
+    table, answers = table[table["error"].isna()], [answer for answer in answers if "error" not in answer]
     assert list(table["score"]) == [answer["score"] for answer in answers]
     assert list(map(list, table["scores"])) == [answer["scores"] for answer in answers]
-    assert table["error"].isna().all()
     assert {each.name for each in tmp_path.iterdir()} == {"a.jsonl", "a.parquet", "corpus.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "end"),
+    [
+        (["the goal", "a vote"], "has all 2"),
+        (["the goal", " "], "has all 2; 1 row ended in an error, and its field 'error' says why"),
+        ([None, "a vote", ""], "has all 3; 2 rows ended in an error, and their field 'error' says why"),
+    ],
+)
+def test_the_last_line_counts_the_rows_that_ended_in_an_error(artifact, tmp_path, capsys, texts, end):
+    made = documents.written(tmp_path / "corpus.jsonl", [{"text": text} for text in texts])
+    assert docket.main(["predict", str(artifact), str(made), "--out", str(tmp_path / "a.csv")]) == 0
+    assert capsys.readouterr().err.splitlines()[-1].endswith(end)
+
+
+def test_a_run_that_goes_on_counts_the_errors_of_the_run_before_too(stopped, artifact, capsys):
+    note, part = Path(f"{stopped}.part.json"), Path(f"{stopped}.part")
+    noted = json.loads(note.read_text())
+    assert noted["reached"]["errors"] == sum("error" in json.loads(line) for line in part.read_text().splitlines()) > 0
+    assert went_on(artifact, stopped) == 0
+    errors = sum("error" in json.loads(line) for line in stopped.read_text().splitlines())
+    assert f"; {errors} rows ended in an error" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_errors_and_explanations_are_columns_of_a_parquet_file(artifact, tmp_path):
