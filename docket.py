@@ -139,6 +139,8 @@ def _train(asked: argparse.Namespace) -> None:
         if not asked.no_golden:
             job.tell("the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none")
         job.tell(f"accuracy {scores.accuracy:.4f} on {terminal.plural(scores.documents, 'test document')}")
+        if uncertainty := scores.uncertainty():
+            job.tell(uncertainty)
         job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,10 +93,13 @@ def test_empty_texts_are_told_left_out_of_training_and_counted_in_evaluation(tmp
     pd.DataFrame({"text": [*documents.texts, "", " "], "label": [*documents.labels, "sports", "tech"]}).to_csv(corpus)
     trained = here("train", corpus, "--out", tmp_path / "out", "--recipe", "classic", "--epochs", 1)
     assert trained.returncode == 0, trained.stderr
-    assert "docket: 2 empty texts are left out of training" in trained.stderr
+    assert "docket: 2 empty texts are left out of training; evaluation counts them (line 62, line 63)" in trained.stderr
+    assert re.search(r"so few documents is uncertain: it lies between 0\.\d\d and [01]\.\d\d with", trained.stderr)
     evaluated = here("evaluate", tmp_path / "out", corpus)
     assert json.loads(evaluated.stdout)["documents"] == 62
     assert "62 documents" in evaluated.stderr
+    assert "docket: 2 empty texts are evaluated like the others (line 62, line 63): fill them in" in evaluated.stderr
+    assert "so few documents is uncertain" in evaluated.stderr
 
 
 def test_no_text_of_the_corpus_is_in_the_manifest_where_that_was_asked_for(tmp_path):
@@ -212,8 +216,8 @@ def test_labels_that_the_artifact_does_not_know_are_told_and_count_as_wrong(tmp_
 
 def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_json_always(tmp_path):
     usual, other = tmp_path / "usual.csv", tmp_path / "other.csv"
-    usual.write_text("text,label\n" + "the goal,sports\na quux,sports\nthe law,politics\n" * 20)
-    other.write_text("text,label\n" + "der späte treffer,sports\n" * 50)
+    usual.write_text("text,label\n" + "the goal,sports\na quux,sports\nthe law,politics\n" * 40)
+    other.write_text("text,label\n" + "der späte treffer,sports\n" * 100)
     folder = tiny.artifact(tmp_path / "own")
     classifier = Classifier.load(folder, "cpu")
     predictions = classifier.predict([classifier.encode(text) for text in ["the goal", "a quux", "the law"] * 50])
@@ -229,7 +233,7 @@ def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_j
 
 def test_an_artifact_of_before_there_were_profiles_is_evaluated_without_drift(tmp_path):
     corpus = tmp_path / "corpus.csv"
-    corpus.write_text("text,label\nthe law,politics\na late goal,sports\n")
+    corpus.write_text("text,label\n" + "the law,politics\na late goal,sports\n" * 50)
     evaluated = here("evaluate", tiny.artifact(tmp_path / "artifact"), corpus)
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stderr.count("\n") == 1

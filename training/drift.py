@@ -28,18 +28,19 @@ EXPECTED = 5
 class Shift:
     """One thing that was measured: its value in the ``profile`` and in the ``corpus``, and how far these are apart.
 
-    ``psi``: the population stability index; ``limit``: from where on it is neither small nor chance.
+    ``psi``: the population stability index, None for too few documents; ``limit``: from where on it is neither small
+    nor chance.
     """
 
     profile: Any
     corpus: Any
-    psi: float
+    psi: float | None
     limit: float
 
     @property
-    def drifted(self) -> bool:
-        """Whether the difference is one to act on."""
-        return self.psi > self.limit
+    def drifted(self) -> bool | None:
+        """Whether the difference is one to act on; None where the documents are too few to tell."""
+        return None if self.psi is None else self.psi > self.limit
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,14 @@ class Drift:
         ]
 
 
-def stability(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[float, float]:
+def stability(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[float | None, float]:
     """Population stability index Σ (q - p) ln(q / p) of two samples in the same bins, and the limit of what is usual.
 
     It is Jeffreys' divergence (1946), as credit scoring uses it to see that a population is no longer the one a model
     was made for. For n and m documents from one source it is about (1/n + 1/m) χ² with one degree of freedom less
     than bins (Yurdakul, Statistical Properties of Population Stability Index, 2018): a small corpus has a high limit.
     That holds where no bin is nearly empty, so neighbours with few documents are joined and each gets half a one more.
+    The index is None where a sample has fewer documents than two bins need: the index of one bin is always 0.
     """
     names = [name for name in {**profile, **corpus} if profile.get(name) or corpus.get(name)]
     before, after = (np.asarray([sample.get(name, 0) for name in names], dtype=float) for sample in (profile, corpus))
@@ -104,7 +106,8 @@ def stability(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[fl
     bins = group[-1] + 1
     p, q = ((np.bincount(group, each) + 0.5) / (each.sum() + bins / 2) for each in (before, after))
     chance = (1 / n + 1 / m) * chi2.isf(CHANCE, max(bins - 1, 1))
-    return round(float(((q - p) * np.log(q / p)).sum()), 4), round(max(LARGE, float(chance)), 4)
+    index = None if min(n, m) < 2 * EXPECTED else round(float(((q - p) * np.log(q / p)).sum()), 4)
+    return index, round(max(LARGE, float(chance)), 4)
 
 
 def _joined(expected: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from model.terminal import plural
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 BINS = 15
 ASKED = 0.9
 """The coverage at which label sets are looked at."""
+FEW = 100
+"""Documents below which the accuracy's interval is said: around 0.90 it reaches from 0.83 to 0.94 at 100 documents."""
 THRESHOLDS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Values of ``abstain_below`` at which abstention is measured."""
 
@@ -51,9 +54,24 @@ class Scores:
             f"expected calibration error {self.ece:.4f} (by chance alone {self.ece_by_chance:.4f})"
         )
 
+    @property
+    def accuracy_interval(self) -> list[float]:
+        """Where the accuracy on more documents of the same kind lies, with 95 % confidence (Wilson, 1927)."""
+        test = binomtest(round(self.accuracy * self.documents), self.documents)
+        interval = test.proportion_ci(0.95, method="wilson")
+        return [round(float(interval.low), 4), round(float(interval.high), 4)]
+
+    def uncertainty(self) -> str | None:
+        """A sentence on the accuracy's interval, where few documents make it wide."""
+        if self.documents >= FEW:
+            return None
+        low, high = self.accuracy_interval
+        between = f"it lies between {low:.2f} and {high:.2f} with 95 % confidence"
+        return f"the accuracy on so few documents is uncertain: {between}"
+
     def as_json(self) -> dict[str, Any]:
         """The scores as JSON writes them."""
-        return asdict(self)
+        return asdict(self) | {"accuracy_interval": self.accuracy_interval}
 
 
 def evaluate(classifier: Classifier, documents: Documents) -> tuple[Scores, list[Prediction]]:

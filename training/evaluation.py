@@ -28,10 +28,14 @@ def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluat
     """Score an artifact on the test part of a corpus, or on all of one that has no such part."""
     corpus = corpora.load(name, options)
     documents = corpus.train if corpus.test is None else corpus.test
+    for line in documents.test_oddities():
+        tell(line)
     classifier = Classifier.load(artifact, device)
     if unknown := unknown_labels(documents.labels, classifier.labels):
         tell(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
     drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
-    summary = [scores.summary(), *([drift.summary()] if drift and drift.summary() else [])]
-    return Evaluation(summary, scores.as_json() | ({"drift": drift.as_json()} if drift else {}))
+    summary = [scores.summary(), scores.uncertainty(), drift.summary() if drift else None]
+    return Evaluation(
+        [line for line in summary if line], scores.as_json() | ({"drift": drift.as_json()} if drift else {})
+    )

@@ -56,10 +56,9 @@ def run(job: Job) -> Scores | None:
     with artifact.replacing(job.out) if parallel.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
-        for line in corpus.train.oddities():
+        documents, test = corpus.train.with_text(), corpus.test
+        for line in (*corpus.train.oddities(), *(test.test_oddities() if test else ())):
             tell(line)
-        documents = corpus.train.with_text()
-        test = corpus.test
         if test is None:
             documents, test = parts(documents, job.seed)
         if untested := untested_labels(documents.labels, test.labels):

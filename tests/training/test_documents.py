@@ -61,15 +61,40 @@ def test_every_oddity_is_told_with_its_count():
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (["Login", "login"], "'Login', 'login' differ in case or spaces"),
-        (["sign up", "signup"], "'sign up', 'signup' differ in spaces"),
+        (["Login", "login"], "'Login' (2 documents), 'login' (2 documents) differ in case or spaces"),
+        (["sign up", "signup"], "'sign up' (2 documents), 'signup' (2 documents) differ in spaces"),
         (["R\u00e9clamation", "Re\u0301clamation"], "differ in Unicode form"),
-        (["1", "1.0"], "'1', '1.0' differ in a number's way of writing"),
+        (["1", "1.0"], "'1' (2 documents), '1.0' (2 documents) differ in a number's way of writing"),
     ],
 )
 def test_labels_that_are_alike_are_named(labels, said):
     (line,) = Documents(["a", "b", "c", "d"], labels * 2).oddities()
     assert said in line
+
+
+PLACED = Documents(
+    ["a", "", "b", " ", "c", "d", "e", "f", "g", "h", "i"],
+    ["Login", "login", "logout", "logout", "login", *["Login"] * 5, "logout"],
+    [f"line {number}" for number in range(2, 13)],
+)
+
+
+def test_the_first_lines_of_empty_texts_and_of_labels_that_are_alike_are_named():
+    lines = "\n".join(PLACED.oddities())
+    assert "'Login' (6 documents: line 2, line 7, line 8 and 3 more), 'login' (1 document: line 6) differ in" in lines
+    assert "2 empty texts are left out of training; evaluation counts them (line 3, line 5): fill them in" in lines
+
+
+def test_before_an_evaluation_empty_texts_and_labels_that_are_alike_alone_are_named():
+    alike, empty = PLACED.test_oddities()
+    assert "'login' (2 documents: line 3, line 6) differ in case or spaces" in alike
+    assert empty == ("2 empty texts are evaluated like the others (line 3, line 5): fill them in, or take the row out")
+    assert SOME.test_oddities() == []
+
+
+def test_documents_that_are_taken_keep_their_places():
+    assert PLACED.with_text().places[:2] == ["line 2", "line 4"]
+    assert SOME.take([0]).places == []
 
 
 def test_documents_of_two_labels_can_be_learned_from():

@@ -31,6 +31,7 @@ def test_the_limit_is_that_of_chance_in_a_small_sample_and_of_a_large_change_in_
 def test_the_same_sample_has_not_drifted():
     counts = {"a": 3, "b": 0, "c": 900}
     assert stability(counts, counts)[0] == 0
+    assert stability({"a": 300}, {"a": 300})[0] == 0
 
 
 SOURCES = {
@@ -49,7 +50,8 @@ def test_documents_from_the_same_source_are_hardly_ever_told_to_drift(source, co
     def counts(size: int) -> dict[str, int]:
         return {f"bin{n}": int(own) for n, own in enumerate(draw.multinomial(size, share))}
 
-    alarms = sum(index > limit for index, limit in (stability(counts(300), counts(count)) for _ in range(400)))
+    measured = (stability(counts(300), counts(count)) for _ in range(400))
+    alarms = sum(index is not None and index > limit for index, limit in measured)
     assert alarms <= 400 * 0.01
 
 
@@ -58,6 +60,27 @@ def test_fifty_documents_of_a_rare_kind_are_told(source):
     before = {f"bin{n}": int(own) for n, own in enumerate(1000 * SOURCES[source] / SOURCES[source].sum())}
     index, limit = stability(before, {"bin1": 50})
     assert index > limit
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": 150, "b": 150}, {"a": 2}),
+        ({"a": 150, "b": 150}, {"b": 9}),
+        ({"a": 300}, {"a": 9}),
+        ({"a": 2, "b": 1}, {"a": 150, "b": 150}),
+    ],
+)
+def test_of_too_few_documents_for_two_bins_there_is_no_index(before, after):
+    assert stability(before, after)[0] is None
+
+
+def test_documents_that_are_too_few_to_tell_have_null_for_the_index_and_for_whether_they_drifted(classifier):
+    assert classifier.profile is not None
+    few = newer(4)
+    found = Drift.of(classifier.profile, few, evaluate(classifier, few)[1])
+    assert [(each["psi"], each["drifted"]) for each in found.as_json().values()] == [(None, None)] * 4
+    assert found.summary() == ""
 
 
 def test_a_bin_that_only_one_of_the_samples_has_is_counted():
@@ -74,7 +97,8 @@ def test_bins_with_few_documents_are_joined_and_others_are_not():
 def classifier(tmp_path_factory) -> Classifier:
     """Learned 216 of 240 made documents."""
     folder = tmp_path_factory.mktemp("drift")
-    rows = [{"text": text, "label": label} for text, label in zip(*vars(made.documents()).values(), strict=True)]
+    texts, labels = made.documents().texts, made.documents().labels
+    rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
     (folder / "made.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     quick = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
     job.run(job.Job(str(folder / "made.jsonl"), folder / "artifact", quick, device="cpu"))

@@ -147,6 +147,21 @@ def test_scores_are_json_and_one_line_for_a_person(classifier, called):
     )
 
 
+@pytest.mark.parametrize(
+    ("right", "count", "interval"),  # (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), by hand
+    [(4, 4, [0.5101, 1.0]), (3, 4, [0.3006, 0.9544]), (0, 1, [0.0, 0.7935]), (90, 100, [0.8256, 0.9448])],
+)
+def test_the_accuracy_has_its_interval_and_a_sentence_where_documents_are_few(
+    classifier, called, right, count, interval
+):
+    pairs = ["sports sports"] * right + ["politics sports"] * (count - right)
+    scores, _ = evaluate(classifier, said(called, *pairs))
+    assert scores.as_json()["accuracy_interval"] == interval
+    few = f"between {interval[0]:.2f} and {interval[1]:.2f} with 95 % confidence"
+    assert (scores.uncertainty() or "").endswith(few if count < 100 else "")
+    assert (scores.uncertainty() is None) == (count >= 100)
+
+
 def test_few_documents_show_a_calibration_error_by_chance_and_many_next_to_none():
     sure = np.random.default_rng(1).uniform(0.5, 1, 100_000)
     assert calibration_error_by_chance(sure[:100]) == pytest.approx(0.1, abs=0.03)

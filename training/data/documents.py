@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.refusal import Refusal
 from model.terminal import plural
 from training.data.labels import alike_labels, rare_labels
+from training.data.notices import listed_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Documents:
-    """Texts and, place by place, their labels."""
+    """Texts and their labels. ``places``: the line, row or file of each, or nothing where the source has none."""
 
     texts: list[str]
     labels: list[str]
+    places: list[str] = field(default_factory=list, compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -28,7 +30,8 @@ class Documents:
     def take(self, places: Iterable[int]) -> Documents:
         """The documents at ``places``, in that order."""
         chosen = list(places)
-        return Documents([self.texts[i] for i in chosen], [self.labels[i] for i in chosen])
+        kept = [self.places[i] for i in chosen] if self.places else []
+        return Documents([self.texts[i] for i in chosen], [self.labels[i] for i in chosen], kept)
 
     def with_text(self) -> Documents:
         """Those that have something to learn from: neither empty nor blank."""
@@ -46,19 +49,31 @@ class Documents:
     def oddities(self) -> list[str]:
         """What is usable and yet worth a look before training, a line each with its count."""
         full = self.with_text()
-        empty = len(self) - len(full)
         distinct = set(full.texts)
         copies = len(full) - len(distinct)
         torn = len(set(zip(full.texts, full.labels, strict=True))) - len(distinct)
         counts = {
-            f"{plural(empty, 'empty text is', 'empty texts are')} left out of training; evaluation counts them": empty,
             f"{plural(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one side "
             "of every split": copies,
             f"{plural(torn, 'time')} a text comes with another label than before: no classifier can have both "
             "right": torn,
         }
-        labels = [rare_labels(full.labels), *alike_labels(full.labels)]
-        return [line for line in labels if line] + [line for line, count in counts.items() if count]
+        lines = [rare_labels(full.labels), *alike_labels(full.labels, full.places)]
+        lines.append(self._empty_texts("left out of training; evaluation counts them"))
+        return [line for line in lines if line] + [line for line, count in counts.items() if count]
+
+    def test_oddities(self) -> list[str]:
+        """What distorts the scores on these documents, a line each with its count."""
+        lines = [*alike_labels(self.labels, self.places), self._empty_texts("evaluated like the others")]
+        return [line for line in lines if line]
+
+    def _empty_texts(self, treatment: str) -> str | None:
+        empty = [i for i, text in enumerate(self.texts) if not text.strip()]
+        if not empty:
+            return None
+        where = f" ({listed_places([self.places[i] for i in empty])})" if self.places else ""
+        what = plural(len(empty), "empty text is", "empty texts are")
+        return f"{what} {treatment}{where}: fill {'it' if len(empty) == 1 else 'them'} in, or take the row out"
 
 
 LEAST = 3

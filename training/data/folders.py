@@ -122,6 +122,7 @@ def _read(folder: Path, files: Sequence[tuple[Path, tuple[str, ...]]], encoding:
         else:
             documents.texts.append(text)
             documents.labels.append(label.strip())
+            documents.places.append(file.relative_to(folder).as_posix())
     if unreadable:
         raise Refusal(_all_unreadable(folder, unreadable, len(files)))
     return documents

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from model.terminal import plural, quoted
-from training.data.notices import MOST, listed
+from training.data.notices import MOST, listed, listed_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +26,29 @@ def rare_labels(labels: Sequence[str]) -> str | None:
     )
 
 
-def alike_labels(labels: Sequence[str]) -> list[str]:
-    """A line for each group of labels that differ in case, spaces, Unicode form or a number's way of writing alone."""
+def alike_labels(labels: Sequence[str], places: Sequence[str] = ()) -> list[str]:
+    """A line for each group of labels that differ in case, spaces, Unicode form or a number's way of writing alone.
+
+    Each label is followed by the number of its documents and, where known, their first ``places``.
+    """
     groups = defaultdict[str, list[str]](list)
     for label in sorted(set(labels)):
         groups[_key(label)].append(label)
+    alike = [group for group in groups.values() if len(group) > 1][:MOST]
+    found: dict[str, list[int]] = {label: [] for group in alike for label in group[:MOST]}
+    for number, label in enumerate(labels if found else ()):
+        if label in found:
+            found[label].append(number)
     return [
-        f"the labels {listed(group)} differ in {_difference(group)} alone: if they are one, write them alike"
-        for group in groups.values()
-        if len(group) > 1
-    ][:MOST]
+        f"the labels {', '.join(_with_documents(label, found[label], places) for label in group[:MOST])} differ in "
+        f"{_difference(group)} alone: if they are one, write them alike"
+        for group in alike
+    ]
+
+
+def _with_documents(label: str, numbers: Sequence[int], places: Sequence[str]) -> str:
+    where = f": {listed_places([places[number] for number in numbers], 3)}" if places else ""
+    return f"{quoted(label)} ({plural(len(numbers), 'document')}{where})"
 
 
 def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None:

@@ -15,6 +15,12 @@ MOST = 8
 """Names in a message."""
 
 
+def listed_places(places: Sequence[str], most: int = MOST) -> str:
+    """The first places of a file or folder, such as ``line 3, line 8``."""
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
+
+
 def listed(names: Sequence[object]) -> str:
     """The first ``MOST`` values, in quotes, each cut to 40 characters."""
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -19,7 +19,7 @@ from training.data.documents import Documents
 from training.data.fields import FieldError
 from training.data.formats import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
 from training.data.labels import joined_label
-from training.data.notices import Say, listed
+from training.data.notices import Say, listed, listed_places
 from training.data.options import TEXT, ReadOptions
 from training.data.table import Passed, Row, Table
 
@@ -49,25 +49,27 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
         return folders.labelled(path, options.encoding, tell)
     if not path.is_file():
         raise Refusal(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
-    documents, passed, columns = Documents([], []), Counter[str](), list[str]()
+    documents, left_out, columns = Documents([], []), defaultdict[str, list[str]](list), list[str]()
     with table(path, options, labelled=True, tell=tell) as rows:
         for row in rows.rows:
             if _is_blank(row):
-                passed["without any value"] += 1
+                left_out["without any value"].append(row.where)
                 continue
             try:
                 text, label = _labelled(row, rows)
             except FieldError as error:
                 raise Refusal(f"{path}, {row.where}: {error}") from None
             if isinstance(label, Passed):
-                passed[label.why] += 1
+                left_out[label.why].append(row.where)
             else:
                 documents.texts.append(text)
                 documents.labels.append(label)
+                documents.places.append(row.where)
             columns = list(row.values)
         names = rows.label_fields
-    for why, count in passed.items():
-        tell(f"{path}: {plural(count, 'row')} {why} {'is' if count == 1 else 'are'} not learned")
+    for why, places in left_out.items():
+        are = "is" if len(places) == 1 else "are"
+        tell(f"{path}: {plural(len(places), 'row')} {why} {are} left out: {listed_places(places)}")
     if not documents.texts:
         raise Refusal(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
