@@ -158,16 +158,8 @@ def _predict(asked: argparse.Namespace) -> None:
     from app.schemas import Options
     from scoring import job
 
-    options = Options(top_k=asked.top_k, explain=asked.explain)
-    asked_for = (
-        asked.artifact,
-        asked.file,
-        asked.out,
-        arguments.read_options(asked),
-        options,
-        asked.device,
-        asked.workers,
-    )
+    options, reading = Options(top_k=asked.top_k, explain=asked.explain), arguments.read_options(asked)
+    asked_for = (asked.artifact, asked.file, asked.out, reading, options, asked.device, asked.workers)
     if asked.engine == "ray":
         try:
             from scoring import cluster
