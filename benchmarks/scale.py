@@ -50,9 +50,9 @@ docket predict artifacts/tickets s3://bucket/tickets/ --engine ray --out s3://bu
 
 takes `.jsonl` (`.gz`) and `.parquet`, one file or a folder, from any path that all machines have or any URI that Arrow
 knows, and writes a folder of files whose names are in the order of the documents, with `_SUCCESS` in it once it is
-whole. `pip install '.[ray]'` on every machine; the artifact is sent along. Workers are as many as the cluster has
-GPUs, else cores; one that is killed is replaced, and what it had is scored again. If the command itself is stopped,
-remove the folder and begin anew: only one machine's `docket predict` goes on where it was.
+whole. `pip install '.[ray]'` in a checkout on every machine; the artifact is sent along. Workers are as many as the
+cluster has GPUs, else cores; one that is killed is replaced, and what it had is scored again. If the command itself is
+stopped, remove the folder and begin anew: only one machine's `docket predict` goes on where it was.
 """
 
 
