@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model import __version__, terminal
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import arguments
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a command as Ctrl-C does
     try:
         asked.run(asked)
-    except Refusal as refusal:
+    except UsageError as refusal:
         terminal.tell(str(refusal))
         return 2
     except BrokenPipeError:  # the reader of our output left: nobody is there to be told
@@ -89,8 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=_positive, metavar="N", help="processes; one a core, if left out")
     serve.set_defaults(run=_serve)
 
-    keys = commands.add_parser("keys", help="who may ask the service")
-    new = keys.add_subparsers(required=True, metavar="COMMAND").add_parser("new", help="make a key, and show it once")
+    keys_command = commands.add_parser("keys", help="who may ask the service")
+    new = keys_command.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "new", help="make a key, and show it once"
+    )
     new.add_argument("name", metavar="NAME", help="the holder's name")
     new.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the file of keys; stdout, if left out")
     new.set_defaults(run=_new_key)
@@ -145,9 +147,9 @@ def _train(asked: argparse.Namespace) -> None:
 
 
 def _evaluate(asked: argparse.Namespace) -> None:
-    from training import evaluation
+    from training.evaluation import command
 
-    found = evaluation.run(asked.artifact, asked.corpus, arguments.read_options(asked), asked.device)
+    found = command.run(asked.artifact, asked.corpus, arguments.read_options(asked), asked.device)
     if not asked.json:
         for line in found.summary:
             terminal.tell(line)
@@ -155,48 +157,48 @@ def _evaluate(asked: argparse.Namespace) -> None:
 
 
 def _predict(asked: argparse.Namespace) -> None:
-    from app.schemas import Options
+    from app.parsing.schemas import Options
     from scoring import job
 
     options, reading = Options(top_k=asked.top_k, explain=asked.explain), arguments.read_options(asked)
     asked_for = (asked.artifact, asked.file, asked.out, reading, options, asked.device, asked.workers)
     if asked.engine == "ray":
         try:
-            from scoring import cluster
+            from scoring import ray_cluster
         except ImportError as error:
-            raise Refusal(
+            raise UsageError(
                 f"the engine ray needs more ({error.msg}): on every machine, in a checkout, pip install '.[ray]'"
             ) from None
-        cluster.run(job.Job(*asked_for))
+        ray_cluster.run(job.Job(*asked_for))
     else:
         job.run(job.Job(*asked_for))
 
 
 def _serve(asked: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # PID 1 ignores it without a handler
-    from app.serve import Settings, serve
+    from app.server.serve import Settings, serve
 
     serve(Settings.read(artifact=asked.artifact, host=asked.host, port=asked.port, workers=asked.workers))
 
 
 def _new_key(asked: argparse.Namespace) -> None:
-    from app import keys
+    from app.middleware import key_file
 
-    key, line = keys.make(asked.name)
+    key, line = key_file.make(asked.name)
     if asked.file is None:
         terminal.write_output(f"{key}\n{line}\n")
         terminal.tell(f"the first line is the key for {asked.name}; the second goes into the service's file of keys")
         return
-    with keys.appending(asked.file) as append:  # the hash of a key that could not be shown would be of no use
+    with key_file.appending(asked.file) as append:  # the hash of a key that could not be shown would be of no use
         terminal.write_output(f"{key}\n")
         append(line)
     terminal.tell(f"{asked.file} has its hash, and nothing has the key itself: keep it now")
 
 
 def _list(asked: argparse.Namespace) -> None:
-    from model import versions
+    from model.artifacts import registry
 
-    rows = versions.rows(asked.folder)
+    rows = registry.rows(asked.folder)
     for row in rows:
         terminal.write_json(row)
     if not rows:
@@ -204,18 +206,18 @@ def _list(asked: argparse.Namespace) -> None:
 
 
 def _promote(asked: argparse.Namespace) -> None:
-    from model import versions
+    from model.artifacts import registry
 
-    _have_served(asked.folder, versions.find(asked.folder, asked.version))
+    _have_served(asked.folder, registry.find(asked.folder, asked.version))
 
 
 def _rollback(asked: argparse.Namespace) -> None:
-    from model import versions
+    from model.artifacts import registry
 
-    versions.pointer(asked.folder)  # says what is wrong where there is none
-    before = versions.before(asked.folder)
+    registry.pointer(asked.folder)  # says what is wrong where there is none
+    before = registry.before(asked.folder)
     if before is None:
-        raise Refusal(
+        raise UsageError(
             f"{asked.folder} has no version before the current one: say docket models promote {asked.folder} VERSION"
         )
     _have_served(asked.folder, before)
@@ -223,11 +225,11 @@ def _rollback(asked: argparse.Namespace) -> None:
 
 def _have_served(folder: Path, artifact: Path) -> None:
     """Only what can be loaded here and gives its golden answers; the service tries it again where it runs."""
-    from model import versions
+    from model.artifacts import registry
     from model.classifier import Classifier
 
     version = Classifier.load(artifact, "cpu", threads=1).version
-    terminal.write_json({"version": version, **versions.point(folder, artifact.name)._asdict()})
+    terminal.write_json({"version": version, **registry.point(folder, artifact.name)._asdict()})
 
 
 if __name__ == "__main__":

@@ -10,33 +10,34 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from fastapi import FastAPI
 
-from app import docs_pages, door, errors, openapi, page
-from app.account import Account
-from app.batcher import Batcher
-from app.body import BodyLimit
-from app.cors import Cors
-from app.departures import Departures
-from app.drain import draining_on_sigterm
-from app.head import Head
-from app.keys import Keys
-from app.lingering import Lingering
-from app.metrics import Metrics
-from app.protocols.dialects import speak
-from app.queue import Limits
-from app.routes import router
-from app.service import Service
+from app.api import docs_pages, openapi, problems, web_page
+from app.api.routes import router
+from app.inference.batcher import Batcher
+from app.inference.queue import Limits
+from app.inference.reloader import Reloader, looking_on_sighup, predict, weigh
+from app.inference.service import Service
+from app.inference.watchdog import Watchdog
+from app.middleware import api_keys
+from app.middleware.client_departure import ClientDeparture
+from app.middleware.cors import Cors
+from app.middleware.head_requests import HeadRequests
+from app.middleware.key_file import KeyFile
+from app.middleware.lingering_close import LingeringClose
+from app.middleware.request_log import RequestLog
+from app.observability.metrics import Metrics
+from app.parsing.body import BodyLimit
+from app.parsing.limits import RequestLimits
+from app.protocols.registry import speak
+from app.server.drain import draining_on_sigterm
 from app.settings import Settings
-from app.sizes import Sizes
-from app.versions import Versions, looking_on_sighup, predict, weigh
-from app.watch import Watch
 from model import __version__
 from model.device import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from app.errors import Form
-    from app.outcome import BatchRecord
+    from app.api.problems import ProblemFormat
+    from app.inference.results import BatchRecord
 
 
 class State(TypedDict):
@@ -48,9 +49,9 @@ class State(TypedDict):
 
     service: Service
     settings: Settings
-    keys: Keys | None
+    keys: KeyFile | None
     look: Callable[[], None]
-    forms: Mapping[str, Form]
+    forms: Mapping[str, ProblemFormat]
     request_id: NotRequired[str]
 
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics(settings.shared_metrics)
     traces = None
     if settings.traces:
-        from app.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
+        from app.observability.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
 
         traces = Tracing()
 
@@ -79,17 +80,17 @@ def create_app(settings: Settings) -> FastAPI:
         )
         async with (
             traces or nullcontext(),
-            Versions(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
+            Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
             Batcher(predict, weigh, limits, note, versions.probe) as batcher,
-            Watch(batcher, is_lost) as watch,
+            Watchdog(batcher, is_lost) as watch,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
             gc.freeze()
             with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
-                sizes = Sizes(settings.max_documents, settings.max_characters)
+                sizes = RequestLimits(settings.max_documents, settings.max_characters)
                 service = Service(versions, batcher, watch, metrics, sizes, settings.abstain_below)
-                keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
+                keys = KeyFile(settings.api_keys_file) if settings.api_keys_file else None
                 yield {
                     "service": service,
                     "settings": settings,
@@ -115,18 +116,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_pages.router)
     forms = speak(app, settings.protocols)
     if settings.page:
-        app.include_router(page.router)
-    door.install(app, settings)
-    errors.install(app)
+        app.include_router(web_page.router)
+    api_keys.install(app, settings)
+    problems.install(app)
     app.add_middleware(BodyLimit, most=settings.max_body)
-    app.add_middleware(Departures)
+    app.add_middleware(ClientDeparture)
     if settings.cors_origins is not None:
         app.add_middleware(Cors, origins=settings.cors_origins)
-    app.add_middleware(Head)
+    app.add_middleware(HeadRequests)
     if traces is not None:
         app.add_middleware(RequestSpans, tracing=traces)
-    app.add_middleware(Account, metrics=metrics, access=settings.access_log)
-    app.add_middleware(Lingering)
+    app.add_middleware(RequestLog, metrics=metrics, access=settings.access_log)
+    app.add_middleware(LingeringClose)
     return app
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import quoted
 
 PREFIX = "DOCKET_"
@@ -94,7 +94,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, **options: Any) -> Settings:
-        """From the environment and the ``options`` that are not None; raise ``Refusal`` for one unknown or invalid."""
+        """Read the environment and the ``options`` that are not None; raise ``UsageError`` for an invalid setting."""
         found = {
             name: value
             for name, value in os.environ.items()
@@ -104,7 +104,7 @@ class Settings(BaseModel):
         try:
             return cls(**values | {name: value for name, value in options.items() if value is not None})
         except ValidationError as error:
-            raise Refusal(_sentence(error, options)) from None
+            raise UsageError(_sentence(error, options)) from None
 
     @property
     def shared_metrics(self) -> Path | None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import answers, ours, recurrent, rows, tfidf
 from benchmarks.rows import Row
-from model import device, vocabulary, words
-from model.refusal import Refusal
+from model import device
+from model.errors import UsageError
+from model.text import tokenizer, vocabulary
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 from training.data.split import parts
 from training.recipe import DEFAULT
 
@@ -53,7 +54,7 @@ class Method(NamedTuple):
 
     def inputs(self, split: Split) -> str:
         """Digest of all that its answers depend on."""
-        files = [words, vocabulary, answers, *([self.code] if self.code else [])]
+        files = [tokenizer, vocabulary, answers, *([self.code] if self.code else [])]
         sources = [Path(str(file.__file__)).read_text(encoding="utf-8") for file in files]
         return hashlib.sha256(
             "\0".join([split.train.fingerprint, split.test.fingerprint, *sources]).encode()
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device.use_threads(1)
     try:
         split = load(asked.corpus, asked.test, asked.text_field, asked.label_field)
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"accuracy: {refusal}", file=sys.stderr)
         return 2
     return measure(split, asked.seeds, asked.out, asked.only)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from training.evaluate import expected_calibration_error
+from training.evaluation.scores import expected_calibration_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.fleet import SERVERS
 from benchmarks.standings import Row, measured, median
-from training.figures import svg
+from training.report.figures import svg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ from benchmarks import load, process
 from benchmarks.faults import Fault, Reply, Request, gate
 from benchmarks.fleet import OURS, ROOT, SERVERS
 from docket_client import Answer, AsyncClient, Client
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     assert documents is not None
     try:
         load.check_wrk()
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"client: {refusal}", file=sys.stderr)
         return 2
     busy = os.getloadavg()[0]

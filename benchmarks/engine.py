@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from model import torchscript
-from model.network import TanhRNN
+from model.artifacts import torchscript
+from model.network.tanh_rnn import TanhRNN
 
 WORDS, LABELS, DOCUMENTS, ROUNDS = 40_000, 20, 512, 5
 GEMM = 1024

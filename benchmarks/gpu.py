@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from benchmarks import gpu_service
-from model import artifact, versions
+from model.artifacts import artifact, registry
 from model.calibration import Calibration
 from model.classifier import Classifier
-from model.network import TanhRNN
-from model.refusal import Refusal
-from model.vocabulary import Vocabulary
+from model.errors import UsageError
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from model.vocabulary import Encoding
+    from model.text.vocabulary import Encoding
 
 LIMIT = 480
 """Seconds after which it ends itself, with where it is."""
@@ -90,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for hidden in HIDDEN:
                 write_artifact(folder / f"hidden-{hidden}", hidden)
             measure_network(table, folder, asked.device, texts, size)
-            versions.point(folder, f"hidden-{HIDDEN[0]}")
+            registry.point(folder, f"hidden-{HIDDEN[0]}")
             gpu_service.measure(table, folder, asked.device, texts, size)
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"gpu: {refusal}", file=sys.stderr)
         return 2
     finally:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from model.refusal import Refusal
+from model.errors import UsageError
 
 HERE = Path(__file__).parent
 PATIENCE = 10
@@ -44,9 +44,9 @@ class CrowdReport(NamedTuple):
 
 
 def check_wrk() -> None:
-    """Raise ``Refusal`` where there is no wrk."""
+    """Raise ``UsageError`` where there is no wrk."""
     if shutil.which("wrk") is None:
-        raise Refusal("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
+        raise UsageError("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
 
 
 def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> Report:

@@ -12,19 +12,19 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag
 
-from model.layout import cut, lengths_of
-from model.pooling import weights_of
-from model.reading import read
-from model.refusal import Refusal
+from model.errors import UsageError
+from model.network.embedding_rows import read
+from model.network.packing import cut, lengths_of
+from model.network.pooling import weights_of
 
 if TYPE_CHECKING:
-    from model.torchscript import Network
+    from model.artifacts.torchscript import Network
 
 SIDES = ("forward", "reverse")
 
 
 class OnnxNetwork:
-    """Logits [documents, labels] of ``ids`` and ``starts``, as ``model.folded.FoldedRNN`` has them.
+    """Logits [documents, labels] of ``ids`` and ``starts``, as ``model.network.inference_network.FoldedRNN`` has them.
 
     Words are looked up, windows cut and states pooled in torch; an ``RNN`` node for each direction runs the windows, of
     the lengths that ``sequence_lens`` says. Its W_xh is the identity: what it would be is folded into the table. Its
@@ -33,7 +33,7 @@ class OnnxNetwork:
 
     def __init__(self, network: Network, threads: int = 1) -> None:
         if len(network.recurrent) != 1:
-            raise Refusal("this network has several layers, and ONNX Runtime is measured with one: train another")
+            raise UsageError("this network has several layers, and ONNX Runtime is measured with one: train another")
         self.output, self.explain = network.output, network.explain
         self._network, self._directions = network, network.recurrent.shape[1]
         self._table = network.table.unflatten(0, (self._directions, -1))

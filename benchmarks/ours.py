@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.answers import Answers
-from model import artifact, device
+from model import device
+from model.artifacts import artifact
 from model.classifier import Classifier
-from training.evaluate import ASKED
+from training.evaluation.scores import ASKED
 from training.train import train as train_network
 
 if TYPE_CHECKING:

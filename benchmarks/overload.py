@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks import load, process
 from benchmarks.fleet import ROOT, SERVERS
 from benchmarks.posts import Posts
-from model.refusal import Refusal
+from model.errors import UsageError
 
 ARTIFACT, DOCS = ROOT / "artifacts" / "20newsgroups", ROOT / "docs"
 TIMES = (1, 2, 5, 10)
@@ -50,7 +50,7 @@ def main() -> int:
     try:
         load.check_wrk()
         posts, server = Posts.of(ARTIFACT), SERVERS[0]
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"overload: {refusal}", file=sys.stderr)
         return 2
     rows: list[Row] = []

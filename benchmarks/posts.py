@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.fleet import ROOT, Said, Server
 from model.classifier import Classifier
 from training.data import corpora
-from training.evaluate import evaluate
+from training.evaluation.scores import evaluate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from benchmarks.answers import Answers
-from model.vocabulary import Vocabulary
-from training.batches import Encoded
+from model.text.vocabulary import Vocabulary
+from training.batches import EncodedCorpus
 from training.data.split import parts
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: i
     begin = time.perf_counter()
     learn, held_out = parts(train, seed)
     every = Vocabulary.build(learn.texts, train.labels, most=50_000)
-    common = Encoded(learn, every, torch.device("cpu")).common
+    common = EncodedCorpus(learn, every, torch.device("cpu")).common
     vocabulary = Vocabulary(every.words[: common - 1], every.labels)
     network = _network(keras, layer, vocabulary)
     best = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)

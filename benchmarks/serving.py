@@ -13,7 +13,7 @@ from benchmarks import chart, load, process, standings
 from benchmarks.fleet import ROOT, SERVERS, Server
 from benchmarks.posts import Posts
 from benchmarks.standings import CONNECTIONS, Row
-from model.refusal import Refusal
+from model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         load.check_wrk()
         posts = Posts.of(asked.artifact)
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"serving: {refusal}", file=sys.stderr)
         return 2
     chosen = [server for server in SERVERS if not asked.only or server.name in asked.only]

@@ -23,7 +23,7 @@ from benchmarks.ledger import Ledger, table
 from benchmarks.process import Tree, serving
 from benchmarks.twins import NAMES, ROOT, twins
 from benchmarks.wire import Wire, ask, post
-from model import versions
+from model.artifacts import registry
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def _soak(tree: Tree, folder: Path, kinds: Sequence[Kind], seconds: float)
     ledgers, events = [Ledger(kind.name) for kind in kinds], Events([], [], [])
 
     def swap(number: int) -> None:
-        versions.point(folder, NAMES[number % 2])
+        registry.point(folder, NAMES[number % 2])
         events.swaps.append(NAMES[number % 2])
 
     def kill(number: int) -> None:

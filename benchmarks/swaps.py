@@ -21,8 +21,8 @@ from benchmarks import load
 from benchmarks.fleet import SERVERS
 from benchmarks.process import Tree, serving
 from benchmarks.twins import NAMES, ROOT, twins
-from model import versions
-from model.refusal import Refusal
+from model.artifacts import registry
+from model.errors import UsageError
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main() -> int:
     """Measure, and write docs/swaps.md; 1: a request failed or waited too long, 2: it cannot be measured here."""
     try:
         load.check_wrk()
-    except Refusal as refusal:
+    except UsageError as refusal:
         print(f"swaps: {refusal}", file=sys.stderr)
         return 2
     documents = corpora.load(corpora.DEFAULT).test
@@ -82,7 +82,7 @@ def _under_load(tree: Tree, folder: Path, post: Callable[[], Report]) -> tuple[l
     def swap() -> None:
         for name in itertools.islice(itertools.cycle(reversed(NAMES)), SWAPS):
             begin, before = time.perf_counter(), _swaps(tree)
-            versions.point(folder, name)
+            registry.point(folder, name)
             os.kill(tree.root, signal.SIGHUP)
             while _swaps(tree) < before + WORKERS and time.perf_counter() < begin + PATIENCE:
                 time.sleep(0.05)

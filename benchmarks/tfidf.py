@@ -19,7 +19,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
 from benchmarks.answers import Answers
-from model.words import words
+from model.text.tokenizer import words
 from training.data.split import folds
 from training.train import ENOUGH
 

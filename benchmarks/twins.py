@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model import versions
+from model.artifacts import registry
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -30,5 +30,5 @@ def twins() -> Iterator[Path]:
         folder = Path(name)
         for each, artifact in zip(NAMES, (DEMO, SECOND), strict=True):
             (folder / each).symlink_to(artifact)
-        versions.point(folder, NAMES[0])
+        registry.point(folder, NAMES[0])
         yield folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from model import artifact, golden, versions
+from model.artifacts import artifact, golden, registry
 from model.device import choose, use_threads
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.artifact import Artifact
-    from model.vocabulary import Encoding
+    from model.artifacts.artifact import Artifact
+    from model.text.vocabulary import Encoding
 
 
 class Explanation(NamedTuple):
@@ -77,7 +77,7 @@ class Classifier:
         chosen = choose(device)
         if threads:
             use_threads(threads)
-        classifier = cls(artifact.read(versions.served(Path(folder)), chosen), chosen)
+        classifier = cls(artifact.read(registry.served(Path(folder)), chosen), chosen)
         if warm:
             classifier.warm_up()
         golden.check(classifier)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from model.refusal import Refusal
+from model.errors import UsageError
 
 NAMES = ("auto", "cpu", "cuda")
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -13,18 +13,18 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
-    """``auto`` is the GPU where torch sees one, else the CPU; raise ``Refusal`` for a GPU that is not there.
+    """``auto`` is the GPU where torch sees one, else the CPU; raise ``UsageError`` for a GPU that is not there.
 
     Of several ``processes`` each has a GPU of its own, the one of its ``number``.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise Refusal(
+        raise UsageError(
             "device cuda was asked for and torch sees no GPU: say auto or cpu, or install a CUDA build of torch"
         )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and processes > torch.cuda.device_count():
-        raise Refusal(
+        raise UsageError(
             f"{processes} processes need a GPU each and torch sees {torch.cuda.device_count()}: start fewer, or say cpu"
         )
     return torch.device(name, number) if name == "cuda" else torch.device(name)

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from model.refusal import Refusal
+from model.errors import UsageError
 
 MOST = 40
 """Characters of a user's value in a message: enough to find it, and it leaves room for the sentence."""
@@ -42,9 +42,9 @@ def tell(line: str) -> None:
 
 
 def write_output(text: str) -> None:
-    """Write ``text`` to stdout, at once; raise ``Refusal`` where that is closed or full."""
+    """Write ``text`` to stdout, at once; raise ``UsageError`` where that is closed or full."""
     if sys.stdout is None:
-        raise Refusal("standard output is closed: open it, or send it to a file")
+        raise UsageError("standard output is closed: open it, or send it to a file")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -53,7 +53,7 @@ def write_output(text: str) -> None:
         raise
     except OSError as error:
         discard_output()
-        raise Refusal(
+        raise UsageError(
             f"standard output cannot be written ({error.strerror}): make room, or send it elsewhere"
         ) from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scoring.document import Document
+    from scoring.input_row import InputRow
 
 CHARACTERS, DOCUMENTS = 1 << 18, 1 << 11
 """At which a block ends: about 40,000 words of English, or very short documents."""
@@ -18,7 +18,7 @@ CHARACTERS, DOCUMENTS = 1 << 18, 1 << 11
 class Block(NamedTuple):
     """Documents that are read by the network at once; ``read`` and ``fingerprint``: of the source up to its end."""
 
-    documents: list[Document]
+    documents: list[InputRow]
     read: int
     fingerprint: str
 
@@ -29,7 +29,7 @@ class Blocks:
     ``fingerprint``: SHA-256 of the ``read`` documents so far.
     """
 
-    def __init__(self, documents: Iterator[Document]) -> None:
+    def __init__(self, documents: Iterator[InputRow]) -> None:
         self._documents, self._hash, self.read = documents, hashlib.sha256(), 0
 
     @property
@@ -46,15 +46,15 @@ class Blocks:
         while block := self._block():
             yield Block(block, self.read, self.fingerprint)
 
-    def _block(self) -> list[Document]:
-        block: list[Document] = []
+    def _block(self) -> list[InputRow]:
+        block: list[InputRow] = []
         characters = 0
         while characters < CHARACTERS and len(block) < DOCUMENTS and (document := self._next()):
             block.append(document)
             characters += document.characters
         return block
 
-    def _next(self) -> Document | None:
+    def _next(self) -> InputRow | None:
         document = next(self._documents, None)
         if document is not None:
             self.read += 1

@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.schemas import Options
-from model import device, versions
+from app.parsing.schemas import Options
+from model import device
+from model.artifacts import registry
 from model.classifier import Classifier
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural, tell, write_output
 from scoring import source
 from scoring.blocks import Blocks
-from scoring.crew import score
-from scoring.destination import check_file, check_stdout
-from scoring.document import ANSWER, kept_name
-from scoring.output import Output
+from scoring.input_row import ANSWER, kept_name
+from scoring.output_checks import check_file, check_stdout
+from scoring.output_file import OutputFile
+from scoring.process_pool import score
 from scoring.progress import bar
 from scoring.scorer import Scorer
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from scoring.blocks import Block
@@ -41,10 +42,10 @@ class Job:
 
 
 def run(job: Job) -> None:
-    """Raise ``Refusal`` for an artifact, a source or an output that cannot be used."""
+    """Raise ``UsageError`` for an artifact, a source or an output that cannot be used."""
     out = None if job.out is None else check_file(job.out, job.source)
     read = source.read(job.source, job.reading, keep_text=out is not None)
-    folder = versions.served(job.artifact)  # once: another may be promoted before the last process has read it
+    folder = registry.served(job.artifact)  # once: another may be promoted before the last process has read it
     scorer = Scorer(Classifier.load(folder, job.device, threads=1), job.options)
     if out is None:
         check_stdout(job.source)
@@ -66,13 +67,13 @@ def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
     asked = {"version": scorer.classifier.version, "device": scorer.classifier.device, **job.options.model_dump()}
-    with Output(out, asked) as output:
+    with OutputFile(out, asked) as output:
         blocks, before = Blocks(read.documents), output.reached
         if before.documents:
             tell(f"{output.part} has the answers to {plural(before.documents, 'document')}: going on from there")
             blocks.skip(before.documents)
             if (blocks.read, blocks.fingerprint) != (before.documents, before.fingerprint):
-                raise Refusal(
+                raise UsageError(
                     f"{output.part} has answers to other documents than {job.source} begins with: "
                     f"name the same documents, or remove {output.part} to begin anew"
                 )

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from app.documents import results
-from app.schemas import BatchDocument
+from app.parsing.batch_documents import results
+from app.parsing.schemas import BatchDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.schemas import Options
+    from app.parsing.schemas import Options
     from model.classifier import Classifier
-    from scoring.document import Document, Row
+    from scoring.input_row import InputRow, Row
 
 
 class Lines(NamedTuple):
@@ -31,7 +31,7 @@ class Scorer(NamedTuple):
     classifier: Classifier
     options: Options
 
-    def answers(self, documents: Sequence[Document]) -> list[Row]:
+    def answers(self, documents: Sequence[InputRow]) -> list[Row]:
         """One for each document, in order, behind the columns of its row; an invalid document has its error."""
         read = [document.read() for document in documents]
         texts = [document.text for document in read if isinstance(document, BatchDocument)]
@@ -39,7 +39,7 @@ class Scorer(NamedTuple):
         answers = results(read, predictions, self.classifier, self.options)
         return [document.answered(answer) for document, answer in zip(documents, answers, strict=True)]
 
-    def lines(self, documents: Sequence[Document]) -> Lines:
+    def lines(self, documents: Sequence[InputRow]) -> Lines:
         """The same, each as a line of JSON."""
         answers = self.answers(documents)
         return Lines(b"".join(map(as_line, answers)), sum("error" in answer for answer in answers))

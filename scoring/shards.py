@@ -10,8 +10,8 @@ import ray
 from pyarrow import fs, parquet
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
-from model.refusal import Refusal
-from scoring.document import kept_name
+from model.errors import UsageError
+from scoring.input_row import kept_name
 from training.data.parquet_rows import column_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def source(name: str, text_fields: tuple[str, ...]) -> Dataset:
     elif kinds == {".jsonl"}:
         found = Lines(paths, filesystem=system)
     else:
-        raise Refusal(
+        raise UsageError(
             f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one"
         )
     return ray.data.read_datasource(found, num_cpus=BESIDE)
@@ -58,12 +58,12 @@ def sink(name: str) -> tuple[str, Files]:
     out = name.rstrip("/")
     kind = Path(out).suffix
     if kind not in KINDS:
-        raise Refusal(
+        raise UsageError(
             "the engine ray writes a folder of files: name it with --out, and let it end in .jsonl or .parquet"
         )
     system, path = _place(out)
     if system.get_file_info(path).type != fs.FileType.NotFound:
-        raise Refusal(f"{out} is there already: name another, or remove it")
+        raise UsageError(f"{out} is there already: name another, or remove it")
     return out, Files(path, filesystem=system, file_format=kind[1:])
 
 
@@ -72,7 +72,7 @@ def _place(name: str) -> tuple[fs.FileSystem, str]:
     try:
         found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(name if "://" in name else str(Path(name).resolve()))
     except (pa.ArrowInvalid, OSError) as error:
-        raise Refusal(f"{name} cannot be reached ({error}): name a path that all machines have, or a URI") from None
+        raise UsageError(f"{name} cannot be reached ({error}): name a path that all machines have, or a URI") from None
     return found
 
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from model.refusal import Refusal
-from scoring.document import Document, Row
+from model.errors import UsageError
+from scoring.input_row import InputRow, Row
 from training.data import fields, json_rows, reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from training.data.options import ReadOptions
+    from training.data.read_options import ReadOptions
     from training.data.reader import Input
 
 CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
@@ -23,50 +23,50 @@ CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
 class Source(NamedTuple):
     """Documents as they are asked for; ``share``: how much of the source has been read, from 0 to 1, where known."""
 
-    documents: Iterator[Document]
+    documents: Iterator[InputRow]
     share: Callable[[], float | None] = lambda: None
 
 
 def read(name: str, options: ReadOptions = reader.DEFAULT, *, keep_text: bool = False) -> Source:
-    """The documents of ``name``; what cannot be read raises ``Refusal``, here or where it stands.
+    """The documents of ``name``; what cannot be read raises ``UsageError``, here or where it stands.
 
     ``keep_text``: whether the text is among the columns that are kept.
     """
     path, meter = Path(name), _Meter()
     if name == "-":
         if sys.stdin is None:
-            raise Refusal("standard input is closed: name a file, or pipe documents in")
+            raise UsageError("standard input is closed: name a file, or pipe documents in")
         return Source(_documents(reader.inputs_of(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
     if name in CORPORA:
         return Source(_corpus(name))
     if not path.exists():
-        raise Refusal(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
+        raise UsageError(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
     return Source(_documents(reader.inputs(path, options, watch=meter.watch), keep_text=keep_text), meter.share)
 
 
-def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[Document]:
+def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow]:
     for each in inputs:
         row = {name: value for name, value in each.values.items() if keep_text or name not in each.text_fields}
-        yield Document(row, each.text, each.error)
+        yield InputRow(row, each.text, each.error)
 
 
-def of_line(line: bytes, where: str, options: ReadOptions) -> Document:
-    """The document of one line of JSON; ``where``: its name in the ``Refusal`` of one that is no object."""
+def of_line(line: bytes, where: str, options: ReadOptions) -> InputRow:
+    """The document of one line of JSON; ``where``: its name in the ``UsageError`` of one that is no object."""
     try:
         record = json_rows.parse(line)
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"{where}: is broken JSON ({error}): write one object a line, {json_rows.EXAMPLE}") from None
+        raise UsageError(f"{where}: is broken JSON ({error}): write one object a line, {json_rows.EXAMPLE}") from None
     if not isinstance(record, dict):
-        raise Refusal(f"{where}: is JSON but no object: write one object a line, {json_rows.EXAMPLE}")
+        raise UsageError(f"{where}: is JSON but no object: write one object a line, {json_rows.EXAMPLE}")
     return of_row(record, where, options)
 
 
-def of_row(row: Row, where: str, options: ReadOptions) -> Document:
+def of_row(row: Row, where: str, options: ReadOptions) -> InputRow:
     """The document of one row, with an error where it has no text."""
     try:
-        return Document(row, fields.text_of(row, options.text_fields))
+        return InputRow(row, fields.text_of(row, options.text_fields))
     except fields.FieldError as error:
-        return Document(row, None, f"{where}: {error}")
+        return InputRow(row, None, f"{where}: {error}")
 
 
 class _Meter:
@@ -84,10 +84,10 @@ class _Meter:
         return 1.0 if self._file.closed else self._file.tell() / self._size
 
 
-def _corpus(name: str) -> Iterator[Document]:
+def _corpus(name: str) -> Iterator[InputRow]:
     """The part that ``docket evaluate`` reads."""
     from training.data import corpora  # with the libraries that training alone has
 
     corpus = corpora.load(name)
     for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
-        yield Document({"id": number}, text)
+        yield InputRow({"id": number}, text)

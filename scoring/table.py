@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from model.refusal import Refusal
-from scoring.document import ANSWER
+from model.errors import UsageError
+from scoring.input_row import ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from scoring.document import Row
+    from scoring.input_row import Row
 
 ROWS = 16_384
 """Rows of a group, which are in memory at a time: some 100 MB with 20 labels."""
@@ -115,5 +115,7 @@ def _arrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise Refusal("Parquet needs pyarrow, which the extra training has: install it, or name a .csv file") from error
+        raise UsageError(
+            "Parquet needs pyarrow, which the extra training has: install it, or name a .csv file"
+        ) from error
     return pyarrow

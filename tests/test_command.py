@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from model import artifact, versions
+from model.artifacts import artifact, registry
+from model.artifacts.data_profile import DataProfile
 from model.classifier import Classifier
-from model.profile import Profile
 from tests import command, tiny
 from tests.command import here
 from tests.training import made
@@ -135,7 +135,7 @@ def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_roll
     answer = json.loads(here("predict", folder, stdin='{"text": "the goal"}\n').stdout)
     assert answer["version"] == digits["new"]
     assert json.loads(here("models", "rollback", folder).stdout)["current"] == "old"
-    assert versions.pointer(folder) == ("old", "new")
+    assert registry.pointer(folder) == ("old", "new")
     assert json.loads(here("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
 
 
@@ -146,12 +146,12 @@ def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_roll
 def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, spoil, why, command):
     folder, _ = two
     for name in ("new", "old"):
-        versions.point(folder, name)
+        registry.point(folder, name)
     spoil(folder / "new")
     ended = here("models", command[0], folder, *command[1:])
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
     assert why in ended.stderr
-    assert versions.pointer(folder) == ("old", "new")
+    assert registry.pointer(folder) == ("old", "new")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_j
     folder = tiny.artifact(tmp_path / "own")
     classifier = Classifier.load(folder, "cpu")
     predictions = classifier.predict([classifier.encode(text) for text in ["the goal", "a quux", "the law"] * 50])
-    tiny.artifact(folder, profile=Profile.of([2] * 150, ["sports", "sports", "politics"] * 50, predictions))
+    tiny.artifact(folder, profile=DataProfile.of([2] * 150, ["sports", "sports", "politics"] * 50, predictions))
     same, shifted = here("evaluate", folder, usual), here("evaluate", folder, other)
     assert same.stderr.count("\n") == 1
     assert not any(each["drifted"] for each in json.loads(same.stdout)["drift"].values())

@@ -16,7 +16,7 @@ from scoring import progress
 from tests import tiny
 from tests.app.served import docket, environment
 from tests.command import here
-from training.progress import Bars
+from training.progress import ProgressBars
 
 
 def test_the_command_and_both_packages_say_their_version():
@@ -89,7 +89,7 @@ def test_an_interrupt_before_anything_is_kept_is_one_line_too(tmp_path, number):
 def test_a_name_with_brackets_is_shown_as_it_is(capsys, monkeypatch, title):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
     monkeypatch.setenv("COLUMNS", "200")
-    with Bars() as bars:
+    with ProgressBars() as bars:
         bars.begin(title, epochs=1, documents=1)
         bars.step(title, 1, 0.5)
     with progress.bar(title, lambda: 0.5) as answered:

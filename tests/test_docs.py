@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.errors import STATUS
-from model import artifact as artifacts
-from model import versions
+from app.api.problems import STATUS
+from model.artifacts import artifact as artifacts
+from model.artifacts import registry
+from model.artifacts.data_profile import DataProfile
 from model.classifier import Classifier, Prediction
-from model.profile import Profile
 from tests import tiny
 from tests.app.served import Server, served
 from tests.pages import PAGES, READ, ROOT, Block, Reader, alike, blocks
 from training.data.documents import Documents
-from training.evaluate import evaluate
+from training.evaluation.scores import evaluate
 from training.recipe import DEFAULT
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
     demo = tiny.artifact(folder / "artifacts" / "demo", profile=tiny.PROFILE)
     seen = [Prediction([("printers", 0.9)], 3, 0), Prediction([("screens", 0.8)], 5, 1)]
-    profile = Profile.of([3, 5], ["printers", "screens"], seen)
+    profile = DataProfile.of([3, 5], ["printers", "screens"], seen)
     tiny.artifact(folder / "artifacts" / "tickets", labels=("printers", "screens"), profile=profile)
     for seed, name in enumerate(("2026-07", "2026-08")):
         tiny.with_golden(tiny.artifact(folder / "versions" / name, seed=seed))
-    versions.point(folder / "versions", "2026-07")
+    registry.point(folder / "versions", "2026-07")
     right = ["sports", "politics"]
     scores, _ = evaluate(Classifier.load(demo, "cpu"), Documents(TEXTS * 2, right + right[::-1]))
     corpus = {"name": "bbc-news", "documents": 4, "fingerprint": "0"}

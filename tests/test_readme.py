@@ -1,6 +1,5 @@
-"""What the README and the map of the house say is so; what their blocks do is in test_docs."""
+"""The README names every setting and every folder; tests/test_docs.py runs its blocks."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -8,9 +7,6 @@ from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-HOUSE = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
@@ -37,26 +33,10 @@ def test_the_readme_fits_in_a_screen_and_a_half():
     assert README.count("\n") <= 120
 
 
-def test_the_map_names_every_file_in_the_words_of_its_docstring():
-    named = rows(HOUSE, "| file | what |")
-    said = {file: what.replace("`", "") for file, what in named}
-    assert len(said) == len(named)
-    house = [
-        ROOT / "docket.py",
-        *(path for room in ("model", "training", "app", "scoring", "client") for path in (ROOT / room).rglob("*.py")),
-    ]
-    real = {}
-    for path in house:
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        first = " ".join(docstring.split("\n\n")[0].split())
-        real[path.relative_to(ROOT).as_posix()] = first.rstrip(".").replace("`", "")
-    assert said == {file: what for file, what in real.items() if not file.endswith("__init__.py")}
-
-
-def test_every_room_has_a_line():
-    said = {room for room, _ in rows(README, "| room | what |")}
-    rooms = ("model", "training", "app", "scoring", "client", "benchmarks", "deploy", "docs")
-    assert said == {f"{room}/" for room in rooms}
+def test_every_package_has_a_line():
+    said = {folder for folder, _ in rows(README, "| folder | what |")}
+    folders = ("model", "training", "app", "scoring", "client", "benchmarks", "deploy", "docs")
+    assert said == {f"{folder}/" for folder in folders}
 
 
 def test_every_make_target_that_the_design_promises_is_there():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import keys
+from app.middleware import key_file
 from model import terminal
 from tests import tiny
 from tests.command import here
@@ -114,8 +114,8 @@ def test_keys_made_at_the_same_time_are_all_in_the_file_and_each_lets_in(tmp_pat
     command, streams = [sys.executable, "-c", code], {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     crew = [subprocess.Popen([*command, str(number), str(path)], **streams) for number in range(4)]
     shown = [line for each in crew for line in each.communicate(timeout=PATIENCE)[0].decode().split()]
-    assert len(shown) == len({key.name for key in keys.read(path)}) == 80
-    held = keys.Keys(path)
+    assert len(shown) == len({key.name for key in key_file.read(path)}) == 80
+    held = key_file.KeyFile(path)
     assert all(held.name_of([(b"x-api-key", key.encode())]) for key in shown)
 
 

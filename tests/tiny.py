@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from model import artifact as artifacts
-from model import golden
+from model.artifacts import artifact as artifacts
+from model.artifacts import golden
+from model.artifacts.data_profile import DataProfile
 from model.calibration import Calibration
 from model.classifier import Classifier, Prediction
-from model.network import TanhRNN
-from model.profile import Profile
-from model.vocabulary import Vocabulary
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LABELS = ("politics", "sports")
 WORDS = ("the", "a", "late", "goal", "won", "cup", "for", "home", "side", "vote", "minister", "said", "match", "law")
-PROFILE = Profile.of(
+PROFILE = DataProfile.of(
     [1, 3, 3, 20],
     ["politics", "sports", "sports", "sports"],
     [Prediction([("sports", 0.97)], 3, 1), Prediction([("sports", 0.6)], 20, 0), Prediction([("politics", 1.0)], 1, 0)],
@@ -41,7 +41,7 @@ def artifact(
     labels: Sequence[str] = LABELS,
     words: Sequence[str] = WORDS,
     seed: int = 0,
-    profile: Profile | None = None,
+    profile: DataProfile | None = None,
     **network_options: Any,
 ) -> Path:
     """Write one into ``folder`` and return ``folder``; ``network_options`` go to ``TanhRNN``."""

@@ -3,7 +3,7 @@
 import sys
 
 from docket import main
-from training import parallel
+from training import distributed
 
 if __name__ == "__main__":
-    parallel.run(lambda: main(["train", *sys.argv[1:]]))
+    distributed.run(lambda: main(["train", *sys.argv[1:]]))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from model.vocabulary import UNKNOWN
-from model.words import words
+from model.text.tokenizer import words
+from model.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.vocabulary import Vocabulary
+    from model.text.vocabulary import Vocabulary
     from training.data.documents import Documents
-    from training.grams import Spelling
+    from training.features.character_ngrams import CharacterNgramTable
 
 
 class Batch(NamedTuple):
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-class Encoded:
+class EncodedCorpus:
     """All documents end to end, word by word.
 
     ``words``: every word that they have, those of the vocabulary first, as it numbers them. ``spelt``: int64 [tokens],
@@ -47,9 +47,9 @@ class Encoded:
         self.lengths = torch.tensor([len(own) for own in ids], device=device)
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.labels = torch.tensor([number[label] for label in documents.labels], device=device)
-        self.spelling: Spelling | None = None
+        self.spelling: CharacterNgramTable | None = None
 
-    def as_read_after(self, places: Tensor) -> Encoded:
+    def as_read_after(self, places: Tensor) -> EncodedCorpus:
         """The same documents as one reads them who learned from those at ``places``: other words are unknown."""
         known = torch.zeros(self.known, dtype=torch.bool, device=self.tokens.device)
         known[self.tokens[self.run(places)[0]]] = True

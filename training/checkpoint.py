@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Checkpoint:
         return time.monotonic() - self._last >= EVERY
 
     def write(self, state: Mapping[str, Tensor]) -> None:
-        """Put ``state`` in place of the one before; raise ``Refusal`` where the disk does not take it."""
+        """Put ``state`` in place of the one before; raise ``UsageError`` where the disk does not take it."""
         self._last = time.monotonic()
         if not self._among.writes:
             return
@@ -99,10 +99,10 @@ class Checkpoint:
         except OSError as error:
             with suppress(OSError):
                 beside.unlink()  # what is half-written takes room and is of no use
-            raise Refusal(f"{self._path} cannot be written ({error.strerror}): make room and --resume") from error
+            raise UsageError(f"{self._path} cannot be written ({error.strerror}): make room and --resume") from error
 
     def read(self) -> dict[str, Tensor] | None:
-        """The state that was left, if one was; raise ``Refusal`` if it is broken, or another training's."""
+        """The state that was left, if one was; raise ``UsageError`` if it is broken, or another training's."""
         if not self._among.resume or not self._path.exists():
             return None
         try:
@@ -110,8 +110,8 @@ class Checkpoint:
                 arrays = dict(found)
             kept = json.loads(str(arrays.pop(IDENTITY)))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise Refusal(f"{self._path} is no whole checkpoint ({error}): {AGAIN}") from error
+            raise UsageError(f"{self._path} is no whole checkpoint ({error}): {AGAIN}") from error
         for what, own in self._among.identity.items():
             if kept.get(what) != own:
-                raise Refusal(f"{self._path} is of another {what}: ask for the same training again, or {AGAIN}")
+                raise UsageError(f"{self._path} is of another {what}: ask for the same training again, or {AGAIN}")
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

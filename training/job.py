@@ -11,24 +11,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import __version__, artifact, device, golden, terminal
+from model import __version__, device, terminal
+from model.artifacts import artifact, golden
 from model.classifier import Classifier
-from training import crew, examples, parallel, profile, report
+from training import distributed, process_pool
 from training.checkpoint import Checkpoints
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
-from training.data.labels import untested_labels
-from training.data.options import ReadOptions
+from training.data.label_checks import untested_labels
+from training.data.read_options import ReadOptions
 from training.data.split import parts
-from training.drift import Drift
-from training.evaluate import evaluate
+from training.evaluation import profile
+from training.evaluation.drift import Drift
+from training.evaluation.scores import evaluate
 from training.recipe import Recipe
+from training.report import examples, html_report
 from training.train import train
 
 if TYPE_CHECKING:
     import torch
 
-    from training.evaluate import Scores
+    from training.evaluation.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,9 @@ def run(job: Job) -> Scores | None:
     Without a test part of its own a corpus gives a tenth of its documents for the test. Of several processes the first
     alone writes, and knows the scores.
     """
-    chosen = device.choose(job.device, *parallel.place())
+    chosen = device.choose(job.device, *distributed.place())
     device.use_threads(1)  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
-    with artifact.replacing(job.out) if parallel.first() else nullcontext() as folder:
+    with artifact.replacing(job.out) if distributed.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
         documents, test = corpus.train.with_text(), corpus.test
@@ -66,11 +69,11 @@ def run(job: Job) -> Scores | None:
                 f"{untested}: add {'more, near copies count once' if corpus.test is None else 'some to the test part'}"
             )
         identity = _identity(job, documents, chosen)
-        checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=parallel.first())
+        checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=distributed.first())
         if job.resume and not checkpoints.found:
             tell(f"{checkpoints.folder} has no checkpoint: training begins")
-        trained = train(documents, job.recipe, job.seed, chosen, checkpoints, crew.processes(chosen))
-        parallel.meet()  # the others have read their checkpoints before the first removes them
+        trained = train(documents, job.recipe, job.seed, chosen, checkpoints, process_pool.processes(chosen))
+        distributed.meet()  # the others have read their checkpoints before the first removes them
         if folder is None:
             return None
         shape = profile.of(trained) if len(trained.held_out.places) else None
@@ -80,7 +83,7 @@ def run(job: Job) -> Scores | None:
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
         title = f"{job.recipe.name} on {corpus.name}"
         if not len(test):
-            report.write_untested(folder / "report", title, trained.epochs)
+            html_report.write_untested(folder / "report", title, trained.epochs)
             checkpoints.clear()
             tell(f"no document could be kept for the test: {job.out} is ready and untested")
             return None
@@ -91,7 +94,9 @@ def run(job: Job) -> Scores | None:
         found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
         artifact.add_facts(folder, found)
         drift = Drift.of(shape, test, predictions) if shape else None
-        report.write(folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
+        html_report.write(
+            folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift
+        )
     checkpoints.clear()
     return scores
 

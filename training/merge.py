@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch.nn.functional import embedding_bag
 
-from model.network import TanhRNN
+from model.network.tanh_rnn import TanhRNN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from training.batches import Encoded
-    from training.linear import Linear
+    from training.batches import EncodedCorpus
+    from training.linear.ensemble import LinearEnsemble
 
 LINEAR = 0.03
 """The largest input of a linear unit: tanh(0.03) is 0.03 less 0.03 %."""
@@ -29,7 +29,7 @@ def linear_units(labels: int) -> int:
 
 
 @torch.no_grad()
-def merge(recurrent: TanhRNN, linear: Linear, share: tuple[float, float], documents: Encoded) -> TanhRNN:
+def merge(recurrent: TanhRNN, linear: LinearEnsemble, share: tuple[float, float], documents: EncodedCorpus) -> TanhRNN:
     """The network whose logits are ``share[0]`` of the recurrent one's and ``share[1]`` of the linear model's.
 
     The linear model is factored: its coefficients, turned into their first singular dimensions, become the inputs of

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TableDescent(Optimizer):
+class SparseRowOptimizer(Optimizer):
     """Gradient descent on sparse gradients, over one running root mean square for the whole table.
 
     Adam's root mean square for each number makes the step of a word seen once as large as that of a word seen in every

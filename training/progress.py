@@ -34,7 +34,7 @@ class Epoch(NamedTuple):
     documents_per_second: float
 
 
-class Bars:
+class ProgressBars:
     """Shows every descent's steps and epochs on stderr; ``with Bars() as bars``."""
 
     def __init__(self) -> None:
@@ -47,9 +47,9 @@ class Bars:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._shown: dict[str, _Shown] = {}
+        self._shown: dict[str, _Display] = {}
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         self._progress.__enter__()
         return self
 
@@ -61,7 +61,7 @@ class Bars:
     def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
         """Show a descent; ``read``: epochs that it has behind it."""
         task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
-        self._shown[title] = _Shown(task, epochs, read, current=min(read + 1, epochs))
+        self._shown[title] = _Display(task, epochs, read, current=min(read + 1, epochs))
 
     def step(self, title: str, documents: int, loss: float) -> None:
         """Count ``documents`` more, seen at that loss."""
@@ -91,32 +91,32 @@ class Bars:
         )
 
 
-class Relay:
+class ProgressRelay:
     """The same for a descent in another process: ``tell`` takes what is to be done with the bars, by name."""
 
     def __init__(self, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
         self._tell, self._seen, self._told = tell, 0, -math.inf
 
     def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
-        """As ``Bars.begin``."""
+        """As ``ProgressBars.begin``."""
         self._tell("begin", (title, epochs, documents, read))
 
     def step(self, title: str, documents: int, loss: float) -> None:
-        """As ``Bars.step``, several steps in one where they are quick."""
+        """As ``ProgressBars.step``, several steps in one where they are quick."""
         self._seen += documents
         if time.monotonic() - self._told >= OFTEN:
             self._tell("step", (title, self._seen, loss))
             self._seen, self._told = 0, time.monotonic()
 
     def epoch(self, title: str, epoch: Epoch) -> None:
-        """As ``Bars.epoch``."""
+        """As ``ProgressBars.epoch``."""
         self._told = -math.inf
         self.step(title, 0, epoch.loss)
         self._tell("epoch", (title, epoch))
 
 
 @dataclass
-class _Shown:
+class _Display:
     task: TaskID
     epochs: int
     read: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.refusal import Refusal
+from model.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ CLASSIC = Recipe(
 
 
 def named(name: str) -> Recipe:
-    """The recipe of that name; raise ``Refusal`` for a name that none has."""
+    """The recipe of that name; raise ``UsageError`` for a name that none has."""
     recipes = {recipe.name: recipe for recipe in (DEFAULT, CLASSIC)}
     if name not in recipes:
-        raise Refusal(f"there is no recipe {name!r}: say {' or '.join(recipes)}")
+        raise UsageError(f"there is no recipe {name!r}: say {' or '.join(recipes)}")
     return recipes[name]

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from model.calibration import Calibration
-from model.network import TanhRNN
-from model.vocabulary import Vocabulary
-from training import linear
-from training.batches import Encoded
-from training.crew import Descent, side_by_side
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
+from training.batches import EncodedCorpus
 from training.data.split import stretches
-from training.descent import descend, logits_of, planned_epochs
-from training.grams import spelling
+from training.features.bigrams import frequent_pairs, inverse_document_frequency
+from training.features.character_ngrams import spelling
+from training.linear import ensemble
+from training.loop import descend, logits_of, planned_epochs
 from training.merge import linear_units, merge
-from training.pairs import frequent_pairs, inverse_document_frequency
-from training.progress import Bars
+from training.process_pool import Descent, side_by_side
+from training.progress import ProgressBars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from training.checkpoint import Checkpoint, Checkpoints
     from training.data.documents import Documents
-    from training.progress import Epoch, Relay
+    from training.progress import Epoch, ProgressRelay
     from training.recipe import Recipe
 
 ENOUGH = 2000
@@ -51,7 +51,7 @@ class Trained(NamedTuple):
     vocabulary: Vocabulary
     calibration: Calibration
     epochs: list[Epoch]
-    documents: Encoded
+    documents: EncodedCorpus
     held_out: HeldOut
 
 
@@ -89,7 +89,7 @@ def train(
     epochs = planned_epochs(encoded, recipe)
     parts = _parts(fold, ENOUGH if recipe.linear else 1)
 
-    def descent(number: int, part: Tensor, name: str, bars: Bars | Relay) -> Came:
+    def descent(number: int, part: Tensor, name: str, bars: ProgressBars | ProgressRelay) -> Came:
         own = checkpoints.of(name) if checkpoints else None
         return _descended(fresh, encoded, part, recipe, epochs, (seed, number), name, bars, own)
 
@@ -99,8 +99,8 @@ def train(
     if recipe.linear or not parts:
         asked.append(partial(descent, len(parts), fold[:0], "all documents"))
     if recipe.linear:
-        asked.append(lambda bars: linear.fit(fresh(), encoded, fold))
-    with Bars() as bars:
+        asked.append(lambda bars: ensemble.fit(fresh(), encoded, fold))
+    with ProgressBars() as bars:
         came = side_by_side(asked, processes, bars)
 
     network, without = fresh(), came[: len(parts)]
@@ -113,7 +113,7 @@ def train(
         out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
         each = torch.stack([held_out.logits, out_of_fold])
         if parts:
-            share = linear.shares(each.numpy(force=True), labels.numpy(force=True))
+            share = ensemble.shares(each.numpy(force=True), labels.numpy(force=True))
             share /= share.sum()
         held_out = held_out._replace(logits=share[0] * each[0] + share[1] * each[1])
         network = merge(network, rival, (float(share[0]), float(share[1])), encoded)
@@ -133,13 +133,13 @@ def _parts(fold: Tensor, enough: int) -> list[Tensor]:
 
 def _descended(
     fresh: Callable[[], TanhRNN],
-    encoded: Encoded,
+    encoded: EncodedCorpus,
     part: Tensor,
     recipe: Recipe,
     epochs: int,
     seed: tuple[int, int],
     name: str,
-    bars: Bars | Relay,
+    bars: ProgressBars | ProgressRelay,
     checkpoint: Checkpoint | None,
 ) -> Came:
     """An untrained network, trained on all documents but those at ``part``, with random numbers of its own."""
@@ -161,10 +161,10 @@ def _together(parts: list[Tensor], came: list[Came], device: torch.device) -> He
     return HeldOut(torch.cat(parts), torch.from_numpy(unknown).to(device), torch.from_numpy(logits).to(device))
 
 
-def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, Encoded]:
+def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, EncodedCorpus]:
     """The words and grams that the network will know, and all documents as it will read them."""
     vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
-    encoded = Encoded(documents, vocabulary, device)
+    encoded = EncodedCorpus(documents, vocabulary, device)
     if recipe.grams:
         having = encoded.having(encoded.spelt, len(encoded.words))
         encoded.spelling = spelling(encoded.words, having, len(encoded), recipe.grams)
@@ -172,7 +172,7 @@ def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tupl
     return vocabulary, encoded
 
 
-def _networks(encoded: Encoded, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:
+def _networks(encoded: EncodedCorpus, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:
     """What builds an untrained network of the recipe for these documents."""
     words, labels = len(vocabulary), len(vocabulary.labels)
     pairs = frequent_pairs(encoded, words, recipe.rows - words) if recipe.pairs else None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.body import read
-from app.protocols.answering import answer
-from app.routes import let_in
-from app.schemas import Strict
+from app.api.routes import let_in
+from app.parsing.body import read
+from app.parsing.schemas import Strict
+from app.protocols.common_answers import answer
 
 if TYPE_CHECKING:
-    from app.schemas import Problem
+    from app.parsing.schemas import Problem
 
 PREFIX = "/hf"
 router = APIRouter(include_in_schema=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator
 
-from app.body import read
-from app.protocols.answering import answer
-from app.routes import let_in, ready
-from app.schemas import NULL_IS_UNSET, Strict
+from app.api.routes import let_in, ready
+from app.parsing.body import read
+from app.parsing.schemas import NULL_IS_UNSET, Strict
+from app.protocols.common_answers import answer
 
 if TYPE_CHECKING:
-    from app.schemas import Problem
+    from app.parsing.schemas import Problem
 
 PREFIX = "/tei"
 TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}

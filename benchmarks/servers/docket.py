@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from app.serve import serve
+from app.server.serve import serve
 from app.settings import Settings
 
 if __name__ == "__main__":

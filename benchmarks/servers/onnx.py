@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import app.versions
-from app.serve import serve
+import app.inference.reloader
+from app.server.serve import serve
 from app.settings import Settings
 from benchmarks.onnx_network import OnnxNetwork
 from model.classifier import Classifier
@@ -19,7 +19,7 @@ from model.classifier import Classifier
 if TYPE_CHECKING:
     import torch
 
-    from model.artifact import Artifact
+    from model.artifacts.artifact import Artifact
 
 
 class OnnxClassifier(Classifier):
@@ -30,8 +30,10 @@ class OnnxClassifier(Classifier):
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second is what multiprocessing calls this file in each worker
-    assert "Classifier" in vars(app.versions)  # else the service would read with its own network, and nobody would see
-    vars(app.versions)["Classifier"] = OnnxClassifier
+    assert "Classifier" in vars(
+        app.inference.reloader
+    )  # else the service would read with its own network, and nobody would see
+    vars(app.inference.reloader)["Classifier"] = OnnxClassifier
 
 if __name__ == "__main__":
     serve(Settings.read(artifact=Path(sys.argv[1]), port=int(sys.argv[2]), workers=2, device="cpu"))

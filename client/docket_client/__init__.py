@@ -1,9 +1,7 @@
 """A Docket service asked from Python: ``Client`` for threads, ``AsyncClient`` for asyncio."""
 
-from docket_client.answers import Answer, Explanation, Health, Problem, Score, Unanswered, Word
-from docket_client.asynchronous import AsyncClient
-from docket_client.blocking import Client
-from docket_client.failures import (
+from docket_client.async_client import AsyncClient
+from docket_client.errors import (
     DocketError,
     Overloaded,
     Refused,
@@ -13,7 +11,9 @@ from docket_client.failures import (
     Unavailable,
     Unexpected,
 )
-from docket_client.questions import Options
+from docket_client.payloads import Options
+from docket_client.responses import Answer, Explanation, Health, Problem, Score, Unanswered, Word
+from docket_client.sync_client import Client
 
 __version__ = "0.1.0"
 

@@ -110,13 +110,13 @@ class Fault:
 
 def install(fault: Fault) -> None:
     """Put the fault between the lanes' threads and the network; ``spin`` on the event loop, where answers are made."""
-    from app.service import Service
-    from app.versions import Versions
+    from app.inference.reloader import Reloader
+    from app.inference.service import Service
     from model.classifier import Classifier
 
-    predict, said, probe = Classifier.predict, Service.said, Versions.probe
+    predict, said, probe = Classifier.predict, Service.said, Reloader.probe
 
-    def probing(self: Versions) -> int:
+    def probing(self: Reloader) -> int:
         fault.probing.on = True
         try:
             return probe(self)
@@ -136,7 +136,7 @@ def install(fault: Fault) -> None:
         Service.said = spinning  # type: ignore[method-assign]
     else:
         Classifier.predict = faulty  # type: ignore[method-assign,assignment]
-        Versions.probe = probing  # type: ignore[method-assign]
+        Reloader.probe = probing  # type: ignore[method-assign]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import keys
+from app.middleware import key_file
 from tests.prepared import Copy
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def served(artifact: Path, *options: str, fault: str = "", anew: bool = False, *
 
 def new_keys(path: Path, *names: str) -> list[str]:
     """A file of new keys, and the keys."""
-    made = [keys.make(name) for name in names]
+    made = [key_file.make(name) for name in names]
     path.write_text("# who may ask\n\n" + "".join(f"{line}\n" for _, line in made))
     return [key for key, _ in made]
 

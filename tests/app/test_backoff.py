@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.backoff import AGAIN, LONGEST
+from app.server.backoff import AGAIN, LONGEST
 from tests.app.served import Server, served, until
 from tests.app.wires import PLAIN, answers, connected, request
 

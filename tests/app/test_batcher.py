@@ -7,10 +7,10 @@ from functools import wraps
 
 import pytest
 
-from app import pulse
-from app.batcher import Batcher, DeadlinePassed, Draining
-from app.outcome import BatchRecord, Outcome
-from app.queue import Limits, QueueFull
+from app.inference import liveness
+from app.inference.batcher import Batcher, DeadlinePassed, Draining
+from app.inference.queue import Limits, QueueFull
+from app.inference.results import BatchRecord, Outcome
 
 PATIENCE = 30.0
 LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE, share=0.8)
@@ -368,7 +368,7 @@ async def test_a_batch_that_takes_longer_than_its_weight_explains_is_said_to_be_
         first = await held(batcher, network)
         await asyncio.sleep(0.01)
         assert not batcher.stuck
-        monkeypatch.setattr(pulse, "PATIENCE", 0.0)
+        monkeypatch.setattr(liveness, "PATIENCE", 0.0)
         await until(lambda: batcher.stuck)
         batcher.excuse(PATIENCE)
         assert not batcher.stuck
@@ -390,7 +390,7 @@ async def test_a_batch_that_takes_longer_than_anybody_waits_is_at_work_and_not_s
 async def test_a_batcher_without_work_probes_in_both_threads_and_records_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pulse, "REST", 0.01)
+    monkeypatch.setattr(liveness, "REST", 0.01)
     network, records, threads = Network(), list[BatchRecord](), list[str]()
 
     def probe() -> int:
@@ -421,7 +421,7 @@ async def test_while_batches_succeed_nothing_is_probed() -> None:
 
 @asynchronous
 async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "REST", 0.01)
+    monkeypatch.setattr(liveness, "REST", 0.01)
     network, probes = Network(), list[int]()
     async with batcher_of(network, items=1, batch=1, probe=lambda: probes.append(1) or 1) as batcher:
         first = await held(batcher, network)
@@ -437,7 +437,7 @@ async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.Monk
 
 @asynchronous
 async def test_a_probe_that_hangs_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "PATIENCE", 0.05)
+    monkeypatch.setattr(liveness, "PATIENCE", 0.05)
     go = threading.Event()
     async with batcher_of(Network(), probe=lambda: go.wait(PATIENCE)) as batcher:
         await until(lambda: batcher.stuck)

@@ -12,9 +12,9 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from app.direct import DirectProtocol
+from app.inference.service import INLINE
 from app.main import create_app
-from app.service import INLINE
+from app.server.direct import DirectProtocol
 from app.settings import Settings
 from tests.app.served import PATIENCE, Server, served, until
 from tests.app.wires import PLAIN, answers, connected, request

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.batcher import Batcher, Draining
-from app.drain import draining_on_sigterm
-from app.queue import Limits
+from app.inference.batcher import Batcher, Draining
+from app.inference.queue import Limits
+from app.server.drain import draining_on_sigterm
 from tests.app.served import PATIENCE, Server, problem, served, until
 
 CLIENTS = 16

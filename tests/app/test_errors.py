@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.errors import STATUS
+from app.api.problems import STATUS
 from tests import tiny
 from tests.app.served import PATIENCE, Server, problem, samples, served, until
 

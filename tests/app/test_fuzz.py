@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from model.vocabulary import Vocabulary
-from model.words import places, words
+from model.text.tokenizer import places, words
+from model.text.vocabulary import Vocabulary
 from tests import tiny
 from tests.app.served import PATIENCE, Server
 from tests.app.test_direct import LONG_WAY, PLAIN

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic_core.core_schema import ErrorType
 
-from app.validation import SENTENCES
+from app.parsing.validation_errors import SENTENCES
 from tests.app.served import PATIENCE, Server, problem, served
 
 PATHS = {

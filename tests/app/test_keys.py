@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 import docket
-from app import keys
 from app.main import create_app
+from app.middleware import key_file
 from app.settings import Settings
-from model import artifact as artifacts
-from model import versions
-from model.refusal import Refusal
+from model.artifacts import artifact as artifacts
+from model.artifacts import registry
+from model.errors import UsageError
 from tests import tiny
 from tests.app.served import PATIENCE, Server, environment, new_keys, problem, served, until
 from tests.app.test_direct import LONG_WAY, PLAIN, TEXT
@@ -212,9 +212,9 @@ def test_a_reload_tells_in_health_why_the_version_stays_until_it_is_asked_again(
     for name in ("old", "new"):
         (both / name).rename(both / "versions" / name)
     tiny.flip(both / "versions" / "new")
-    versions.point(both / "versions", "old")
+    registry.point(both / "versions", "old")
     with served(both / "versions", api_keys_file=both / "keys") as server:
-        versions.point(both / "versions", "new")
+        registry.point(both / "versions", "new")
         assert ask(server, "POST", "/admin/reload", PLAIN, shown(key)).status_code == 202
         until(lambda: server.get("/health").json()["reload"].startswith("refused: "))
         shutil.rmtree(both / "versions" / "new")
@@ -300,7 +300,7 @@ def refused(artifact: Path, path: Path, capsys: pytest.CaptureFixture[str], monk
 def test_comments_white_space_and_the_ways_of_other_systems_are_read(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_bytes(b"\xef\xbb\xbf# a note\r\n\r\n  shop:" + b"aB" * 32 + b"  \r\nshop:" + b"00" * 32)
-    assert keys.read(path) == (keys.Key("shop", bytes.fromhex("ab" * 32)), keys.Key("shop", bytes(32)))
+    assert key_file.read(path) == (key_file.Key("shop", bytes.fromhex("ab" * 32)), key_file.Key("shop", bytes(32)))
 
 
 def test_keys_new_shows_a_key_once_and_keeps_its_hash_for_its_owner_alone(
@@ -316,7 +316,7 @@ def test_keys_new_shows_a_key_once_and_keeps_its_hash_for_its_owner_alone(
         path.write_text(path.read_text().rstrip("\n"))  # as some editors leave it
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(key in path.read_text() for key in shown_once)
-    held = keys.Keys(path)
+    held = key_file.KeyFile(path)
     assert [held.name_of([(b"x-api-key", key.encode())]) for key in shown_once] == ["shop", "desk"]
     assert len(set(shown_once)) == 2
     assert all(len(key.removeprefix("docket_")) == 43 for key in shown_once), "256 bits, six in each letter"
@@ -328,13 +328,13 @@ def test_keys_new_without_a_file_prints_the_line_for_it(tmp_path: Path, capsys: 
     key, line = printed.out.splitlines()
     assert "the first line is the key for shop; the second goes into" in printed.err
     (tmp_path / "keys").write_text(line)
-    assert keys.Keys(tmp_path / "keys").name_of([(b"x-api-key", key.encode())]) == "shop"
+    assert key_file.KeyFile(tmp_path / "keys").name_of([(b"x-api-key", key.encode())]) == "shop"
 
 
 @pytest.mark.parametrize("name", ["", "a shop", "shop:1", "a\nb", "x" * 65, "#shop"])
 def test_a_name_that_could_not_stand_in_the_file_is_refused(name: str) -> None:
-    with pytest.raises(Refusal, match="cannot be a key's name"):
-        keys.make(name)
+    with pytest.raises(UsageError, match="cannot be a key's name"):
+        key_file.make(name)
 
 
 def test_keys_new_adds_nothing_to_a_file_that_cannot_be_used(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.body import AT_ONCE
-from app.sizes import EXPLAINED
+from app.parsing.body import AT_ONCE
+from app.parsing.limits import EXPLAINED
 from tests.app.served import PATIENCE, Server, environment, problem, samples, served, until
 
 LONG = "the late goal won " * 200_000

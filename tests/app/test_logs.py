@@ -13,8 +13,8 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from app import logs
-from app.ids import RequestIds
+from app.middleware.request_ids import RequestIds
+from app.observability import logs
 from tests import tiny
 from tests.app.served import PATIENCE, Server, new_keys, served, until
 from tests.app.test_processes import workers

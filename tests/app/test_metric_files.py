@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.metric_files import take_room
+from app.observability.metric_files import take_room
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.processes import AGAIN
+from app.server.supervisor import AGAIN
 from tests.app.served import PATIENCE, Server, docket, environment, served, until
 from tests.app.test_drain import children
 

@@ -1,17 +1,17 @@
 import pytest
 
-from app import pulse
-from app.pulse import Pulse
+from app.inference import liveness
+from app.inference.liveness import ThreadLiveness
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Pulse:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> ThreadLiveness:
     """A call may take what its weight explains, and nothing more."""
-    monkeypatch.setattr(pulse, "PATIENCE", 0.0)
-    return Pulse()
+    monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+    return ThreadLiveness()
 
 
-def test_who_has_nothing_to_do_is_not_stuck(impatient: Pulse) -> None:
+def test_who_has_nothing_to_do_is_not_stuck(impatient: ThreadLiveness) -> None:
     assert not impatient.stuck
     impatient.begin(0)
     impatient.succeed(0)
@@ -19,23 +19,23 @@ def test_who_has_nothing_to_do_is_not_stuck(impatient: Pulse) -> None:
 
 
 @pytest.mark.parametrize("end", [lambda it: it.succeed(0), lambda it: it.fail(), lambda it: it.fail(ValueError())])
-def test_a_call_without_weight_is_stuck_until_it_comes_back_however_it_does(impatient: Pulse, end) -> None:  # type: ignore[no-untyped-def]
+def test_a_call_without_weight_is_stuck_until_it_comes_back_however_it_does(impatient: ThreadLiveness, end) -> None:  # type: ignore[no-untyped-def]
     impatient.begin(0)
     assert impatient.stuck
     end(impatient)
     assert not impatient.stuck
 
 
-def test_a_heavy_call_may_take_long_before_anything_is_measured(impatient: Pulse) -> None:
+def test_a_heavy_call_may_take_long_before_anything_is_measured(impatient: ThreadLiveness) -> None:
     impatient.begin(8_400_000)
     assert not impatient.stuck
 
 
 def test_a_call_may_take_ten_times_what_the_last_ones_took_for_their_weight(
-    impatient: Pulse, monkeypatch: pytest.MonkeyPatch
+    impatient: ThreadLiveness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(pulse.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(liveness.time, "perf_counter", lambda: now)
     for seconds in (1.0, 1.0, 100.0, 1.0, 0.01):  # the median: one that was held up tells nothing
         impatient.begin(1000)
         now += seconds
@@ -49,9 +49,11 @@ def test_a_call_may_take_ten_times_what_the_last_ones_took_for_their_weight(
     assert not impatient.stuck
 
 
-def test_what_weighs_little_tells_nothing_of_the_pace(impatient: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_weighs_little_tells_nothing_of_the_pace(
+    impatient: ThreadLiveness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 0.0
-    monkeypatch.setattr(pulse.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(liveness.time, "perf_counter", lambda: now)
     impatient.begin(1)
     now += 1000
     impatient.succeed(1)
@@ -61,21 +63,21 @@ def test_what_weighs_little_tells_nothing_of_the_pace(impatient: Pulse, monkeypa
 
 
 def test_a_probe_is_due_at_the_start_after_a_failure_and_a_while_after_success() -> None:
-    own = Pulse()
+    own = ThreadLiveness()
     assert own.rest <= 0
     own.begin(1)
     own.succeed(1)
-    assert 0 < own.rest <= pulse.REST
+    assert 0 < own.rest <= liveness.REST
     own.begin(1)
     own.fail()
     assert own.rest <= 0
     own.begin(0)
     own.fail(ValueError())
-    assert 0 < own.rest <= pulse.REST
+    assert 0 < own.rest <= liveness.REST
 
 
 def test_an_error_is_what_a_probe_raised_until_something_succeeds() -> None:
-    own, error = Pulse(), ValueError()
+    own, error = ThreadLiveness(), ValueError()
     own.begin(0)
     own.fail(error)
     own.begin(1)
@@ -87,4 +89,4 @@ def test_an_error_is_what_a_probe_raised_until_something_succeeds() -> None:
 
 
 def test_from_hang_to_503_it_is_less_than_five_seconds() -> None:
-    assert pulse.REST + pulse.PATIENCE < 5
+    assert liveness.REST + liveness.PATIENCE < 5

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import docket
-from model import artifact as artifacts
+from model.artifacts import artifact as artifacts
 from tests.app.served import PATIENCE, environment, served, until
 from tests.app.served import docket as docket_process
 

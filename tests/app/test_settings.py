@@ -5,9 +5,9 @@ from unittest.mock import patch
 
 import pytest
 
-from app.schemas import Options
+from app.parsing.schemas import Options
 from app.settings import Settings, share_metrics
-from model.refusal import Refusal
+from model.errors import UsageError
 
 GIVEN = {
     "artifact": ("/somewhere/else", Path("/somewhere/else")),
@@ -51,7 +51,7 @@ def _environment_of_its_own() -> Iterator[None]:
 
 
 def refusal(**options: object) -> str:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UsageError) as refused:
         Settings.read(**options)
     sentence = str(refused.value)
     assert "\n" not in sentence

@@ -106,7 +106,7 @@ def test_a_file_that_others_write_to_gets_every_line(artifact: Path, tmp_path: P
 
 TORN = """
 import logging, os
-from app.stderr import Stderr
+from app.observability.stderr import Stderr
 read, write = os.pipe()
 os.set_blocking(write, False)
 os.dup2(write, 2)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.turn import turn
-from app.versions import LOOK
-from model import artifact, versions
+from app.inference.load_lock import turn
+from app.inference.reloader import LOOK
+from model.artifacts import artifact, registry
 from tests import tiny
 from tests.app.served import Server, served, until
 
@@ -42,12 +42,12 @@ def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhil
     old, new = (
         artifact.read_manifest(tiny.artifact(folder / name, seed=seed))["version"] for seed, name in enumerate(NAMES)
     )
-    versions.point(folder, NAMES[0])
+    registry.point(folder, NAMES[0])
     monkeypatch.setenv("TMPDIR", str(own))
     with served(folder, workers=2) as server:
         (shared,) = own.glob("docket-*")
         with turn(shared):
-            versions.point(folder, NAMES[1])
+            registry.point(folder, NAMES[1])
             until(lambda: server.get("/health").json()["reload"] == "loading")
             time.sleep(2 * LOOK)  # both have looked by then
             assert {version(server) for _ in range(8)} == {old}

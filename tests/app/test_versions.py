@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
-from app.batcher import Batcher
-from app.metrics import Metrics
-from app.queue import Limits
-from app.versions import Bound, Versions, predict, weigh
-from model import artifact as artifacts
-from model import versions
+from app.inference.batcher import Batcher
+from app.inference.queue import Limits
+from app.inference.reloader import EncodedDocument, Reloader, predict, weigh
+from app.observability.metrics import Metrics
+from model.artifacts import artifact as artifacts
+from model.artifacts import registry
 from model.classifier import Classifier
 from tests import tiny
 from tests.app.served import PATIENCE, Server, docket, samples, served, until
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     """``old`` and ``new`` side by side, ``old`` current."""
     tiny.with_golden(tiny.artifact(tmp_path / "old", profile=tiny.PROFILE))
     tiny.with_golden(tiny.artifact(tmp_path / "new", labels=sorted(LABELS["new"]), words=tiny.WORDS[:3:-1], seed=1))
-    versions.point(tmp_path, "old")
+    registry.point(tmp_path, "old")
     return tmp_path
 
 
@@ -91,7 +91,7 @@ def test_a_swap_under_load_answers_every_request_whole_by_the_version_that_it_na
     expected = {each.version: scores(each) for each in loaded(folder).values()}
     with served(folder) as server, asked_all_the_time(server) as answers:
         for name in ("new", "old", "new"):
-            versions.point(folder, name)
+            registry.point(folder, name)
             until(lambda name=name: version(server) == digits(folder / name))
         before = len(answers)
         until(lambda: len(answers) > before + 20)
@@ -106,7 +106,7 @@ def test_a_swap_under_load_answers_every_request_whole_by_the_version_that_it_na
 def test_a_batch_in_which_two_versions_meet_is_run_by_each_for_its_own(folder: Path) -> None:
     both = loaded(folder)
     texts = [("old", TEXT), ("old", "a vote"), ("new", TEXT), ("old", "quux"), ("new", "law"), ("new", "goal")]
-    together = predict([Bound(both[name], both[name].encode(text)) for name, text in texts])
+    together = predict([EncodedDocument(both[name], both[name].encode(text)) for name, text in texts])
     for (name, text), found in zip(texts, together, strict=True):
         alone = both[name].predict([both[name].encode(text)])[0]
         assert found.classifier is both[name]
@@ -132,7 +132,7 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
     with served(folder) as server:
         assert reload(server) == "ok"
         assert samples(server, "docket_reloads_total") == 0
-        versions.point(folder, "new")
+        registry.point(folder, "new")
         until(lambda: reload(server).startswith("refused: "))
         assert why in reload(server)
         assert str(folder.parent) not in reload(
@@ -146,29 +146,29 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
         until(lambda: any(why in line for line in server.lines))
         assert "Traceback" not in "".join(server.lines)
 
-        versions.point(folder, "old")  # what is served already is not loaded again
+        registry.point(folder, "old")  # what is served already is not loaded again
         until(lambda: reload(server) == "ok")
         assert samples(server, "docket_reloads_total", outcome="taken") == 0
-        versions.point(folder, "whole")
+        registry.point(folder, "whole")
         until(lambda: version(server) == digits(folder / "whole"))
         assert samples(server, "docket_reloads_total", outcome="taken") == 1
 
 
 def test_a_pointer_that_says_nothing_or_is_gone_leaves_the_old_version(folder: Path) -> None:
     with served(folder) as server:
-        (folder / versions.POINTER).write_text("\n")
+        (folder / registry.POINTER).write_text("\n")
         until(lambda: "does not name a subfolder" in reload(server))
-        (folder / versions.POINTER).unlink()
+        (folder / registry.POINTER).unlink()
         until(lambda: "none of them is current" in reload(server))
         assert version(server) == digits(folder / "old")
-        versions.point(folder, "new")
+        registry.point(folder, "new")
         until(lambda: version(server) == digits(folder / "new"))
 
 
 def test_all_workers_follow_the_pointer_and_the_metrics_have_the_new_version_alone(folder: Path) -> None:
     with served(folder, "--workers", "2") as server:
         assert samples(server, "docket_profile_unknown_rate", version=digits(folder / "old")) > 0
-        versions.point(folder, "new")
+        registry.point(folder, "new")
         until(lambda: samples(server, "docket_reloads_total", outcome="taken") == 2)
         for _ in range(30):
             assert version(server) == digits(folder / "new")
@@ -220,7 +220,7 @@ def children(server: Server, workers: int) -> set[int]:
 def test_a_worker_that_is_replaced_while_the_current_version_is_refused_serves_the_one_before(folder: Path) -> None:
     with served(folder, "--workers", "2") as server:
         tiny.flip(folder / "new")
-        versions.point(folder, "new")
+        registry.point(folder, "new")
         until(lambda: samples(server, "docket_reloads_total", outcome="refused") >= 2)
         before = children(server, 2)
         os.kill(min(before), signal.SIGKILL)
@@ -244,12 +244,12 @@ def test_a_start_with_a_broken_current_version_is_refused(
 
 def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder over a network may show the pointer before the version."""
-    monkeypatch.setattr("app.versions.AGAIN", 0.0)
+    monkeypatch.setattr("app.inference.reloader.AGAIN", 0.0)
 
     async def wait() -> None:
         (folder / "new").rename(folder / ".new")
-        async with Versions(folder, "cpu", Metrics()) as served:
-            versions.point(folder, "new")
+        async with Reloader(folder, "cpu", Metrics()) as served:
+            registry.point(folder, "new")
             served.look()
             async with asyncio.timeout(PATIENCE):
                 while not served.reload.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
@@ -267,7 +267,7 @@ def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_f
         classifier = Classifier.load(folder, "cpu")
         gone = weakref.ref(classifier)
         async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, PATIENCE, 0.8)) as batcher:
-            batcher.put(Bound(classifier, classifier.encode(TEXT))).cancel()
+            batcher.put(EncodedDocument(classifier, classifier.encode(TEXT))).cancel()
             del classifier
             async with asyncio.timeout(PATIENCE):
                 while gone() is not None:  # noqa: ASYNC110  # a reference that dies sets no event
@@ -286,12 +286,12 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
     async def swap() -> None:
         limits = Limits(16_384, 64, 2**20, PATIENCE, 0.8)
         gc.disable()
-        async with Versions(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
+        async with Reloader(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
             gc.freeze()
             old = served.current
             parts = [weakref.ref(part) for part in (old, old._artifact.network, old._artifact.vocabulary)]
-            item = Bound(old, old.encode(TEXT))
-            versions.point(folder, "new")
+            item = EncodedDocument(old, old.encode(TEXT))
+            registry.point(folder, "new")
             served.look()
             async with asyncio.timeout(PATIENCE):
                 while served.current is old:  # noqa: ASYNC110  # nobody but this test waits for it

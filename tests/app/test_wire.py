@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.wire import MOST
+from app.server.http_protocol import MOST
 from tests.app.served import PATIENCE, Server
 from tests.app.test_direct import LONG_WAY, PLAIN, TEXT, answers, connected, request
 

@@ -3,18 +3,18 @@ import threading
 
 import pytest
 
-from app.worker import Worker
+from app.inference.worker_thread import WorkerThread
 
 PATIENCE = 30.0
 
 
 def test_a_call_gives_what_its_function_returns() -> None:
-    assert asyncio.run(Worker[int]("test").call(lambda: 6 * 7)) == 42
+    assert asyncio.run(WorkerThread[int]("test").call(lambda: 6 * 7)) == 42
 
 
 def test_a_call_raises_what_its_function_raises_and_the_next_is_answered() -> None:
     async def rule() -> int:
-        worker: Worker[int] = Worker("test")
+        worker: WorkerThread[int] = WorkerThread("test")
         with pytest.raises(ZeroDivisionError):
             await worker.call(lambda: 1 // 0)
         return await worker.call(lambda: 1)
@@ -28,7 +28,7 @@ def test_no_function_can_end_the_thread(leaving: BaseException) -> None:
         raise leaving
 
     async def rule() -> int:
-        worker: Worker[int] = Worker("test")
+        worker: WorkerThread[int] = WorkerThread("test")
         with pytest.raises(RuntimeError, match=type(leaving).__name__):
             await worker.call(leave)
         return await worker.call(lambda: 1)
@@ -38,7 +38,7 @@ def test_no_function_can_end_the_thread(leaving: BaseException) -> None:
 
 def test_calls_run_one_after_another_in_one_named_thread_that_a_process_can_end_without() -> None:
     async def rule() -> list[threading.Thread]:
-        worker: Worker[threading.Thread] = Worker("of this test")
+        worker: WorkerThread[threading.Thread] = WorkerThread("of this test")
         return await asyncio.gather(*[worker.call(threading.current_thread) for _ in range(20)])
 
     threads = asyncio.run(rule())
@@ -56,7 +56,7 @@ def test_a_call_whose_caller_has_left_is_not_run() -> None:
         assert go.wait(PATIENCE)
 
     async def rule() -> None:
-        worker: Worker[None] = Worker("test")
+        worker: WorkerThread[None] = WorkerThread("test")
         at_work = asyncio.create_task(worker.call(hold))
         await asyncio.to_thread(begun.wait, PATIENCE)
         left = asyncio.create_task(worker.call(lambda: ran.append("left")))
@@ -81,7 +81,7 @@ def test_a_caller_that_leaves_a_call_at_work_stops_nothing() -> None:
         return 1
 
     async def rule() -> int:
-        worker: Worker[int] = Worker("test")
+        worker: WorkerThread[int] = WorkerThread("test")
         at_work = asyncio.create_task(worker.call(hold))
         await asyncio.to_thread(begun.wait, PATIENCE)
         at_work.cancel()
@@ -95,7 +95,7 @@ def test_a_caller_that_leaves_a_call_at_work_stops_nothing() -> None:
 
 def test_a_stopped_worker_finishes_what_waits_and_its_thread_ends() -> None:
     async def rule() -> tuple[threading.Thread, int]:
-        worker: Worker[object] = Worker("test")
+        worker: WorkerThread[object] = WorkerThread("test")
         thread = await worker.call(threading.current_thread)
         last = asyncio.create_task(worker.call(lambda: 5))
         await asyncio.sleep(0)
@@ -110,14 +110,14 @@ def test_a_stopped_worker_finishes_what_waits_and_its_thread_ends() -> None:
 
 def test_a_loop_that_ends_while_a_call_is_at_work_does_not_end_the_thread() -> None:
     begun, go = threading.Event(), threading.Event()
-    worker: list[Worker[bool]] = []
+    worker: list[WorkerThread[bool]] = []
 
     def hold() -> bool:
         begun.set()
         return go.wait(PATIENCE)
 
     async def leave() -> None:
-        worker.append(Worker("test"))
+        worker.append(WorkerThread("test"))
         asyncio.get_running_loop().create_task(worker[0].call(hold))
         await asyncio.to_thread(begun.wait, PATIENCE)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import artifact as artifacts
-from model import golden
+from model.artifacts import artifact as artifacts
+from model.artifacts import golden
 from model.classifier import Classifier
-from model.refusal import Refusal
+from model.errors import UsageError
 from tests import tiny
 
 FILES = (artifacts.NETWORK, artifacts.VOCABULARY, artifacts.MANIFEST)
@@ -32,7 +32,7 @@ def said(folder: Path) -> tuple[str, list[list[tuple[str, float]]]] | None:
     try:
         classifier = Classifier(artifacts.read(folder, CPU), CPU)  # as load does, without the time to warm up
         golden.check(classifier)
-    except Refusal as refused:
+    except UsageError as refused:
         refusal = str(refused)
     if refusal:
         assert folder.name in refusal or "golden document" in refusal

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from model import artifact as artifacts
-from model.refusal import Refusal
+from model.artifacts import artifact as artifacts
+from model.errors import UsageError
 from tests import tiny
 from tests.app.served import PATIENCE, docket, environment, samples, served, until
 from tests.app.test_processes import until_both_serve, workers
@@ -44,7 +44,7 @@ def test_an_artifact_for_which_there_is_no_room_leaves_what_was_there(tmp_path: 
     if there:
         tiny.artifact(tmp_path / "out")
     before = files(tmp_path)
-    room = pytest.raises(Refusal, match=r"out cannot be written .*: make room")
+    room = pytest.raises(UsageError, match=r"out cannot be written .*: make room")
     with full(), room, artifacts.replacing(tmp_path / "out") as beside:
         tiny.artifact(beside, seed=1)
     assert files(tmp_path) == before

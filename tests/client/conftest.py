@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docket_client import AsyncClient, Client
-from docket_client.background import Background
+from docket_client.background_loop import BackgroundLoop
 from tests import tiny
 from tests.app.served import Server, served
 
@@ -20,7 +20,7 @@ class InAsyncio:
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._client = AsyncClient(*arguments, **options)
-        self._loop = Background(self._client.aclose)
+        self._loop = BackgroundLoop(self._client.aclose)
 
     def __enter__(self) -> InAsyncio:
         return self

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 import docket_client
 from app.main import create_app
 from app.settings import Settings
-from docket_client.answers import Answers
+from docket_client.responses import Answers
 
 OPENAPI = create_app(Settings()).openapi()
 NAMED = OPENAPI["components"]["schemas"]

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.faults import Fault, Reply, Request, gate
 from docket_client import Answer, AsyncClient, Client, Refused, Unanswered, Unauthorized, Unexpected
-from docket_client.many import AHEAD
+from docket_client.bulk import AHEAD
 from tests.app.served import Server, until
 
 LENGTHS = 53

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import docket_client
-from docket_client import many, questions
-from docket_client.connection import TIMEOUT
+from docket_client import bulk, payloads
+from docket_client.transport import TIMEOUT
 from tests.app.served import Server
 
 README = Path(docket_client.__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
@@ -23,8 +23,8 @@ def test_every_example_runs(example: str, server: Server, capsys: pytest.Capture
 
 def test_its_numbers_are_those_of_the_code() -> None:
     assert f"timeout={TIMEOUT}" in README
-    assert f"{many.AHEAD * many.CONCURRENCY + 1} requests ahead" in README
-    assert (many.CONCURRENCY, f"{many.BATCH} documents (or {questions.CHARACTERS:,}") == (8, "32 documents (or 250,000")
+    assert f"{bulk.AHEAD * bulk.CONCURRENCY + 1} requests ahead" in README
+    assert (bulk.CONCURRENCY, f"{bulk.BATCH} documents (or {payloads.CHARACTERS:,}") == (8, "32 documents (or 250,000")
     assert "Eight requests of 32 documents (or 250,000" in README.replace("\n", " ")
 
 

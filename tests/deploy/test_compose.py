@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.drain import LINGER
+from app.server.drain import LINGER
 from app.settings import Settings
 from tests.deploy.read import ROOT, read, seconds
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.drain import LINGER
-from app.routes import router
+from app.api.routes import router
+from app.server.drain import LINGER
 from app.settings import PREFIX, Settings
 from tests.deploy.read import DEPLOY, ROOT, metrics, read
 

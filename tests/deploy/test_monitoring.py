@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from app.routes import router
+from app.api.routes import router
 from tests.deploy.read import DEPLOY, ROOT, matchers, metrics, read
 
 PROMETHEUS = read("deploy/prometheus/prometheus.yml")

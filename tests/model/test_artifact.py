@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import artifact, exchange
+from model.artifacts import artifact, folder_swap
 from model.calibration import Calibration
-from model.refusal import Refusal
-from model.vocabulary import Vocabulary
+from model.errors import UsageError
+from model.text.vocabulary import Vocabulary
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -223,7 +223,7 @@ def test_a_folder_that_is_mixed_cut_short_or_unknown_is_refused(tmp_path, what):
     own, other = tiny.artifact(tmp_path / "own"), tiny.artifact(tmp_path / "other", words=["another"], seed=1)
     spoil, expected = BROKEN[what]
     spoil(own, other)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UsageError) as caught:
         artifact.read(own, CPU)
     sentence = str(caught.value)
     assert expected in sentence
@@ -234,9 +234,9 @@ def test_a_folder_that_is_mixed_cut_short_or_unknown_is_refused(tmp_path, what):
 
 def test_a_file_and_a_folder_that_is_not_there_are_no_artifacts(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match="file is a file and no artifact: name a folder"):
+    with pytest.raises(UsageError, match="file is a file and no artifact: name a folder"):
         artifact.read(tmp_path / "file", CPU)
-    with pytest.raises(Refusal, match="missing is no artifact"):
+    with pytest.raises(UsageError, match="missing is no artifact"):
         artifact.read(tmp_path / "missing", CPU)
 
 
@@ -259,7 +259,7 @@ def test_what_was_written_takes_the_folders_place(tmp_path, there):
     assert list(folder.parent.iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("failure", [RuntimeError, Refusal, KeyboardInterrupt])
+@pytest.mark.parametrize("failure", [RuntimeError, UsageError, KeyboardInterrupt])
 def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_path, failure):
     old = content(tiny.artifact(tmp_path / "old"))
 
@@ -284,7 +284,7 @@ def test_the_old_artifact_answers_while_the_new_one_is_written(tmp_path):
 
 
 def refused_at_once(folder: Path) -> str:
-    with pytest.raises(Refusal) as caught, artifact.replacing(folder):
+    with pytest.raises(UsageError) as caught, artifact.replacing(folder):
         pytest.fail("it was refused too late")
     return str(caught.value)
 
@@ -322,7 +322,7 @@ def test_a_folder_that_holds_more_than_an_artifact_is_refused_and_stays_as_it_is
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("a file of the user")
     before = content(folder)
-    with pytest.raises(Refusal, match="which is no part of an artifact: move it"), artifact.replacing(folder):
+    with pytest.raises(UsageError, match="which is no part of an artifact: move it"), artifact.replacing(folder):
         pass
     assert content(folder) == before
 
@@ -335,7 +335,7 @@ def test_a_file_that_a_user_puts_beside_an_artifact_during_training_stays(tmp_pa
             tiny.artifact(beside, seed=1)
             (folder / "notes.txt").write_text("a file of the user")
 
-    with pytest.raises(Refusal, match="which is no part of an artifact"):
+    with pytest.raises(UsageError, match="which is no part of an artifact"):
         train_while_a_person_writes()
     assert (folder / "notes.txt").read_text() == "a file of the user"
 
@@ -356,7 +356,7 @@ def test_an_artifact_that_is_replaced_is_never_missing(tmp_path):
     watcher.start()
     one, other = tiny.artifact(tmp_path / "one"), folder
     for _ in range(2_000):
-        exchange.exchange(one, other)
+        folder_swap.exchange(one, other)
     stop.set()
     watcher.join()
     assert missing == []
@@ -366,5 +366,5 @@ def test_folders_change_places_where_the_system_cannot_do_it_in_one_step(tmp_pat
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text("")
-    exchange.rename_in_turn(tmp_path / "one", tmp_path / "other")
+    folder_swap.rename_in_turn(tmp_path / "one", tmp_path / "other")
     assert content(tmp_path) == {"one/other": b"", "other/one": b""}

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import artifact, device
+from model import device
+from model.artifacts import artifact
 from model.calibration import Calibration
 from model.classifier import Classifier
-from model.refusal import Refusal
-from model.vocabulary import Vocabulary
+from model.errors import UsageError
+from model.text.vocabulary import Vocabulary
 from tests import tiny
 
 TEXTS = ["A late goal won the cup.", "the", "The minister said: a vote!", "", "unseen words", "goal " * 1000, "law"]
@@ -116,7 +117,7 @@ def test_a_classifier_says_what_it_is(classifier, folder):
 
 
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path):
-    with pytest.raises(Refusal, match="is no artifact"):
+    with pytest.raises(UsageError, match="is no artifact"):
         Classifier.load(tmp_path)
 
 
@@ -132,7 +133,7 @@ def test_the_cores_that_a_product_takes_can_be_bounded(folder):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused_and_auto_does_without(folder):
-    with pytest.raises(Refusal, match="device cuda was asked for and torch sees no GPU: say auto or cpu"):
+    with pytest.raises(UsageError, match="device cuda was asked for and torch sees no GPU: say auto or cpu"):
         Classifier.load(folder, "cuda")
     assert Classifier.load(folder, "auto").device == "cpu"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import artifact, golden
+from model.artifacts import artifact, golden
+from model.artifacts.golden import LONGEST, MOST
 from model.classifier import Classifier
-from model.golden import LONGEST, MOST
-from model.refusal import Refusal
+from model.errors import UsageError
 from tests import tiny
 
 TEXTS = [f"the {word} {number}" for number in range(10) for word in ("goal", "vote")]
@@ -65,7 +65,7 @@ def test_another_label_or_a_score_further_than_a_thousandth_is_refused_and_its_t
     if "score" in wrong:
         spoilt["score"] = documents[2]["score"] + wrong["score"]
     documents[2] = spoilt
-    with pytest.raises(Refusal, match=r"version \w{12} answers its golden document 3 with") as refused:
+    with pytest.raises(UsageError, match=r"version \w{12} answers its golden document 3 with") as refused:
         golden.check(loaded(tmp_path / "a", golden=documents))
     assert str(spoilt["text"]) not in str(refused.value)
 
@@ -84,7 +84,7 @@ def test_an_artifact_without_golden_documents_is_accepted(tmp_path):
 @pytest.mark.parametrize("spoilt", [[{"text": "a"}], ["a"], 1, [{"text": "a", "label": "b", "score": "high"}], None])
 def test_golden_documents_that_are_not_whole_are_refused_with_the_file_and_the_mend(tmp_path, spoilt):
     with pytest.raises(
-        Refusal, match=r"manifest\.json has (golden documents that are not whole|a value of 'golden').*: copy"
+        UsageError, match=r"manifest\.json has (golden documents that are not whole|a value of 'golden').*: copy"
     ):
         loaded(tmp_path / "a", golden=spoilt)
 
@@ -93,5 +93,5 @@ def test_a_score_that_is_no_number_agrees_with_nothing(tmp_path):
     documents = [each | {"score": float("nan")} for each in kept(tmp_path / "a")]
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert "NaN" in json.dumps(documents)
-    with pytest.raises(Refusal, match="NaN is no number"):
+    with pytest.raises(UsageError, match="NaN is no number"):
         golden.check(loaded(tmp_path / "b", golden=documents))

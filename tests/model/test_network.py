@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import torchscript
-from model.folded import FoldedRNN
-from model.network import TanhRNN
-from model.pooling import STRANGE
+from model.artifacts import torchscript
+from model.network.inference_network import InferenceNetwork
+from model.network.pooling import STRANGE
+from model.network.tanh_rnn import TanhRNN
 from tests import tiny
 
 WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
@@ -146,7 +146,7 @@ def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
     ("kind", "longest"), [("default", 50_000), ("mean", 50_000), ("classic", 3_000)], ids=lambda value: str(value)
 )
 def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
-    network, texts = FoldedRNN(make(kind)), documents(kind, 1, longest, 40, 1, 33)
+    network, texts = InferenceNetwork(make(kind)), documents(kind, 1, longest, 40, 1, 33)
     alone = np.concatenate([run(network, [ids]) for ids in texts])
     np.testing.assert_allclose(run(network, texts), alone, atol=1e-5)
     np.testing.assert_allclose(run(network, texts[::-1])[::-1], alone, atol=1e-5)
@@ -156,7 +156,7 @@ def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
     network, texts = make(kind), documents(kind, *LENGTHS, 64, 32, 2)
-    folded = FoldedRNN(network).eval()
+    folded = InferenceNetwork(network).eval()
     whole, (_, shares) = run(network, texts), folded.explain(*end_to_end(texts))
     network.chunk = folded.chunk = chunk
     np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
@@ -168,7 +168,7 @@ def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
 def test_each_words_share_is_its_part_of_the_highest_logit(kind):
     network, texts = make(kind), documents(kind, *LENGTHS)
     with torch.inference_mode():
-        logits, shares = FoldedRNN(network).explain(*end_to_end(texts))
+        logits, shares = InferenceNetwork(network).explain(*end_to_end(texts))
     np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-5)
     for ids, logit, share in zip(texts, logits, shares.split([len(grams_by_word(ids)) for ids in texts]), strict=True):
         label = int(logit.argmax())

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model import pairs
-from model.pairs import nests_of, numbers_of
+from model.network import bigram_table
+from model.network.bigram_table import nests_of, numbers_of
 
 NONE = 99_999
 
@@ -28,7 +28,7 @@ def test_what_is_no_pair_is_not_known():
 
 
 def test_pairs_that_do_not_fit_get_a_larger_table(monkeypatch):
-    monkeypatch.setattr(pairs, "PATIENCE", 2)
+    monkeypatch.setattr(bigram_table, "PATIENCE", 2)
     own = known(5_000)
     assert torch.equal(numbers_of(own, nests_of(own), NONE), torch.arange(5_000))
 

@@ -1,6 +1,6 @@
 import torch
 
-from model.reading import Rows, paired, read, within
+from model.network.embedding_rows import ExtraRows, paired, read, within
 
 WORDS, GRAMS = 10, 4
 PAIRS = torch.tensor([1 * WORDS + 2, 2 * WORDS + 1, 3 * WORDS + 3])
@@ -8,7 +8,7 @@ IDS = torch.tensor([1, 2, 0, 10, 13, 3, 3, 0, 11, 1])
 STARTS = torch.tensor([0, 5, 7])
 
 
-def as_pairs(rows: Rows) -> set[tuple[int, int]]:
+def as_pairs(rows: ExtraRows) -> set[tuple[int, int]]:
     return set(zip(rows.at.tolist(), rows.row.tolist(), strict=True))
 
 
@@ -30,5 +30,5 @@ def test_no_pair_reaches_over_the_beginning_of_a_document():
 
 
 def test_the_rows_of_a_stretch_are_counted_from_its_beginning():
-    rows = Rows(torch.tensor([0, 4, 2, 3]), torch.tensor([10, 11, 12, 13]))
+    rows = ExtraRows(torch.tensor([0, 4, 2, 3]), torch.tensor([10, 11, 12, 13]))
     assert as_pairs(within(rows, 2, 4)) == {(0, 12), (1, 13)}

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model import folded
-from model.recurrence import recur
+from model.network import inference_network
+from model.network.recurrence import recur
 
 ACTIVE = [[4], [3, 3, 2, 2, 1], [2, 2, 2], [1, 1, 1, 1]]
 
@@ -30,7 +30,7 @@ def test_the_logistic_recurrence_has_half_the_states_of_the_tanh_one(active, dir
     shift = 2 * recurrent.sum(1)
     served = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
     blocks = torch.block_diag(*(4 * recurrent))
-    half = folded.recur(served, 4 * recurrent, blocks, shift.flatten(), active, few)
+    half = inference_network.recur(served, 4 * recurrent, blocks, shift.flatten(), active, few)
     side_by_side = recur(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
     torch.testing.assert_close(2 * half, side_by_side)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import torchscript
-from model.refusal import Refusal
+from model.artifacts import torchscript
+from model.errors import UsageError
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -54,7 +54,7 @@ def pickled() -> bytes:
     ids=["nothing", "text", "a zip that is none", "cut short", "a pickle"],
 )
 def test_what_is_no_torchscript_is_refused(make):
-    with pytest.raises(Refusal, match=r"model\.pt is no TorchScript .*: train again"):
+    with pytest.raises(UsageError, match=r"model\.pt is no TorchScript .*: train again"):
         torchscript.from_bytes(make(), CPU)
 
 
@@ -67,12 +67,11 @@ def test_no_warning_of_torchscripts_end_is_seen():
 
 def test_the_bytes_are_the_same_wherever_the_code_lies_and_whatever_the_process(tmp_path):
     """A version names a network, not the machine that it was written on."""
-    root = Path(torchscript.__file__).parent.parent
+    root = Path(torchscript.__file__).parents[2]
     shutil.copytree(root / "model", tmp_path / "elsewhere" / "model")
-    script = "import hashlib, torch; from model import network, torchscript; torch.manual_seed(0);"
-    script += (
-        "n = network.TanhRNN(9, 3, hidden=4, layers=2); print(hashlib.sha256(torchscript.to_bytes(n)).hexdigest())"
-    )
+    script = "import hashlib, torch; from model.artifacts import torchscript; torch.manual_seed(0);"
+    script += "from model.network.tanh_rnn import TanhRNN;"
+    script += "n = TanhRNN(9, 3, hidden=4, layers=2); print(hashlib.sha256(torchscript.to_bytes(n)).hexdigest())"
     said = {
         subprocess.check_output(
             [sys.executable, "-c", script], cwd=place, text=True, env=os.environ | {"PYTHONHASHSEED": seed}

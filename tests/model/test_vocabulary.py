@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.refusal import Refusal
-from model.vocabulary import UNKNOWN, Stopped, Vocabulary, grams_of
-from model.words import LONGEST, words
+from model.errors import UsageError
+from model.text.tokenizer import LONGEST, words
+from model.text.vocabulary import UNKNOWN, EncodingCancelled, Vocabulary, grams_of
 
 
 def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_documents():
@@ -55,7 +55,7 @@ def test_once_nobody_waits_any_more_the_next_piece_of_a_text_is_not_read():
         asked.append(len(asked) == 2)
         return asked[-1]
 
-    with pytest.raises(Stopped):
+    with pytest.raises(EncodingCancelled):
         Vocabulary(["goal"], ["x"]).encode("goal " * 200_000, stopped=stopped)
     assert asked == [False, False, True]
 
@@ -95,5 +95,5 @@ def test_a_vocabulary_is_the_same_after_json():
     "text", ["", "{", "[]", "5", "null", "{}", '{"words": []}', '{"labels": []}', '{"words": 5, "labels": []}']
 )
 def test_what_is_no_vocabulary_is_refused(text):
-    with pytest.raises(Refusal, match=r"this is no vocabulary .*: train again"):
+    with pytest.raises(UsageError, match=r"this is no vocabulary .*: train again"):
         Vocabulary.from_json(text)

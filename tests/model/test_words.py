@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.vocabulary import Vocabulary
-from model.words import LONGEST, WRITTEN, _pieces, words
+from model.text.tokenizer import LONGEST, WRITTEN, _pieces, words
+from model.text.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from model import artifact as artifacts
+from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
 from tests import tiny
 from tests.app.served import PATIENCE, Server, served

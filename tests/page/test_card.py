@@ -1,8 +1,8 @@
 """The model's card: what the artifact says of itself, and what live documents look like."""
 
-from app.card import card
-from app.metrics import Metrics
-from model import artifact as artifacts
+from app.api.model_card import card
+from app.observability.metrics import Metrics
+from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
 from tests import tiny
 from tests.page.conftest import LABELS, SCORES, SECRET

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model import artifact as artifacts
+from model.artifacts import artifact as artifacts
 from tests import tiny
 from tests.app.served import served
 from tests.page.conftest import AXE, SCORES, faults

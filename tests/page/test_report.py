@@ -5,11 +5,11 @@ import pytest
 from model.classifier import Classifier
 from tests import tiny
 from tests.page.conftest import AXE, faults
-from training import report
 from training.data.documents import Documents
-from training.drift import Drift
-from training.evaluate import evaluate
+from training.evaluation.drift import Drift
+from training.evaluation.scores import evaluate
 from training.progress import Epoch
+from training.report import html_report
 
 LONG = "Sicherheitsverantwortlichkeitsbereichszuordnungsverfahrensanweisungsnummer"
 ARABIC = "رياضة"
@@ -27,12 +27,12 @@ def written(request, tmp_path):
     drift = Drift.of(tiny.PROFILE, documents, predictions)
     epochs = [Epoch(1, 1.2, 1.1, 0.5, 900.0), Epoch(2, 0.8, 0.9, 0.75, 950.0)]
     title = f"default on {LONG}/tickets.csv"
-    report.write(tmp_path / "report", title, epochs, scores, documents, predictions, classifier.threshold, drift)
+    html_report.write(tmp_path / "report", title, epochs, scores, documents, predictions, classifier.threshold, drift)
     return (tmp_path / "report" / "index.html").as_uri()
 
 
 def test_the_report_of_a_network_without_a_test_fits_too(opened, tmp_path):
-    report.write_untested(tmp_path / "report", f"default on {LONG}/tickets.csv", [Epoch(1, 1.2, 1.1, 0.5, 900.0)])
+    html_report.write_untested(tmp_path / "report", f"default on {LONG}/tickets.csv", [Epoch(1, 1.2, 1.1, 0.5, 900.0)])
     page = opened(at="", base=(tmp_path / "report" / "index.html").as_uri(), viewport={"width": 360, "height": 740})
     page.evaluate(AXE)
     assert faults(page) == []
@@ -73,4 +73,4 @@ def test_the_report_sets_text_and_labels_in_their_own_direction(opened, written)
 def test_a_label_that_was_never_tested_has_dashes(opened, written):
     page = opened(at="", base=written)
     last = page.locator("[aria-label='Scores by label'] tbody tr").last
-    assert last.locator("td").all_text_contents() == [report.NONE] * 3 + ["0"]
+    assert last.locator("td").all_text_contents() == [html_report.NONE] * 3 + ["0"]

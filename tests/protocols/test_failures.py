@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.protocols.dialects import speak
+from app.protocols.registry import speak
 from tests.app.served import PATIENCE, Server, problem, samples, served, until
 from tests.protocols.conftest import MOST
 

@@ -1,11 +1,11 @@
 from scoring import blocks
 from scoring.blocks import Blocks
-from scoring.document import Document
+from scoring.input_row import InputRow
 from tests.scoring import documents
 
 
 def document(text, **row):
-    return Document(row, text)
+    return InputRow(row, text)
 
 
 def test_a_block_ends_at_so_many_characters_or_documents():

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import docket
-from app.schemas import Options
+from app.parsing.schemas import Options
 from model.classifier import Classifier
-from scoring import crew, output, source
+from scoring import output_file, process_pool, source
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
 from tests import command, tiny
@@ -200,7 +200,7 @@ def test_answers_that_end_before_their_note_says_are_begun_anew(stopped, artifac
 
 def test_two_do_not_write_one_file(stopped, artifact, capsys):
     asked = json.loads(Path(f"{stopped}.part.json").read_text())["asked"]
-    with output.Output(stopped, asked):
+    with output_file.OutputFile(stopped, asked):
         assert went_on(artifact, stopped) == 2
     assert "is being written by another process" in capsys.readouterr().err
 
@@ -264,8 +264,10 @@ def test_blocks_are_read_no_further_ahead_than_there_is_work(artifact, corpus):
 
     counted = Counted()
     blocks = Blocks(counted.read())
-    answered = crew.score(iter(blocks), Scorer(Classifier.load(artifact, "cpu", threads=1), Options()), artifact, 2)
+    answered = process_pool.score(
+        iter(blocks), Scorer(Classifier.load(artifact, "cpu", threads=1), Options()), artifact, 2
+    )
     block, _ = next(answered)
-    most = len(block.documents) * (crew.FEW * 2 + 2)
+    most = len(block.documents) * (process_pool.FEW * 2 + 2)
     assert counted.documents < most < 2_500
     answered.close()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from scoring import source
 from tests.scoring import documents
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 
 ROWS = [
     {"id": "a", "text": "The late goal."},
@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_refused_with_its_name_its_line_and_the_mend(tmp_
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UsageError) as caught:
         list(source.read(str(path)).documents)
     assert str(path) in str(caught.value)
     assert why in str(caught.value)

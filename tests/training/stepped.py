@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from model.network import TanhRNN
-from model.vocabulary import Vocabulary
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
 from tests.training import made
-from training import descent, parallel, recipe
-from training.batches import Encoded
-from training.progress import Bars
+from training import distributed, loop, recipe
+from training.batches import EncodedCorpus
+from training.progress import ProgressBars
 
 DOCUMENTS = made.documents(17)
 QUICK = replace(recipe.DEFAULT, hidden=8, epochs=2, least_steps=0)  # batches of 8, 8 and 1: one process reads nothing
@@ -23,31 +23,31 @@ def arrays(layers: int) -> dict[str, np.ndarray]:
     """Gradients of a batch of 7 documents and of a batch of one; then the weights after two epochs, and logits."""
     torch.manual_seed(layers)
     vocabulary = Vocabulary.build(DOCUMENTS.texts, DOCUMENTS.labels)
-    encoded = Encoded(DOCUMENTS, vocabulary, torch.device("cpu"))
+    encoded = EncodedCorpus(DOCUMENTS, vocabulary, torch.device("cpu"))
     network = TanhRNN(len(vocabulary), 3, hidden=8, layers=layers, both=True, window=4)
     network.train()
     found = {}
     for count in (7, 1):
         batch = encoded.batch(torch.arange(count))
         network.zero_grad()
-        cross_entropy(network.output(parallel.pool(network, batch, encoded.common)), batch.labels).backward()
-        parallel.add_gradients(network)
+        cross_entropy(network.output(distributed.pool(network, batch, encoded.common)), batch.labels).backward()
+        distributed.add_gradients(network)
         for name, weight in network.named_parameters():
             assert weight.grad is not None
             found[f"gradient {count} {name}"] = weight.grad.to_dense().numpy().copy()
     everywhere = torch.arange(len(encoded))
-    with Bars() as bars:
-        descent.descend(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped", bars)
+    with ProgressBars() as bars:
+        loop.descend(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped", bars)
     found |= {f"weight {name}": weight.detach().numpy() for name, weight in network.named_parameters()}
     for count in (0, 1, 17):
-        found[f"logits {count}"] = descent.logits_of(network, encoded, everywhere[:count]).numpy()
+        found[f"logits {count}"] = loop.logits_of(network, encoded, everywhere[:count]).numpy()
     return found
 
 
 def main() -> int:
-    np.savez(Path(sys.argv[1]) / f"{parallel.place()[0]}.npz", **arrays(int(sys.argv[2])))
+    np.savez(Path(sys.argv[1]) / f"{distributed.place()[0]}.npz", **arrays(int(sys.argv[2])))
     return 0
 
 
 if __name__ == "__main__":
-    parallel.run(main)
+    distributed.run(main)

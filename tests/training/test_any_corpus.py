@@ -8,9 +8,9 @@ import torch
 
 from tests.training import made
 from training import recipe
-from training.batches import Encoded
+from training.batches import EncodedCorpus
 from training.data.documents import Documents
-from training.descent import logits_of
+from training.loop import logits_of
 from training.train import Trained, train
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ CORPORA = {
 
 
 def answers(trained: Trained, documents: Documents) -> list[str]:
-    read = Encoded(documents, trained.vocabulary, CPU)
+    read = EncodedCorpus(documents, trained.vocabulary, CPU)
     logits = logits_of(trained.network, read, torch.arange(len(read)))
     assert trained.calibration.probabilities(logits).isfinite().all()
     return [trained.vocabulary.labels[place] for place in logits.argmax(1).tolist()]

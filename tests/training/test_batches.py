@@ -3,10 +3,10 @@ from collections import Counter
 import pytest
 import torch
 
-from model.vocabulary import Vocabulary
-from training.batches import Batch, Encoded
+from model.text.vocabulary import Vocabulary
+from training.batches import Batch, EncodedCorpus
 from training.data.documents import Documents
-from training.grams import spelling
+from training.features.character_ngrams import spelling
 
 TEXTS = ["a b c d e f g h", "b", "c c a", "unseen", "", "h g f e d c b a h g f e d c b a"]
 LABELS = ["x", "y", "x", "y", "y", "x"]
@@ -14,9 +14,9 @@ VOCABULARY = Vocabulary(list("abcdefgh"), ["x", "y"])
 
 
 @pytest.fixture
-def encoded() -> Encoded:
+def encoded() -> EncodedCorpus:
     torch.manual_seed(0)
-    return Encoded(Documents(TEXTS, LABELS), VOCABULARY, torch.device("cpu"))
+    return EncodedCorpus(Documents(TEXTS, LABELS), VOCABULARY, torch.device("cpu"))
 
 
 def split(batch: Batch) -> list[list[int]]:
@@ -77,7 +77,7 @@ def test_an_epoch_cuts_to_the_longest(encoded):
 def test_a_batch_of_an_epoch_has_about_as_many_tokens_as_it_may():
     torch.manual_seed(0)
     texts = [f"{'a ' * (1 + place % 40)}" for place in range(400)]
-    encoded = Encoded(Documents(texts, ["x"] * 400), VOCABULARY, torch.device("cpu"))
+    encoded = EncodedCorpus(Documents(texts, ["x"] * 400), VOCABULARY, torch.device("cpu"))
     tokens = [batch.tokens.numel() for batch in encoded.epoch(torch.arange(400), 1000, 200, 1000)]
     assert max(tokens) <= 200 + 40
     assert sum(tokens) == 400 // 40 * sum(range(1, 41))
@@ -86,19 +86,19 @@ def test_a_batch_of_an_epoch_has_about_as_many_tokens_as_it_may():
 
 def test_words_are_common_up_to_the_first_that_occurs_once():
     documents = Documents(["a b a c", "b d a"], ["x", "y"])
-    encoded = Encoded(documents, Vocabulary.build(documents.texts, documents.labels), torch.device("cpu"))
+    encoded = EncodedCorpus(documents, Vocabulary.build(documents.texts, documents.labels), torch.device("cpu"))
     assert encoded.common == 3  # a, b; then c, d
 
 
 def test_unknown_words_are_none_of_the_common_ones():
-    encoded = Encoded(
+    encoded = EncodedCorpus(
         Documents(["a z z", "y b a"], ["x", "y"]), Vocabulary(["a", "b"], ["x", "y"]), torch.device("cpu")
     )
     assert encoded.common == 2
 
 
-def spelt_out(texts: list[str], known: list[str]) -> tuple[Encoded, Vocabulary]:
-    encoded = Encoded(Documents(texts, ["x"] * len(texts)), Vocabulary(known, ["x"]), torch.device("cpu"))
+def spelt_out(texts: list[str], known: list[str]) -> tuple[EncodedCorpus, Vocabulary]:
+    encoded = EncodedCorpus(Documents(texts, ["x"] * len(texts)), Vocabulary(known, ["x"]), torch.device("cpu"))
     encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), len(texts), 99)
     return encoded, Vocabulary(known, ["x"], encoded.spelling.grams)
 
@@ -126,7 +126,7 @@ def test_words_that_training_reads_as_unknown_are_spelt_out_too():
 def test_words_that_the_others_do_not_have_are_read_as_unknown():
     documents = Documents(["a b", "b c", "c d"], ["x", "y", "x"])
     vocabulary = Vocabulary.build(documents.texts, documents.labels)
-    encoded = Encoded(documents, vocabulary, torch.device("cpu"))
+    encoded = EncodedCorpus(documents, vocabulary, torch.device("cpu"))
     read = encoded.as_read_after(torch.tensor([0, 1]))
     known = [vocabulary.words[number - 1] if number else "?" for number in read.tokens.tolist()]
     assert known == ["a", "b", "b", "c", "c", "?"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import torchscript
-from model.refusal import Refusal
+from model.artifacts import torchscript
+from model.errors import UsageError
 from tests import command
 from tests.training import made
 from training import checkpoint, recipe
@@ -92,7 +92,7 @@ def test_who_only_reads_leaves_the_disk_alone(tmp_path):
 def test_the_state_of_another_training_is_refused_by_what_differs(tmp_path, what):
     Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
     other = Checkpoints(tmp_path / "out", IDENTITY | {what: "other"}, resume=True)
-    with pytest.raises(Refusal, match=rf"one\.npz is of another {what}: .* or leave out --resume to begin anew$"):
+    with pytest.raises(UsageError, match=rf"one\.npz is of another {what}: .* or leave out --resume to begin anew$"):
         other.of("one").read()
 
 
@@ -111,14 +111,14 @@ def test_a_broken_state_is_refused(tmp_path, broken):
     kept.write({"numbers": torch.arange(1000)})
     path = tmp_path / ".out.checkpoint" / "one.npz"
     path.write_bytes(BROKEN[broken](path.read_bytes()))
-    with pytest.raises(Refusal, match=r"one\.npz is no whole checkpoint \(.*\): leave out --resume to begin anew$"):
+    with pytest.raises(UsageError, match=r"one\.npz is no whole checkpoint \(.*\): leave out --resume to begin anew$"):
         kept.read()
 
 
 def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path):
     (tmp_path / ".out.checkpoint").write_text("a file where a folder should be")
     kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one")
-    with pytest.raises(Refusal, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
+    with pytest.raises(UsageError, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
         kept.write({"number": torch.tensor(1)})
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import reader
 
 CLASS = {"names": ["printers", "screens"], "_type": "ClassLabel"}
@@ -47,5 +47,5 @@ def test_without_the_metadata_numbers_stay(tmp_path):
     ],
 )
 def test_a_number_without_a_name_is_refused_with_its_row(tmp_path, labels, refused):
-    with pytest.raises(Refusal, match=refused):
+    with pytest.raises(UsageError, match=refused):
         reader.read(written(tmp_path / "a.parquet", labels))

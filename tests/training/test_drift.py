@@ -8,10 +8,11 @@ import pytest
 
 from model.classifier import Classifier
 from tests.training import made
-from training import drift, job, recipe
+from training import job, recipe
 from training.data.documents import Documents
-from training.drift import Drift, stability
-from training.evaluate import evaluate
+from training.evaluation import drift
+from training.evaluation.drift import Drift, stability
+from training.evaluation.scores import evaluate
 
 
 def test_the_index_is_that_computed_by_hand():

@@ -1,6 +1,6 @@
 import random
 
-from training.data.duplicates import groups
+from training.data.near_duplicates import groups
 
 
 def text(seed: int, length: int = 200) -> str:

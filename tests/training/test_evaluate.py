@@ -6,7 +6,7 @@ import pytest
 from model.classifier import Classifier, Prediction
 from tests import tiny
 from training.data.documents import Documents
-from training.evaluate import (
+from training.evaluation.scores import (
     ASKED,
     THRESHOLDS,
     abstention,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import reader
 from training.data.documents import Documents
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 
 TEXTS = ["A late goal, and the cup.", 'She said "no".\nThen she left.', "कल मैच है", "", "007"]
 LABELS = ["sports", "politics", "sports", "other", "other"]
@@ -32,7 +32,7 @@ def jsonl(*lines: object) -> str:
 
 def refused(path: Path, text_field: str = "text", label_field: str = "label") -> str:
     """The sentence: it names the file, says what to do, and is one line."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UsageError) as caught:
         read(path, text_field, label_field)
     sentence = str(caught.value)
     assert sentence.startswith(str(path))
@@ -309,7 +309,7 @@ def test_a_file_in_a_folder_that_is_not_utf8_is_refused_by_its_own_name(tmp_path
     (tmp_path / "sports").mkdir()
     written(tmp_path / "sports" / "1.txt", "fine")
     path = written(tmp_path / "sports" / "2.txt", "a\ncafé".encode("latin-1"))
-    with pytest.raises(Refusal, match="line 2: byte 0xe9 is not UTF-8") as caught:
+    with pytest.raises(UsageError, match="line 2: byte 0xe9 is not UTF-8") as caught:
         read(tmp_path)
     assert str(path) in str(caught.value)
 
@@ -320,5 +320,5 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     assert "cannot be read" in refused(tmp_path / "a.csv")
     (tmp_path / "labels" / "sports").mkdir(parents=True)
     (tmp_path / "labels" / "sports" / "1.txt").symlink_to(NO_MEMORY)
-    with pytest.raises(Refusal, match=r"1\.txt cannot be read"):
+    with pytest.raises(UsageError, match=r"1\.txt cannot be read"):
         read(tmp_path / "labels")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import archives, reader
 from training.data.documents import Documents
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 
 TWO = {"a/1.txt": "one", "b/2.txt": "two"}
 READ = Documents(["one", "two"], ["a", "b"])
@@ -62,7 +62,7 @@ def test_labels_called_train_and_test_are_labels(tmp_path):
     ],
 )
 def test_a_folder_that_is_otherwise_is_refused_with_the_mend(tmp_path, files, mend):
-    with pytest.raises(Refusal, match=mend):
+    with pytest.raises(UsageError, match=mend):
         reader.read(made(tmp_path, files))
 
 
@@ -106,7 +106,7 @@ def test_files_beside_the_labels_folders_of_a_part_are_counted_and_named(tmp_pat
 )
 def test_a_file_that_is_no_text_is_refused_as_what_it_is_and_has_an_error_in_its_place(tmp_path, content, what):
     folder = made(tmp_path, {**TWO, "b/3.txt": content})
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UsageError) as caught:
         reader.read(folder)
     assert what in str(caught.value)
     read = list(reader.inputs(folder))
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_text_is_refused_as_what_it_is_and_has_an_error_in_its
 
 def test_files_of_another_encoding_are_all_counted(tmp_path):
     folder = made(tmp_path, {**TWO, "b/3.txt": "Gebäude".encode("latin-1"), "b/4.txt": "Straße".encode("latin-1")})
-    with pytest.raises(Refusal, match=r"2 of 4 files in .* are not UTF-8, first .*b/3.txt.*likely .*--encoding"):
+    with pytest.raises(UsageError, match=r"2 of 4 files in .* are not UTF-8, first .*b/3.txt.*likely .*--encoding"):
         reader.read(folder)
     assert reader.read(folder, ReadOptions(encoding="latin-1"))[0].texts == ["one", "two", "Gebäude", "Straße"]
 
@@ -133,7 +133,7 @@ def test_a_label_whose_name_is_not_utf8_is_refused_and_a_file_is_read(tmp_path):
     assert reader.read(folder)[0].texts == ["one", "two", "three"]
     assert [each.where for each in reader.inputs(folder)] == ["a/1.txt", "b/2.txt", "b/caf\ufffd.txt"]
     (folder / "b").rename(folder / os.fsdecode(b"b\xe9"))
-    with pytest.raises(Refusal, match="is not UTF-8: rename it"):
+    with pytest.raises(UsageError, match="is not UTF-8: rename it"):
         reader.read(folder)
 
 
@@ -144,12 +144,12 @@ BOMB = b"0" * (archives.FREE + archives.BUFFER)
 def test_an_archive_that_holds_far_more_than_its_size_is_refused(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(lzma.compress(b"text,label\n" + BOMB, preset=0))
-    with pytest.raises(Refusal, match=r"unpacks to more than 64 MiB, 200 times its size|is longer than"):
+    with pytest.raises(UsageError, match=r"unpacks to more than 64 MiB, 200 times its size|is longer than"):
         reader.read(path)
 
 
 def test_a_text_that_is_too_long_is_refused(tmp_path):
     path = tmp_path / "zeros.csv"
     path.write_bytes(b"text,label\n" + BOMB)
-    with pytest.raises(Refusal, match=r"line 2: is longer than 67,108,864 characters"):
+    with pytest.raises(UsageError, match=r"line 2: is longer than 67,108,864 characters"):
         reader.read(path)

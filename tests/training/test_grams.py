@@ -3,14 +3,14 @@ import math
 import pytest
 import torch
 
-from training.grams import SHARE, Spelling, spelling
+from training.features.character_ngrams import SHARE, CharacterNgramTable, spelling
 
 WORDS = ["", "goal", "goals", "law", "goa"]
 HAVING = torch.tensor([0, 5, 2, 1, 1])
 
 
 @pytest.fixture
-def spelt() -> Spelling:
+def spelt() -> CharacterNgramTable:
     """<goa 8, goal 7, oal> 5, oals 2, als> 2, <law 1, law> 1, goa> 1: how many of 10 documents have each, at most."""
     return spelling(WORDS, HAVING, 10, 4)
 

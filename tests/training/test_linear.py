@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from model.network import TanhRNN
-from model.vocabulary import Vocabulary
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
 from tests.training import made
-from training import linear
-from training.batches import Encoded
+from training.batches import EncodedCorpus
 from training.data.documents import Documents
 from training.data.split import folds
-from training.features import features
-from training.pairs import frequent_pairs, inverse_document_frequency
+from training.features.bigrams import frequent_pairs, inverse_document_frequency
+from training.features.pooled import features
+from training.linear import ensemble
 
 
-def encoded(documents: Documents) -> tuple[Encoded, Vocabulary]:
+def encoded(documents: Documents) -> tuple[EncodedCorpus, Vocabulary]:
     vocabulary = Vocabulary.build(documents.texts, documents.labels)
-    return Encoded(documents, vocabulary, torch.device("cpu")), vocabulary
+    return EncodedCorpus(documents, vocabulary, torch.device("cpu")), vocabulary
 
 
 def test_a_documents_features_are_the_weights_of_its_words_and_pairs():
@@ -36,7 +36,7 @@ def test_a_pair_weighs_as_much_as_it_is_rare():
     network.importance.copy_(inverse_document_frequency(documents, len(vocabulary)))
     (pair,) = network.pairs.tolist()
     assert pair == vocabulary.encode("a").ids[0] * len(vocabulary) + vocabulary.encode("b").ids[0]
-    weight = linear._own_weights(network, features(network, documents, torch.arange(5)))
+    weight = ensemble._own_weights(network, features(network, documents, torch.arange(5)))
     assert (weight[: network.words] == 1).all()
     rarity = 1 + np.log(6 / 3)
     assert weight[-1] == pytest.approx(rarity / network.importance[vocabulary.encode("b").ids[0]].item())
@@ -51,7 +51,7 @@ def test_out_of_fold_logits_are_nearly_as_right_as_the_final_ones(kinds):
     network = TanhRNN(len(vocabulary), kinds, hidden=2)
     everywhere, labels = torch.arange(len(read)), read.labels.numpy()
     table = features(network, read, everywhere)
-    fitted = linear.fit(network, read, torch.from_numpy(folds(documents, 5, 0)))
+    fitted = ensemble.fit(network, read, torch.from_numpy(folds(documents, 5, 0)))
     assert ((table @ fitted.coefficients + fitted.bias).argmax(1) == labels).all()
     assert (fitted.out_of_fold.argmax(1) == labels).mean() > 0.95
 
@@ -62,7 +62,7 @@ def test_a_label_that_a_fold_has_not_seen_comes_last_there():
     read, vocabulary = encoded(documents)
     fold = np.r_[np.arange(60) % 5, 0]
     network = TanhRNN(len(vocabulary), 4, hidden=2)
-    fitted = linear.fit(network, read, torch.from_numpy(fold))
+    fitted = ensemble.fit(network, read, torch.from_numpy(fold))
     lonely = vocabulary.labels.index("lonely")
     assert (fitted.out_of_fold[fold == 0].argmin(1) == lonely).all()
     assert np.isfinite(fitted.coefficients).all()
@@ -72,7 +72,7 @@ def test_shares_follow_the_model_that_is_right():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     right, noise = np.eye(3)[labels] + rng.normal(0, 0.5, (300, 3)), rng.normal(size=(300, 3))
-    share = linear.shares(np.stack([right, noise]), labels)
+    share = ensemble.shares(np.stack([right, noise]), labels)
     assert share[0] > 10 * share[1] > 0
 
 
@@ -81,6 +81,6 @@ def test_a_fold_whose_others_have_one_label_alone_is_survived():
     documents = Documents([f"goal cup {n}" for n in range(8)] + ["vote law"] * 2, ["a"] * 8 + ["b"] * 2)
     read, vocabulary = encoded(documents)
     network = TanhRNN(len(vocabulary), 2, hidden=2)
-    fitted = linear.fit(network, read, torch.tensor([1, 2, 3, 4] * 2 + [0, 0]))
+    fitted = ensemble.fit(network, read, torch.tensor([1, 2, 3, 4] * 2 + [0, 0]))
     assert (fitted.out_of_fold[8:].argmax(1) == vocabulary.labels.index("a")).all()
     assert np.isfinite(fitted.coefficients).all()

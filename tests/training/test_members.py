@@ -5,8 +5,8 @@ from scipy.sparse import csr_array
 from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
-from model.network import TanhRNN
-from training.members import Member, members
+from model.network.tanh_rnn import TanhRNN
+from training.linear.members import Member, members
 
 WORDS, GRAMS = 5, 3
 PAIRS = torch.tensor([6, 7])

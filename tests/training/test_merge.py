@@ -1,28 +1,28 @@
 import numpy as np
 import torch
 
-from model.network import TanhRNN
-from model.vocabulary import Vocabulary
+from model.network.tanh_rnn import TanhRNN
+from model.text.vocabulary import Vocabulary
 from tests.training import made
-from training import linear
-from training.batches import Encoded
+from training.batches import EncodedCorpus
 from training.data.split import folds
-from training.features import as_rows, features
-from training.grams import spelling
+from training.features.bigrams import frequent_pairs, inverse_document_frequency
+from training.features.character_ngrams import spelling
+from training.features.pooled import as_rows, features
+from training.linear import ensemble
 from training.merge import linear_units, merge
-from training.pairs import frequent_pairs, inverse_document_frequency
 
 
-def parts(labels: int = 3) -> tuple[TanhRNN, linear.Linear, Encoded]:
+def parts(labels: int = 3) -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus]:
     documents = made.documents(120)
     vocabulary = Vocabulary.build(documents.texts, documents.labels)
-    encoded = Encoded(documents, vocabulary, torch.device("cpu"))
+    encoded = EncodedCorpus(documents, vocabulary, torch.device("cpu"))
     pairs = frequent_pairs(encoded, len(vocabulary), 50)
     torch.manual_seed(0)
     hidden = 60
     network = TanhRNN(len(vocabulary), labels, hidden=hidden, pairs=pairs)
     network.importance.copy_(inverse_document_frequency(encoded, len(vocabulary)))
-    return network, linear.fit(network, encoded, torch.from_numpy(folds(documents, 5, 0))), encoded
+    return network, ensemble.fit(network, encoded, torch.from_numpy(folds(documents, 5, 0))), encoded
 
 
 def test_the_merged_network_says_what_both_say_together():
@@ -36,11 +36,11 @@ def test_the_merged_network_says_what_both_say_together():
     np.testing.assert_allclose(said, 0.3 * recurrent + 0.7 * straight, rtol=1e-3, atol=5e-3)
 
 
-def spelt_parts() -> tuple[TanhRNN, linear.Linear, Encoded, np.ndarray]:
+def spelt_parts() -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus, np.ndarray]:
     """Documents whose words are spelt out, a network with rows for the grams, and a linear model of the features."""
     documents = made.documents(120)
     words = Vocabulary.build(documents.texts, documents.labels, most=60)
-    encoded = Encoded(documents, words, torch.device("cpu"))
+    encoded = EncodedCorpus(documents, words, torch.device("cpu"))
     encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), 120, 99)
     torch.manual_seed(0)
     pairs, grams = frequent_pairs(encoded, len(words), 9), len(encoded.spelling.grams)
@@ -51,7 +51,7 @@ def spelt_parts() -> tuple[TanhRNN, linear.Linear, Encoded, np.ndarray]:
     of_features = np.random.default_rng(0).normal(size=(network.rows, 3))
     of_features -= of_features.mean(axis=1, keepdims=True)
     rows = as_rows(of_features, network, encoded)
-    return network, linear.Linear(rows, np.zeros(3), np.zeros((120, 3))), encoded, of_features
+    return network, ensemble.LinearEnsemble(rows, np.zeros(3), np.zeros((120, 3))), encoded, of_features
 
 
 def test_the_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
@@ -90,7 +90,7 @@ def test_with_more_labels_than_that_the_linear_model_is_kept_in_its_first_dimens
     encoded = parts()[2]
     network = TanhRNN(encoded.known, 300, hidden=4)
     low_rank = rng.normal(size=(encoded.known, 5)) @ rng.normal(size=(5, 300))
-    merged = merge(network, linear.Linear(low_rank, np.zeros(300), np.zeros((1, 300))), (1e-9, 1.0), encoded)
+    merged = merge(network, ensemble.LinearEnsemble(low_rank, np.zeros(300), np.zeros((1, 300))), (1e-9, 1.0), encoded)
     with torch.no_grad():
         said = merged(torch.tensor([3]), torch.tensor([0])).numpy()[0]
     np.testing.assert_allclose(said, low_rank[3], atol=0.05)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import embedding
 
-from training.optimizer import TableDescent
+from training.optimizer import SparseRowOptimizer
 
 
 def stepped(rows: list[int], slopes: list[float]) -> torch.Tensor:
@@ -10,7 +10,7 @@ def stepped(rows: list[int], slopes: list[float]) -> torch.Tensor:
     table = torch.nn.Parameter(torch.zeros(5, 1))
     loss = (embedding(torch.tensor(rows), table, sparse=True).squeeze(1) * torch.tensor(slopes)).sum()
     loss.backward()
-    TableDescent([table], lr=1.0).step()
+    SparseRowOptimizer([table], lr=1.0).step()
     return table.detach().squeeze(1)
 
 

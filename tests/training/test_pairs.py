@@ -2,18 +2,18 @@ import math
 
 import torch
 
-from model.reading import paired
-from model.vocabulary import Vocabulary
-from training.batches import Encoded
+from model.network.embedding_rows import paired
+from model.text.vocabulary import Vocabulary
+from training.batches import EncodedCorpus
 from training.data.documents import Documents
-from training.pairs import RARE, frequent_pairs, inverse_document_frequency
+from training.features.bigrams import RARE, frequent_pairs, inverse_document_frequency
 
 TEXTS = ["new york is big", "new york is far", "york new big", "is new york new york"]
 
 
-def encoded(texts: list[str] = TEXTS) -> tuple[Encoded, Vocabulary]:
+def encoded(texts: list[str] = TEXTS) -> tuple[EncodedCorpus, Vocabulary]:
     vocabulary = Vocabulary.build(texts, ["a"])
-    return Encoded(Documents(texts, ["a"] * len(texts)), vocabulary, torch.device("cpu")), vocabulary
+    return EncodedCorpus(Documents(texts, ["a"] * len(texts)), vocabulary, torch.device("cpu")), vocabulary
 
 
 def as_words(pairs: torch.Tensor, vocabulary: Vocabulary) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ import torch
 
 from model import device
 from model.classifier import Classifier
-from model.refusal import Refusal
+from model.errors import UsageError
 from tests import command
 from tests.training import made, stepped
 
@@ -107,5 +107,5 @@ def test_several_processes_without_a_gpu_each_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert device.choose("auto", 1, 2) == torch.device("cuda", 1)
-    with pytest.raises(Refusal, match="3 processes need a GPU each and torch sees 2: start fewer, or say cpu"):
+    with pytest.raises(UsageError, match="3 processes need a GPU each and torch sees 2: start fewer, or say cpu"):
         device.choose("auto", 1, 3)

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.words import words
+from model.text.tokenizer import words
 from tests.training import made
-from training import profile, recipe
+from training import recipe
+from training.evaluation import profile
 from training.train import Trained, train
 
 CPU = torch.device("cpu")

@@ -1,12 +1,12 @@
 import math
 
-from training.progress import Bars, Epoch, Relay
+from training.progress import Epoch, ProgressBars, ProgressRelay
 
 FIRST = Epoch(1, 1.23456, 0.98765, 0.5, 1234.5)
 
 
 def test_where_nobody_watches_an_epoch_is_one_line(capsys):
-    with Bars() as bars:
+    with ProgressBars() as bars:
         bars.begin("held out", epochs=4, documents=10)
         bars.step("held out", 10, 1.2)
         bars.epoch("held out", FIRST)
@@ -22,7 +22,7 @@ def test_where_nobody_watches_an_epoch_is_one_line(capsys):
 
 
 def test_an_epoch_without_held_out_documents_tells_no_scores_of_them(capsys):
-    with Bars() as bars:
+    with ProgressBars() as bars:
         bars.begin("all documents", epochs=1, documents=10)
         bars.step("all documents", 10, 1.2)
         bars.epoch("all documents", FIRST._replace(held_out_loss=math.nan, held_out_accuracy=math.nan))
@@ -33,7 +33,7 @@ def test_an_epoch_without_held_out_documents_tells_no_scores_of_them(capsys):
 def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
     monkeypatch.setenv("COLUMNS", "200")
-    with Bars() as bars:
+    with ProgressBars() as bars:
         bars.begin("held out", epochs=2, documents=10)
         bars.step("held out", 10, 1.25)
         bars.epoch("held out", FIRST)
@@ -50,7 +50,7 @@ def test_another_process_shows_as_much_in_fewer_steps(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     told = []
-    relay = Relay(lambda name, arguments: told.append((name, arguments)))
+    relay = ProgressRelay(lambda name, arguments: told.append((name, arguments)))
     relay.begin("held out", 2, 1000)
     for _ in range(1000):
         relay.step("held out", 1, 0.5)
@@ -58,7 +58,7 @@ def test_another_process_shows_as_much_in_fewer_steps(capsys, monkeypatch):
     assert sum(arguments[1] for name, arguments in told if name == "step") == 1000
     assert len(told) < 500
     assert told[-1] == ("epoch", ("held out", FIRST))
-    with Bars() as bars:
+    with ProgressBars() as bars:
         for name, arguments in told:
             getattr(bars, name)(*arguments)
     assert "loss 1.235" in capsys.readouterr().err

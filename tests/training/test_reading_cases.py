@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import reader
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 
 CASES = Path(__file__).parent.parent / "data" / "cases"
 EXPECTED = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ def options(case: dict) -> ReadOptions:
 def test_labelled_rows_are_those_of_the_table(case):
     path, said = CASES / case["file"], list[str]()
     if "refused" in case:
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(UsageError) as caught:
             reader.read(path, options(case), said.append)
         assert case["refused"] in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -40,7 +40,7 @@ def test_labelled_rows_are_those_of_the_table(case):
 def test_documents_to_be_answered_are_those_of_the_table(case):
     path = CASES / case["file"]
     if "texts_refused" in case:
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(UsageError) as caught:
             list(reader.inputs(path, options(case), lambda line: None))
         assert case["texts_refused"] in str(caught.value)
         return

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from model.artifacts.data_profile import DataProfile
 from model.calibration import Calibration
 from model.classifier import Prediction
-from model.profile import Profile
-from training import report
 from training.data.documents import Documents
-from training.drift import Drift
-from training.evaluate import Scores
+from training.evaluation.drift import Drift
+from training.evaluation.scores import Scores
 from training.progress import Epoch
+from training.report import html_report
 
 EPOCHS = [Epoch(1, 1.2, 1.1, 0.5, 900.0), Epoch(2, 0.8, 0.9, 0.75, 950.0)]
 ABSTENTION = [
@@ -70,8 +70,8 @@ def written(
     scores = Scores(len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
-    drift = Drift.of(Profile.of([7], labels, predictions), documents, predictions)
-    report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
+    drift = Drift.of(DataProfile.of([7], labels, predictions), documents, predictions)
+    html_report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
     html = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
@@ -107,8 +107,8 @@ def test_the_wrong_answers_given_with_most_confidence_come_first(tmp_path):
 def test_of_many_wrong_answers_the_worst_are_shown_and_of_long_documents_the_beginning(tmp_path):
     said = [(f"{n:03}" + "." * 1000, "x", "y", n / 100) for n in range(99)]
     articles = written(tmp_path, ["x", "y"], said).articles
-    assert len(articles) == report.WORST
-    assert articles[0].endswith("098" + "." * (report.EXCERPT - 3))
+    assert len(articles) == html_report.WORST
+    assert articles[0].endswith("098" + "." * (html_report.EXCERPT - 3))
 
 
 def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
@@ -132,13 +132,13 @@ def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp
 def test_a_label_without_test_documents_has_dashes_and_comes_last(tmp_path):
     never = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "documents": 0.0}
     page = written(tmp_path, ["a", "b"], [("a", "b", "b", 0.9)], per_label={"a": never})
-    assert f"testedb0.1250.2500.5007a{report.NONE}{report.NONE}{report.NONE}0" in page.text
+    assert f"testedb0.1250.2500.5007a{html_report.NONE}{html_report.NONE}{html_report.NONE}0" in page.text
 
 
 def test_what_abstention_comes_to_is_a_table(tmp_path):
     page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9)])
     assert "answers with one of its labels, whatever text it is given" in page.text
-    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{report.NONE}" in page.text
+    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{html_report.NONE}" in page.text
     assert "An empty set means that no label fits" in page.text
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model import torchscript
+from model.artifacts import torchscript
 from tests.training import made
-from training import descent, recipe
-from training.batches import Encoded
+from training import loop, recipe
+from training.batches import EncodedCorpus
 from training.train import train
 
 CPU = torch.device("cpu")
@@ -16,8 +16,8 @@ QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=16, epochs=3)
 
 
 def answers(trained, documents) -> float:
-    encoded = Encoded(documents, trained.vocabulary, CPU)
-    return descent.score(trained.network, encoded, torch.arange(len(documents)))[1]
+    encoded = EncodedCorpus(documents, trained.vocabulary, CPU)
+    return loop.score(trained.network, encoded, torch.arange(len(documents)))[1]
 
 
 def test_the_default_recipe_learns_what_can_be_learned():
@@ -55,21 +55,21 @@ def test_the_best_weights_on_held_out_documents_are_kept():
 
 def test_a_small_corpus_is_read_more_often_and_a_large_one_at_least_three_times():
     documents = made.documents(120)
-    encoded = Encoded(documents, train(documents, QUICK_CLASSIC, 0, CPU).vocabulary, CPU)
+    encoded = EncodedCorpus(documents, train(documents, QUICK_CLASSIC, 0, CPU).vocabulary, CPU)
     few, many = replace(QUICK, least_steps=600), replace(QUICK, epochs=6, least_steps=0, most_steps=1)
-    assert descent.planned_epochs(encoded, few) == math.ceil(600 / (120 / 8))
-    assert descent.planned_epochs(encoded, many) == 3
+    assert loop.planned_epochs(encoded, few) == math.ceil(600 / (120 / 8))
+    assert loop.planned_epochs(encoded, many) == 3
 
 
 @pytest.mark.parametrize(("documents", "size"), [(10, 8), (900, 15), (11_314, 64), (40_000, 100), (10**6, 256)])
 def test_a_large_corpus_has_larger_batches(documents, size):
-    assert descent.batch_documents(recipe.DEFAULT, documents) == size
+    assert loop.batch_documents(recipe.DEFAULT, documents) == size
 
 
 def test_mixed_rows_are_mixtures_of_two_with_their_labels_mixed_alike():
     torch.manual_seed(0)
     target = torch.eye(4)
-    states, labels = descent.mix(target.clone(), target, 1.0)
+    states, labels = loop.mix(target.clone(), target, 1.0)
     assert torch.allclose(states, labels)
     assert torch.allclose(labels.sum(1), torch.ones(4))
     assert (labels.diagonal() >= 0.5).all()

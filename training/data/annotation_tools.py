@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from model.terminal import quoted
 from training.data.fields import FieldError, label_of, label_text
-from training.data.options import LABEL, TEXT, ReadOptions
-from training.data.table import Passed
+from training.data.read_options import LABEL, TEXT, ReadOptions
+from training.data.table import SkippedRows
 
-Label = str | Passed
+Label = str | SkippedRows
 
 
 class Export(NamedTuple):
@@ -52,20 +52,20 @@ def _label_studio(task: Mapping[str, Any]) -> Label:
         if not annotation.get("was_cancelled"):
             for result in annotation.get("result") or []:
                 chosen += (result.get("value") or {}).get("choices") or []
-    return label_text(chosen) if chosen else Passed("without a choice in Label Studio")
+    return label_text(chosen) if chosen else SkippedRows("without a choice in Label Studio")
 
 
-def _accepted(task: Mapping[str, Any]) -> Passed | None:
+def _accepted(task: Mapping[str, Any]) -> SkippedRows | None:
     accepted = task.get("answer") == "accept"
     answer = f"with the answer {quoted(task['answer'])}" if task.get("answer") else "without an answer"
-    return None if accepted else Passed(f"{answer} in Prodigy")
+    return None if accepted else SkippedRows(f"{answer} in Prodigy")
 
 
 def _prodigy(task: Mapping[str, Any]) -> Label:
     if passed := _accepted(task):
         return passed
     if "accept" in task:
-        return label_text(task["accept"]) if task["accept"] else Passed("without a choice in Prodigy")
+        return label_text(task["accept"]) if task["accept"] else SkippedRows("without a choice in Prodigy")
     if "label" not in task:
         raise FieldError("there is no 'label': fill it in or take the row out")
     return label_text(task["label"])
@@ -76,5 +76,5 @@ def _argilla(record: Mapping[str, Any]) -> Label:
     if others:
         raise FieldError(f"Argilla asked {len(others) + 1} questions: say --label-field {field}")
     if not record[field]:
-        return Passed("without a response in Argilla")
+        return SkippedRows("without a response in Argilla")
     return label_text(record[field], field)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from model.refusal import Refusal
+from model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,8 @@ BUFFER = 1 << 16
 Watch = Callable[[IO[bytes]], None]
 
 
-class Bounded(io.RawIOBase):
-    """An unpacked stream that raises ``Refusal`` where more comes out than ``most`` bytes."""
+class BoundedReader(io.RawIOBase):
+    """An unpacked stream that raises ``UsageError`` where more comes out than ``most`` bytes."""
 
     def __init__(self, file: IO[bytes], name: str, most: int) -> None:
         self._file, self._name, self._most, self._read = file, name, most, 0
@@ -46,9 +46,9 @@ class Bounded(io.RawIOBase):
         return len(data)
 
 
-def too_much(name: str, most: int) -> Refusal:
+def too_much(name: str, most: int) -> UsageError:
     """The refusal of an archive that holds more than ``most`` bytes."""
-    return Refusal(
+    return UsageError(
         f"{name} unpacks to more than {most >> 20} MiB, {RATIO} times its size or more: "
         "unpack it yourself if that is right"
     )
@@ -56,7 +56,7 @@ def too_much(name: str, most: int) -> Refusal:
 
 @contextmanager
 def opened(path: Path, watch: Watch | None = None) -> Iterator[Any]:
-    """A file, unpacked; raise ``Refusal`` for one that cannot be opened or read.
+    """A file, unpacked; raise ``UsageError`` for one that cannot be opened or read.
 
     ``watch`` gets the file as it lies on disk: its position says how much has been read.
     """
@@ -69,12 +69,15 @@ def opened(path: Path, watch: Watch | None = None) -> Iterator[Any]:
                 yield raw
                 return
             most = max(FREE, RATIO * os.fstat(raw.fileno()).st_size)
-            with UNPACK[packed](raw) as file, io.BufferedReader(Bounded(file, str(path), most), BUFFER) as bounded:
+            with (
+                UNPACK[packed](raw) as file,
+                io.BufferedReader(BoundedReader(file, str(path), most), BUFFER) as bounded,
+            ):
                 yield bounded
     except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise Refusal(f"{path} is no whole {packed} file ({error}): pack it again") from None
+        raise UsageError(f"{path} is no whole {packed} file ({error}): pack it again") from None
     except OSError as error:
-        raise Refusal(f"{path} cannot be read ({error.strerror}): check its permissions") from None
+        raise UsageError(f"{path} cannot be read ({error.strerror}): check its permissions") from None
 
 
 def peek(file: io.BufferedReader) -> bytes:

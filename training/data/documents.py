@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural
-from training.data.labels import alike_labels, rare_labels
+from training.data.label_checks import alike_labels, rare_labels
 from training.data.notices import listed_places
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ LEAST = 3
 
 
 def check_trainable(documents: Documents, name: str) -> None:
-    """Raise ``Refusal`` unless there are two labels to tell apart."""
+    """Raise ``UsageError`` unless there are two labels to tell apart."""
     labels = sorted(set(documents.with_text().labels))
     if not labels:
-        raise Refusal(f"{name} has no document with text: add some")
+        raise UsageError(f"{name} has no document with text: add some")
     if len(labels) == 1:
-        raise Refusal(f"{name} has one label only, {labels[0]!r}: add documents of a second")
+        raise UsageError(f"{name} has one label only, {labels[0]!r}: add documents of a second")
     if sorted(Counter(documents.with_text().labels).values())[-2] < LEAST:
-        raise Refusal(
+        raise UsageError(
             f"{name} has less than {LEAST} documents of a second label: add some, to learn from and to test on"
         )

@@ -7,7 +7,7 @@ import io
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data.archives import FIELD, peek
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ SAMPLE = 1 << 14
 
 
 def check_known(encoding: str) -> None:
-    """Raise ``Refusal`` for an encoding that Python does not know, or that is none of text."""
+    """Raise ``UsageError`` for an encoding that Python does not know, or that is none of text."""
     try:
         with suppress(UnicodeDecodeError):
             b"text".decode(encoding)
     except LookupError:
-        raise Refusal(f"--encoding {encoding} is unknown: name one like cp1252, latin-1, utf-16 or shift_jis") from None
+        raise UsageError(
+            f"--encoding {encoding} is unknown: name one like cp1252, latin-1, utf-16 or shift_jis"
+        ) from None
 
 
 def marked(head: bytes) -> str | None:
@@ -45,7 +47,7 @@ def marked(head: bytes) -> str | None:
 def lines(file: io.BufferedReader, name: str, encoding: str | None, line_end: str | None, say: Say) -> Iterator[str]:
     """The lines of a file; ``line_end`` as ``open`` takes it for ``newline``.
 
-    Bytes that are not of the encoding raise ``Refusal`` with their line, and a line of more than ``FIELD`` characters.
+    Bytes that are not of the encoding, and a line of more than ``FIELD`` characters, raise ``UsageError``.
     """
     head = peek(file)
     mark = marked(head)
@@ -60,12 +62,12 @@ def lines(file: io.BufferedReader, name: str, encoding: str | None, line_end: st
         while line := text.readline(FIELD):
             number += 1
             if len(line) >= FIELD:
-                raise Refusal(f"{name}, line {number}: is longer than {FIELD:,} characters: is it a file of rows?")
+                raise UsageError(f"{name}, line {number}: is longer than {FIELD:,} characters: is it a file of rows?")
             if not line.isascii():
                 _check_whole(line, name, number, chosen, text)
             yield line
     except UnicodeDecodeError as error:
-        raise Refusal(
+        raise UsageError(
             f"{name}, after line {number}: is not {chosen} ({error.reason}): say another --encoding"
         ) from None
     finally:
@@ -80,18 +82,18 @@ def _check_whole(line: str, name: str, number: int, encoding: str, rest: io.Text
         byte = ord(line[error.start]) & 0xFF
         where = f"{name}, line {number}: byte {byte:#04x}"
         if not encoding.startswith("utf-8"):
-            raise Refusal(f"{where} is not {encoding}: say another --encoding") from None
+            raise UsageError(f"{where} is not {encoding}: say another --encoding") from None
         data = (line + rest.read(SAMPLE)).encode("utf-8", "surrogateescape")
-        raise Refusal(f"{where} is not UTF-8: {mend(likely(data))}") from None
+        raise UsageError(f"{where} is not UTF-8: {mend(likely(data))}") from None
 
 
 def _check_zeros(name: str, head: bytes) -> None:
-    """Raise ``Refusal`` for UTF-16 without a mark, and for what is no text: both have many zero bytes."""
+    """Raise ``UsageError`` for UTF-16 without a mark, and for what is no text: both have many zero bytes."""
     zeros = head.count(0)
     if zeros * 10 > len(head):
         even = head[::2].count(0)
         guess = "utf-16-be" if even > 0.9 * zeros else "utf-16-le" if even < 0.1 * zeros else None
-        raise Refusal(f"{name} is no UTF-8 text, it has zero bytes: {mend(guess)}")
+        raise UsageError(f"{name} is no UTF-8 text, it has zero bytes: {mend(guess)}")
 
 
 def decode(data: bytes, encoding: str | None) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural, quoted
 from training.data.notices import listed
 
@@ -17,7 +17,7 @@ MISSING = object()
 NO_TEXT: dict[type, str] = {list: "a list", dict: "an object", bytes: "binary data"}
 
 
-class FieldError(Refusal):
+class FieldError(UsageError):
     """A row whose text or label cannot be used."""
 
 

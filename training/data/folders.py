@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural, quoted
 from training.data import encodings
 from training.data.archives import FIELD, opened
 from training.data.documents import Documents
-from training.data.formats import KINDS, foreign, kind_of
+from training.data.file_kinds import KINDS, foreign, kind_of
 from training.data.notices import listed
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def labelled(folder: Path, encoding: str | None, say: Say) -> tuple[Documents, D
     loose = ["/".join(parts) for _, parts in files if len(parts) < least]
     files = [(file, parts) for file, parts in files if len(parts) >= least]
     if not files:
-        raise Refusal(_without_labels(folder, loose))
+        raise UsageError(_without_labels(folder, loose))
     learned = [(file, parts[1:]) for file, parts in files if parts[0].casefold() in TRAIN] if by_part else files
     tested = [(file, parts[1:]) for file, parts in files if parts[0].casefold() in TEST] if by_part else []
     if not learned:
-        raise Refusal(f"{folder} has no folder train: name the folder that holds the labels' folders")
+        raise UsageError(f"{folder} has no folder train: name the folder that holds the labels' folders")
     for file, parts in (*learned, *tested):
         if len(parts) != 2:
-            raise Refusal(_misplaced(folder, file, tops))
+            raise UsageError(_misplaced(folder, file, tops))
     if by_part:
         names = ", ".join(sorted(tops))
         say(f"{folder} has the parts {names}: train is learned{', test is the test' if tested else ''}")
@@ -99,7 +99,7 @@ def _walk(folder: Path, root: Path, passed: list[str]) -> Iterator[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise Refusal(f"{folder} cannot be read ({error.strerror}): check its permissions") from None
+        raise UsageError(f"{folder} cannot be read ({error.strerror}): check its permissions") from None
     for entry in entries:
         name = entry.name
         if name.startswith((".", "~$")) or name.casefold() in SYSTEM:
@@ -115,7 +115,7 @@ def _read(folder: Path, files: Sequence[tuple[Path, tuple[str, ...]]], encoding:
     documents, unreadable = Documents([], []), list[Unreadable]()
     for file, (label, _) in files:
         if label.encode("utf-8", "replace").decode() != label:
-            raise Refusal(f"{folder}: the name of the folder {quoted(label)} is not UTF-8: rename it")
+            raise UsageError(f"{folder}: the name of the folder {quoted(label)} is not UTF-8: rename it")
         text = text_of(file, encoding)
         if isinstance(text, Unreadable):
             unreadable.append(text)
@@ -124,7 +124,7 @@ def _read(folder: Path, files: Sequence[tuple[Path, tuple[str, ...]]], encoding:
             documents.labels.append(label.strip())
             documents.places.append(file.relative_to(folder).as_posix())
     if unreadable:
-        raise Refusal(_all_unreadable(folder, unreadable, len(files)))
+        raise UsageError(_all_unreadable(folder, unreadable, len(files)))
     return documents
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural, quoted
 from training.data.fields import no_field
 from training.data.notices import listed
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from training.data.notices import Say
-    from training.data.options import ReadOptions
+    from training.data.read_options import ReadOptions
 
 
 class Header(NamedTuple):
@@ -39,7 +39,7 @@ class Header(NamedTuple):
 def header_of(
     records: Sequence[Sequence[str]], name: str, skipped: int, options: ReadOptions, *, labelled: bool, say: Say
 ) -> Header:
-    """The header of a file that begins with ``records``; raise ``Refusal`` where the fields are not in it."""
+    """The header of a file that begins with ``records``; raise ``UsageError`` where the fields are not in it."""
     if not records:
         return Header(["", ""], True, options.text_fields, options.label_fields)
     if not options.header:
@@ -56,10 +56,10 @@ def header_of(
         return _two_columns(found)
     if missing:
         no_header = f", or --no-header if line {skipped + 1} is a row" if nameless else ""
-        raise Refusal(f"{where}: {no_field(missing[0], names, no_header, label=missing[0] in options.label_fields)}")
+        raise UsageError(f"{where}: {no_field(missing[0], names, no_header, label=missing[0] in options.label_fields)}")
     for field in options.needed(labelled=labelled):
         if names.count(field) > 1:
-            raise Refusal(f"{where}: {names.count(field)} fields are called {quoted(field)}: give each its own name")
+            raise UsageError(f"{where}: {names.count(field)} fields are called {quoted(field)}: give each its own name")
     if again := sorted({each for each in names if each and names.count(each) > 1}):
         say(f"{name} has more than one field called {listed(again)}: each after the first is kept under its number")
     return Header(names, True, options.text_fields, options.label_fields)
@@ -72,14 +72,14 @@ def _numbered(records: Sequence[Sequence[str]], name: str, options: ReadOptions,
     if not options.default_fields:
         for field in options.needed(labelled=labelled):
             if field not in names:
-                raise Refusal(f"{name}: no column {quoted(field)}: with --no-header columns are called 1 to {wide}")
+                raise UsageError(f"{name}: no column {quoted(field)}: with --no-header columns are called 1 to {wide}")
         return Header(names, False, options.text_fields, options.label_fields)
     if wide == 1 and not labelled:
         return Header(names, False, ("1",), ())
     found = _label_column(records) if wide == 2 else None
     if found is None:
         also = " and which the label" if labelled else ""
-        raise Refusal(
+        raise UsageError(
             f"{name}: which of the {plural(wide, 'column')} has the text{also} is not clear: "
             "name them by number, --text-field N" + (" --label-field N" if labelled else "")
         )

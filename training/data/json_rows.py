@@ -6,7 +6,7 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import quoted
 from training.data.archives import FIELD
 from training.data.fields import MISSING, Record, WrittenFloat, find
@@ -38,7 +38,7 @@ def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Sa
         values = _unwrapped(values, name, text_field, say)
     for line, value in values:
         if not isinstance(value, Record):
-            raise Refusal(f"{name}, line {line}: is JSON but no object: write one object a line, {EXAMPLE}")
+            raise UsageError(f"{name}, line {line}: is JSON but no object: write one object a line, {EXAMPLE}")
         yield f"line {line}", value
 
 
@@ -79,7 +79,7 @@ def _by_line(first: str, lines: Iterator[str], number: int, name: str) -> Iterat
             mend = f"write one object a line, {EXAMPLE}"
             if line.rstrip().endswith("},"):
                 mend = "take out the comma at its end"
-            raise Refusal(f"{name}, line {line_number}: is broken JSON ({_why(error)}): {mend}") from None
+            raise UsageError(f"{name}, line {line_number}: is broken JSON ({_why(error)}): {mend}") from None
         yield line_number, value
 
 
@@ -147,9 +147,9 @@ class _Text:
             else:
                 return self._line, value
 
-    def broken(self, why: str, mend: str = f"write one object a line, {EXAMPLE}") -> Refusal:
+    def broken(self, why: str, mend: str = f"write one object a line, {EXAMPLE}") -> UsageError:
         """The refusal of what stands here."""
-        return Refusal(f"{self._name}, line {self._line}: is broken JSON ({why}): {mend}")
+        return UsageError(f"{self._name}, line {self._line}: is broken JSON ({why}): {mend}")
 
     def _more(self, least: int) -> bool:
         """Read on by at least so many characters, if there are; whether there were any."""
@@ -180,7 +180,9 @@ def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Say) ->
             yield from ((line, each) for each in value[chosen])
             return
         if value and all(isinstance(each, dict) for each in value.values()):
-            raise Refusal(f"{name} has an object a column: write its rows, in pandas with to_json(…, orient='records')")
+            raise UsageError(
+                f"{name} has an object a column: write its rows, in pandas with to_json(…, orient='records')"
+            )
     yield from chain([first], [second] if second else [], values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import quoted
 from training.data.archives import FREE, RATIO, too_much
 from training.data.fields import no_field
@@ -41,17 +41,19 @@ def records(
                     yield f"row {number}", record
     except (pa.ArrowInvalid, OSError) as error:
         why = str(error).strip().split("\n")[0]
-        raise Refusal(f"{name} is no Parquet file, or cut short ({why}): write it again") from None
+        raise UsageError(f"{name} is no Parquet file, or cut short ({why}): write it again") from None
 
 
 def column_of(field: str, names: Sequence[str], name: str) -> str:
     """The column that a field or a path is in."""
     for column in (field, *(field.rsplit(".", cut)[0] for cut in range(1, field.count(".") + 1))):
         if names.count(column) > 1:
-            raise Refusal(f"{name}: {names.count(column)} columns are called {quoted(column)}: give each its own name")
+            raise UsageError(
+                f"{name}: {names.count(column)} columns are called {quoted(column)}: give each its own name"
+            )
         if column in names:
             return column
-    raise Refusal(f"{name}: {no_field(field, names)}")
+    raise UsageError(f"{name}: {no_field(field, names)}")
 
 
 def _check_size(group: Any, name: str, most: int) -> None:
@@ -81,5 +83,7 @@ def _named(value: Any, names: list[str], where: str) -> Any:
     if value is None or value == -1:  # how datasets write that there is no label
         return None
     if not isinstance(value, int) or not 0 <= value < len(names):
-        raise Refusal(f"{where}: label {quoted(value)} has no name among the {len(names)} of the file: write it again")
+        raise UsageError(
+            f"{where}: label {quoted(value)} has no name among the {len(names)} of the file: write it again"
+        )
     return names[value]

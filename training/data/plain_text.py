@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from training.data.table import Row
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def fasttext(lines: Iterable[str], name: str) -> Iterator[Row]:
             label, rest = _first(rest)
             labels.append(label[len(MARK) :])
         if not labels:
-            raise Refusal(f"{name}, line {number}: does not begin with {MARK} as the first does: add its label")
+            raise UsageError(f"{name}, line {number}: does not begin with {MARK} as the first does: add its label")
         yield Row(f"line {number}", {"text": rest, "label": labels})
 
 

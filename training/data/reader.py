@@ -10,18 +10,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from model.refusal import Refusal
+from model.errors import UsageError
 from model.terminal import plural, quoted, tell
-from training.data import annotation_tools, encodings, fields, folders, json_rows, parquet_rows, plain_text, separated
+from training.data import annotation_tools, delimited, encodings, fields, folders, json_rows, parquet_rows, plain_text
 from training.data.archives import Watch, opened, peek
-from training.data.dialect import sniff
+from training.data.delimiter import sniff
 from training.data.documents import Documents
 from training.data.fields import FieldError
-from training.data.formats import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
-from training.data.labels import joined_label
+from training.data.file_kinds import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
+from training.data.label_checks import joined_label
 from training.data.notices import Say, listed, listed_places
-from training.data.options import TEXT, ReadOptions
-from training.data.table import Passed, Row, Table
+from training.data.read_options import TEXT, ReadOptions
+from training.data.table import Row, SkippedRows, Table
 
 DEFAULT = ReadOptions()
 DOCCANO = (["id", "text", "label"], ["id", "data", "label"])
@@ -48,7 +48,7 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
     if path.is_dir():
         return folders.labelled(path, options.encoding, tell)
     if not path.is_file():
-        raise Refusal(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
+        raise UsageError(f"{path} does not exist: name a file, a folder, bbc-news or 20newsgroups")
     documents, left_out, columns = Documents([], []), defaultdict[str, list[str]](list), list[str]()
     with table(path, options, labelled=True, tell=tell) as rows:
         for row in rows.rows:
@@ -58,8 +58,8 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
             try:
                 text, label = _labelled(row, rows)
             except FieldError as error:
-                raise Refusal(f"{path}, {row.where}: {error}") from None
-            if isinstance(label, Passed):
+                raise UsageError(f"{path}, {row.where}: {error}") from None
+            if isinstance(label, SkippedRows):
                 left_out[label.why].append(row.where)
             else:
                 documents.texts.append(text)
@@ -71,9 +71,11 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
         are = "is" if len(places) == 1 else "are"
         tell(f"{path}: {plural(len(places), 'row')} {why} {are} left out: {listed_places(places)}")
     if not documents.texts:
-        raise Refusal(f"{path} has no documents: give it one labelled document a row")
+        raise UsageError(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
-        raise Refusal(f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document")
+        raise UsageError(
+            f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document"
+        )
     if len(names) == 1 and names[0] in documents.labels and not names[0].isdecimal():  # a number is no name
         tell(f"{path}: the field {quoted(names[0])} has its own name as a label: if line 1 is a row, say --no-header")
     return documents, None
@@ -111,10 +113,10 @@ def table(
     with opened(path, watch) as file:
         head = peek(file)
         if not head.strip(b"\xef\xbb\xbf \t\r\n") and len(head) < io.DEFAULT_BUFFER_SIZE:
-            raise Refusal(f"{name} is empty: give it one document a row")
+            raise UsageError(f"{name} is empty: give it one document a row")
         what = foreign(path.name, head, rows=True)
         if what and not (kind in PARQUET and head.startswith(b"PAR1")):
-            raise Refusal(f"{name} is {what[0]}: {what[1]}")
+            raise UsageError(f"{name} is {what[0]}: {what[1]}")
         if kind in JSON or (kind not in KINDS and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")):
             yield _json(file, name, kind, options, tell)
         elif kind in PARQUET:
@@ -123,11 +125,11 @@ def table(
             yield _text(file, name, kind, options, labelled=labelled, tell=tell)
 
 
-def _labelled(row: Row, rows: Table) -> tuple[str, str | Passed]:
+def _labelled(row: Row, rows: Table) -> tuple[str, str | SkippedRows]:
     if row.error:
         raise FieldError(row.error)
     label = rows.label_of(row.values) if rows.label_of else None
-    if isinstance(label, Passed):
+    if isinstance(label, SkippedRows):
         return "", label
     text = _whole(fields.text_of(row.values, rows.text_fields))
     return text, _whole(label or fields.label_of(row.values, rows.label_fields))
@@ -191,12 +193,14 @@ def _text(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, *
         return Table(plain_text.fasttext(lines, name), ("text",), ("label",))
     check_readable(name, kind)
     if kind not in PLAIN:
-        return separated.table(lines, name, kind, options, labelled=labelled, say=tell)
+        return delimited.table(lines, name, kind, options, labelled=labelled, say=tell)
     head = sniff(first, kind, options.needed(labelled=labelled)).records(first)
     if head and len(head[0]) > 1 and {each.strip() for each in head[0]} >= {*options.needed(labelled=labelled)}:
-        return separated.table(lines, name, kind, options, labelled=labelled, say=tell)
+        return delimited.table(lines, name, kind, options, labelled=labelled, say=tell)
     if labelled:
-        raise Refusal(f"{name} has no labels: begin each line with __label__NAME, or make it .csv with a line of names")
+        raise UsageError(
+            f"{name} has no labels: begin each line with __label__NAME, or make it .csv with a line of names"
+        )
     tell(f"{name} is read as one document a line")
     return Table(plain_text.by_line(lines), TEXT, ())
 

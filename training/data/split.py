@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.data.documents import LEAST
-from training.data.duplicates import groups
+from training.data.near_duplicates import groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

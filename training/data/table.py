@@ -14,7 +14,7 @@ class Row(NamedTuple):
     error: str | None = None
 
 
-class Passed(NamedTuple):
+class SkippedRows(NamedTuple):
     """In the place of a label: why the row is not to be learned."""
 
     why: str
@@ -26,4 +26,4 @@ class Table(NamedTuple):
     rows: Iterator[Row]
     text_fields: tuple[str, ...]
     label_fields: tuple[str, ...]
-    label_of: Callable[[Mapping[str, Any]], str | Passed] | None = None
+    label_of: Callable[[Mapping[str, Any]], str | SkippedRows] | None = None

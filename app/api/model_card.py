@@ -1,0 +1,177 @@
+"""The card of the network that is served: what it learned from, how well it did, and how live documents differ."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
+
+from model.artifacts.data_profile import shares
+from model.artifacts.manifest import CELLS
+
+if TYPE_CHECKING:
+    from app.observability.metrics import Metrics
+    from model.artifacts.data_profile import DataProfile
+    from model.classifier import Classifier
+
+DRAWN = 40
+"""Labels up to which the card has the whole confusion matrix: a person can look at 1,600 cells."""
+MISTAKES = 20
+NUMBERS = ("documents", "accuracy", "macro_f1", "ece", "ece_by_chance")
+COMPLETE = {*NUMBERS, "labels", "per_label", CELLS}
+
+
+class Corpus(TypedDict):
+    """What it learned from; ``name`` as ``docket train`` was told, without the folders of a path."""
+
+    name: str
+    documents: int
+    fingerprint: str
+
+
+class LabelScores(TypedDict):
+    """How well one label was found among the test documents, of which ``documents`` have it."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    documents: int
+
+
+class Mistake(TypedDict):
+    """So many test documents of the ``right`` label were given another one."""
+
+    right: str
+    said: str
+    documents: int
+
+
+class Abstention(TypedDict):
+    """The share of documents that get a label with this ``abstain_below``, and the accuracy on these.
+
+    ``accuracy`` is null where no document gets a label.
+    """
+
+    abstain_below: float
+    answered: float
+    accuracy: float | None
+
+
+class Example(TypedDict):
+    """Words that are typical of a label, to try the network with."""
+
+    label: str
+    text: str
+
+
+class Scores(TypedDict):
+    """What it got right of documents that it never saw.
+
+    ``confusion``: a row for each right label in the order of ``per_label``, in it a count for each label said; null
+    for more than 40 labels. ``mistakes``: the most frequent of these that were wrong. ``abstention``: null in an
+    artifact of before it was measured.
+    """
+
+    documents: int
+    accuracy: float
+    macro_f1: float
+    ece: float
+    ece_by_chance: float
+    per_label: list[LabelScores]
+    confusion: list[list[int]] | None
+    mistakes: list[Mistake]
+    abstention: list[Abstention] | None
+
+
+class DataSummary(TypedDict):
+    """How documents looked to it: null where there was none."""
+
+    documents: int
+    unknown_rate: float | None
+    mean_confidence: float | None
+    labels: dict[str, float]
+
+
+class Card(TypedDict):
+    """What is served. ``trained_on`` and ``live``: documents held out in training, and since this service started.
+
+    What an artifact does not say of itself is null. No text of any document is here.
+    """
+
+    version: str
+    labels: list[str]
+    recipe: str | None
+    corpus: Corpus | None
+    packages: dict[str, str]
+    scores: Scores | None
+    examples: list[Example]
+    trained_on: DataSummary | None
+    live: DataSummary
+
+
+def card(classifier: Classifier, metrics: Metrics) -> Card:
+    """As it is now; a manifest of many labels takes some milliseconds, so call it in a thread."""
+    facts, profile = classifier.manifest, classifier.profile
+    return {
+        "version": classifier.version,
+        "labels": list(classifier.labels),
+        "recipe": facts["recipe"]["name"] if "recipe" in facts else None,
+        "corpus": _corpus(facts["corpus"]) if "corpus" in facts else None,
+        "packages": facts.get("versions", {}),
+        "scores": _scores(facts["scores"]) if facts.get("scores", {}).keys() >= COMPLETE else None,
+        "examples": facts.get("examples", []),
+        "trained_on": _trained_on(profile) if profile else None,
+        "live": _live(metrics),
+    }
+
+
+def _corpus(corpus: dict[str, Any]) -> Corpus:
+    return {
+        "name": PurePath(corpus["name"]).name,
+        "documents": corpus["documents"],
+        "fingerprint": corpus["fingerprint"],
+    }
+
+
+def _scores(scores: dict[str, Any]) -> Scores:
+    labels, cells = scores["labels"], scores[CELLS]
+    wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda each: (-each[0], each[1:]))
+    drawn = len(labels) <= DRAWN
+    counts = [[0] * len(labels) for _ in labels if drawn]
+    for i, j, n in cells if drawn else ():
+        counts[i][j] = n
+    return {
+        **{name: scores[name] for name in NUMBERS},  # type: ignore[typeddict-item]  # a dict of names
+        "per_label": [{"label": label, **scores["per_label"][label]} for label in labels],
+        "confusion": counts if drawn else None,
+        "mistakes": [{"right": labels[i], "said": labels[j], "documents": n} for n, i, j in wrong[:MISTAKES]],
+        "abstention": scores.get("abstention"),
+    }
+
+
+def _trained_on(profile: DataProfile) -> DataSummary:
+    return {
+        "documents": sum(profile.predicted.values()),
+        "unknown_rate": profile.unknown_rate,
+        "mean_confidence": profile.mean_confidence,
+        "labels": shares(profile.predicted),
+    }
+
+
+def _live(metrics: Metrics) -> DataSummary:
+    """From the counters that Prometheus reads: of all workers, and of each version that they served."""
+    samples = metrics.samples()
+    said = {each.labels["label"]: int(each.value) for each in samples if each.name == "docket_predictions_total"}
+
+    def total(name: str) -> float:
+        return sum(each.value for each in samples if each.name == f"docket_{name}")
+
+    documents, tokens = int(total("confidence_count")), total("tokens_total")
+    return {
+        "documents": documents,
+        "unknown_rate": total("unknown_tokens_total") / tokens if tokens else None,
+        "mean_confidence": total("confidence_sum") / documents if documents else None,
+        "labels": shares(said) if documents else {},
+    }

@@ -1,0 +1,111 @@
+"""What comes out: a prediction as it is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NotRequired
+
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
+
+if TYPE_CHECKING:
+    from app.inference.results import Timing
+    from app.parsing.schemas import Options
+    from model import classifier as model
+    from model.classifier import Classifier, Prediction
+
+
+class Score(TypedDict):
+    """A label and its calibrated probability."""
+
+    label: str
+    score: float
+
+
+class Word(TypedDict):
+    """A word, the characters of the text that it is (``end`` is the one after it), and its share of the logit."""
+
+    word: str
+    start: int
+    end: int
+    share: float
+
+
+class Explanation(TypedDict):
+    """Why the label: the words' shares and the bias sum to its logit, before calibration."""
+
+    logit: float
+    bias: float
+    words: list[Word]
+
+
+class Answer(TypedDict):
+    """What a document is about.
+
+    ``label``: null where the service abstained; ``score`` is the first label's all the same. ``scores``: highest first.
+    ``label_set``: the labels of the coverage asked for; it can be empty. ``unknown_tokens``: words never learned.
+    """
+
+    label: str | None
+    score: float
+    scores: list[Score]
+    tokens: int
+    unknown_tokens: int
+    version: str
+    abstained: NotRequired[bool]
+    label_set: NotRequired[list[str]]
+    explanation: NotRequired[Explanation]
+
+
+class BatchAnswer(Answer):
+    """An answer with the document's own ``id``."""
+
+    id: NotRequired[str | int]
+
+
+class BatchError(TypedDict):
+    """Why this document has no answer."""
+
+    id: NotRequired[str | int]
+    error: str
+
+
+class Answers(TypedDict):
+    """One result for each document, in order."""
+
+    results: list[BatchAnswer | BatchError]
+    version: str
+
+
+def answer(prediction: Prediction, text: str, classifier: Classifier, options: Options) -> Answer:
+    """A prediction as it is answered: as many scores as asked for, and the explanation in words."""
+    scores = prediction.scores if options.top_k is None else prediction.scores[: options.top_k]
+    given: Answer = {
+        "label": prediction.label,
+        "score": prediction.score,
+        "scores": [{"label": label, "score": score} for label, score in scores],
+        "tokens": prediction.tokens,
+        "unknown_tokens": prediction.unknown_tokens,
+        "version": classifier.version,
+    }
+    if options.abstain_below:
+        given["abstained"] = prediction.score < options.abstain_below
+        given["label"] = None if given["abstained"] else prediction.label
+    if options.coverage:
+        least = classifier.threshold(options.coverage)
+        given["label_set"] = [label for label, score in prediction.scores if score >= least]
+    if options.explain and prediction.explanation:
+        given["explanation"] = _in_words(prediction.explanation, text, classifier.places(text))
+    return given
+
+
+def server_timing(timing: Timing) -> str:
+    """Where the time of an answer went (W3C Server Timing): a browser's tools draw it, a client's log keeps it."""
+    queue, network = timing.waited * 1e3, timing.seconds * 1e3
+    return f'queue;dur={queue:.2f}, batch;desc="{timing.items}", network;dur={network:.2f}'
+
+
+def _in_words(explained: model.Explanation, text: str, places: list[tuple[int, int]]) -> Explanation:
+    words: list[Word] = [
+        {"word": text[start:end], "start": start, "end": end, "share": share}
+        for (start, end), share in zip(places, explained.shares, strict=True)
+    ]
+    return {"logit": explained.logit, "bias": explained.bias, "words": words}

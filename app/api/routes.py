@@ -1,0 +1,131 @@
+"""The endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic_core import to_json
+
+from app.api.model_card import Card, card
+from app.api.openapi import MODEL, OPERATE, failures, prediction
+from app.api.problems import AdminDisabled, NotReady
+from app.api.responses import Answer, Answers, server_timing
+from app.parsing import deadline
+from app.parsing.body import read
+from app.parsing.schemas import Batch, Document, Health, ReloadStarted
+
+if TYPE_CHECKING:
+    from app.inference.results import Timing
+    from app.inference.service import Service
+
+
+router = APIRouter()
+log = logging.getLogger("docket")
+
+
+@router.post(
+    "/predict", operation_id="predict", summary="Classify one document", response_model=Answer, **prediction(Document)
+)
+async def predict(request: Request) -> Response:
+    """Its label, the label's probability, and the probabilities of the others. No text is cut."""
+    service, until = let_in(request)
+    document = await read(request, Document)
+    return _json(*await service.answer(document.text, document, until))
+
+
+@router.post(
+    "/predict/batch",
+    operation_id="predict_batch",
+    summary="Classify many documents",
+    response_model=Answers,
+    **prediction(Batch),
+)
+async def predict_batch(request: Request) -> Response:
+    """One result for each document, in order. A bad document has an `error` in its place, the others their answers."""
+    service, until = let_in(request)
+    batch = await read(request, Batch)
+    return _json(*await service.answer_all(batch.documents, batch, until))
+
+
+@router.get("/model", operation_id="get_model", summary="Describe the model", tags=[MODEL])
+def model(request: Request) -> Card:
+    """Its labels, its scores on documents that it never saw, and how live documents differ from those of training."""
+    service = _service(request)
+    return card(service.versions.current, service.metrics)
+
+
+_UNHEALTHY = failures(503)
+
+
+@router.get("/health", operation_id="get_health", summary="Check health", tags=[OPERATE], responses=_UNHEALTHY)
+@router.get(
+    "/health/ready", operation_id="get_readiness", summary="Check readiness", tags=[OPERATE], responses=_UNHEALTHY
+)
+async def ready(request: Request) -> Health:
+    """200: send requests here. 503: the service drains, or its network fails or is stuck."""
+    health = _service(request).health()
+    if health.status != "ok":
+        raise NotReady(f"the service is {health.status}: send requests elsewhere")
+    return health
+
+
+@router.get("/health/live", operation_id="get_liveness", summary="Check liveness", tags=[OPERATE], responses=_UNHEALTHY)
+async def live(request: Request) -> Health:
+    """200: let the process live. 503: it has given itself up and ends. Whatever may pass does not count."""
+    health = _service(request).health()
+    if health.status == "ending":
+        raise NotReady("the network does not come back: this process ends, and another must take its place")
+    return health
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    summary="Read metrics",
+    tags=[OPERATE],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Counts and times, for Prometheus."""
+    return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.post(
+    "/admin/reload",
+    operation_id="reload",
+    summary="Look for another version",
+    tags=[OPERATE],
+    status_code=HTTPStatus.ACCEPTED,
+    responses=failures(403),
+)
+async def reload(request: Request) -> ReloadStarted:
+    """Every worker looks at once; `/health` shows the result under `reload`. Needs keys: 403 where there are none."""
+    if request.state.keys is None:
+        raise AdminDisabled
+    log.warning("another version is looked for, as %s asks", request.state.key)
+    request.state.look()
+    said = "every worker looks for another version: GET /health says under reload what came of it"
+    return ReloadStarted(detail=said, version=_service(request).health().version)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.state.service
+    return service
+
+
+def let_in(request: Request) -> tuple[Service, float]:
+    """The service, and until when the client waits; raise what ``Batcher.check`` does before the body is read."""
+    service, now = _service(request), asyncio.get_running_loop().time()
+    service.batcher.check()
+    return service, deadline.until(request.headers.get(deadline.HEADER), now)
+
+
+def _json(answer: Answer | Answers, timing: Timing | None) -> Response:
+    headers = {} if timing is None else {"server-timing": server_timing(timing)}
+    return Response(to_json(answer), headers=headers, media_type="application/json")

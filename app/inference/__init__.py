@@ -1,0 +1,1 @@
+"""The batching of documents into calls of the network, and its supervision."""

@@ -1,0 +1,54 @@
+"""CORS: which other sites' pages may send requests from a browser, and which headers they may read"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api.problems import problem, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+METHODS = ("GET", "HEAD", "POST")
+EXPOSED = (
+    *("X-Request-ID", "Retry-After", "Server-Timing", "WWW-Authenticate", "Allow", "traceresponse"),
+    "Inference-Header-Content-Length",
+)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with its refusals in our form; ``origins``: ``*``, or origins with commas between them."""
+
+    def __init__(self, app: ASGIApp, origins: str) -> None:
+        super().__init__(app, origins.split(","), METHODS, ("*",), expose_headers=EXPOSED)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Allow the request that the browser asks for, or say why not."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        if not self.is_allowed_origin(request_headers["origin"]):
+            detail = (
+                f"pages of {shown(request_headers['origin'])} may not send requests: DOCKET_CORS_ORIGINS can allow it"
+            )
+        else:
+            detail = f"{shown(request_headers['access-control-request-method'])} is not allowed: /docs has what is"
+        return problem(400, detail, {"vary": response.headers["vary"]})
+
+
+def response_headers(origins: str | None, request_headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What the middleware adds to an answer, for answers that do not pass it."""
+    if origins is None:
+        return []
+    vary = (b"vary", b"Origin")
+    origin = dict(request_headers).get(b"origin", b"")
+    if origins != "*" and origin.decode("latin-1") not in origins.split(","):
+        return [vary]
+    allowed = (b"access-control-allow-origin", b"*" if origins == "*" else origin)
+    return [allowed, (b"access-control-expose-headers", ", ".join(EXPOSED).encode()), vary]

@@ -1,0 +1,103 @@
+"""A question on its way: sent, sent again where that can help, and read; the one path of both clients."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+import stamina
+from pydantic import BaseModel, ValidationError
+
+from docket_client.errors import TimedOut, TooLarge, Unavailable, Unexpected, failure
+from docket_client.payloads import body
+from docket_client.responses import Answer, Answers, Health, Unanswered
+from docket_client.retries import Deadline
+
+if TYPE_CHECKING:
+    import ssl
+
+    from docket_client.payloads import Options
+
+Read = TypeVar("Read", bound=BaseModel)
+TIMEOUT = 30.0
+"""Seconds that a call may take; the service answers in milliseconds, and starts in three seconds."""
+CONNECT = 5.0
+"""Seconds for a connection: a packet that was lost is worth another attempt long before the call's own end."""
+JITTER = 0.3
+"""Seconds at most that a wait is longer by chance; it begins at 0.1 s and doubles up to 5."""
+
+
+class Transport:
+    """The way to one service."""
+
+    def __init__(self, url: str, key: str | None, timeout: float, verify: ssl.SSLContext | bool) -> None:
+        if httpx.URL(url).scheme not in ("http", "https"):
+            raise ValueError(f"{url!r} is no address of a service: it begins with http:// or https://")
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {}),
+            timeout=httpx.Timeout(None, connect=CONNECT),  # each call has a deadline instead
+            limits=httpx.Limits(max_keepalive_connections=None),  # who calls says how many
+            verify=verify,
+        )
+        self._timeout = timeout
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._http.aclose()
+
+    async def health(self) -> Health:
+        """How the service does, asked once."""
+        return await self._ask(Health, "/health", None, attempts=1)
+
+    async def answer(self, text: str, options: Options, seconds: float | None) -> Answer:
+        """What one document is about."""
+        return await self._ask(Answer, "/predict", {"text": text, **options}, seconds)
+
+    async def answer_all(self, texts: list[str], options: Options, seconds: float | None) -> list[Answer | Unanswered]:
+        """What each of them is about. Where together they are too large for one request, each half has its own."""
+        asked = {"documents": [{"text": text} for text in texts], **options}
+        try:
+            answers = await self._ask(Answers, "/predict/batch", asked, seconds)
+        except TooLarge as error:
+            if len(texts) == 1:
+                return [Unanswered(error=str(error))]
+            half = len(texts) // 2
+            first = await self.answer_all(texts[:half], options, seconds)
+            return first + await self.answer_all(texts[half:], options, seconds)
+        if len(answers.results) != len(texts):
+            raise Unexpected(f"{len(texts)} documents were sent, and {len(answers.results)} results came back")
+        return answers.results
+
+    async def _ask(
+        self, kind: type[Read], path: str, asked: Any, seconds: float | None = None, attempts: int | None = None
+    ) -> Read:
+        seconds = self._timeout if seconds is None else seconds
+        method, content = ("GET", None) if asked is None else ("POST", body(asked))
+        deadline = Deadline(seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                async for attempt in stamina.retry_context(
+                    on=deadline.again, attempts=attempts, timeout=None, wait_jitter=JITTER
+                ):
+                    with attempt:
+                        headers = deadline.header
+                        request = self._http.build_request(method, path, content=content, headers=headers)
+                        return await self._once(kind, request)
+        except TimeoutError:
+            last = f"; the last attempt failed: {deadline.last}" if deadline.last else ""
+            raise TimedOut(f"{self._http.base_url} did not answer in {seconds:g} s{last}") from deadline.last
+        raise AssertionError("stamina raises what the last attempt raised")
+
+    async def _once(self, kind: type[Read], request: httpx.Request) -> Read:
+        try:
+            response = await self._http.send(request)
+        except httpx.RequestError as error:
+            raise Unavailable(f"{request.url} cannot be reached: {str(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise failure(response)
+        try:
+            return kind.model_validate_json(response.content)
+        except ValidationError as error:
+            raise Unexpected(f"{request.url} did not answer as Docket does", status=response.status_code) from error

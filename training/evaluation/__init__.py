@@ -1,0 +1,1 @@
+"""Scores on documents that the network never saw, and drift."""

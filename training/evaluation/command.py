@@ -1,0 +1,41 @@
+"""``docket evaluate``: an artifact's scores on labelled documents, and how far these are from those of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from model.classifier import Classifier
+from model.terminal import tell
+from training.data import corpora
+from training.data.label_checks import unknown_labels
+from training.evaluation.drift import Drift
+from training.evaluation.scores import evaluate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from training.data.read_options import ReadOptions
+
+
+class Evaluation(NamedTuple):
+    """``summary``: a few lines for a person; ``as_json``: all numbers."""
+
+    summary: list[str]
+    as_json: dict[str, Any]
+
+
+def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluation:
+    """Score an artifact on the test part of a corpus, or on all of one that has no such part."""
+    corpus = corpora.load(name, options)
+    documents = corpus.train if corpus.test is None else corpus.test
+    for line in documents.test_oddities():
+        tell(line)
+    classifier = Classifier.load(artifact, device)
+    if unknown := unknown_labels(documents.labels, classifier.labels):
+        tell(f"{unknown}; documents of such a label count as wrong")
+    scores, predictions = evaluate(classifier, documents)
+    drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
+    summary = [scores.summary(), scores.uncertainty(), drift.summary() if drift else None]
+    return Evaluation(
+        [line for line in summary if line], scores.as_json() | ({"drift": drift.as_json()} if drift else {})
+    )

@@ -1,0 +1,1 @@
+"""The features beside words: bigrams, character n-grams, and what a document pools of them."""

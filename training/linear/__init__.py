@@ -1,0 +1,1 @@
+"""The linear models that the network takes in."""
