@@ -61,8 +61,8 @@ lint: install
 
 sbom: install
 	mkdir -p dist
-	sed "s/^dynamic = .*/version = \"$$($(BIN)/docket --version | cut -d' ' -f2)\"/" pyproject.toml > dist/pyproject.toml
-	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject dist/pyproject.toml --output-reproducible --output-file dist/docket.cdx.json
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/docket --version | cut -d' ' -f2)\"/" pyproject.toml | \
+		$(BIN)/cyclonedx-py requirements requirements.lock --pyproject /dev/stdin --output-reproducible --output-file dist/docket.cdx.json
 
 chaos: install
 	$(BIN)/python -m pytest tests/chaos --full --table docs/resilience.md
