@@ -69,7 +69,7 @@ class Classifier:
     ) -> Classifier:
         """Read, verify, warm up and try on its golden documents an artifact; of a folder of versions the current one.
 
-        Raise ``Refusal`` for an artifact or a device that cannot be used.
+        Raise ``UsageError`` for an artifact or a device that cannot be used.
 
         ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out. ``warm``: whether
         its first predictions are to be as fast as any, which takes 0.15 s.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scoring.job import Job
     from training.data.read_options import ReadOptions
 
-REFUSED = re.compile(rf"^{re.escape(UsageError.__module__)}\.Refusal: (.+)$", re.MULTILINE)
+REFUSED = re.compile(rf"^{re.escape(UsageError.__module__)}\.UsageError: (.+)$", re.MULTILINE)
 SCORING = 0.9
 """Of a core: who scores leaves room for who reads and writes, else each would wait for the other."""
 
