@@ -24,7 +24,7 @@ SIDES = ("forward", "reverse")
 
 
 class OnnxNetwork:
-    """Logits [documents, labels] of ``ids`` and ``starts``, as ``model.network.inference_network.InferenceNetwork`` has them.
+    """Logits [documents, labels] of ``ids`` and ``starts``, as ``InferenceNetwork`` returns them.
 
     Words are looked up, windows cut and states pooled in torch; an ``RNN`` node for each direction runs the windows, of
     the lengths that ``sequence_lens`` says. Its W_xh is the identity: what it would be is folded into the table. Its
