@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model import __version__, terminal
+from model import __version__, interrupts, terminal
 from model.errors import UsageError
 from training.data import arguments
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal.write_utf_8()
     asked = _parser().parse_args(arguments)
     if asked.run is not _serve:  # which drains first
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a command as Ctrl-C does
+        interrupts.raise_on_first()
     try:
         asked.run(asked)
     except UsageError as refusal:
@@ -36,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output left: nobody is there to be told
         return 0
     except KeyboardInterrupt as interrupt:  # its message says what is kept
+        interrupts.ignore()
         terminal.tell(f"stopped: {interrupt}" if interrupt.args else "stopped")
-        return 130
+        return interrupts.EXIT_CODE
     return 0
 
 

@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from unittest.mock import patch
 
 import docket
+from model import interrupts
 
 
 def process(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def process(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[
 
 def here(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """All of it but the start of an interpreter and of torch."""
-    out, err, own = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    out, err, before = io.StringIO(), io.StringIO(), {each: signal.getsignal(each) for each in interrupts.SIGNALS}
     given = io.TextIOWrapper(io.BytesIO(stdin.encode()))
     try:
         with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", given):
@@ -31,5 +32,6 @@ def here(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str
     except SystemExit as ended:  # argparse's
         code = int(ended.code or 0)
     finally:
-        signal.signal(signal.SIGTERM, own)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())

@@ -130,7 +130,10 @@ def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     """A real ``docket train`` that leaves its state after every epoch, however short."""
     code = "import sys, docket, training.checkpoint; training.checkpoint.EVERY = 0; sys.exit(docket.main(sys.argv[1:]))"
     return subprocess.Popen(
-        [sys.executable, "-c", code, *training(corpus, out, *more)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *training(corpus, out, *more)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )
 
 
@@ -143,12 +146,14 @@ def corpus(tmp_path_factory) -> Path:
     return path
 
 
-def stopped(process: subprocess.Popen[str], states: list[Path], end: signal.Signals) -> str:
-    """What the process said until ``end`` met it, as soon as those states were on disk."""
+def stopped(process: subprocess.Popen[str], states: list[Path], *signals: signal.Signals) -> str:
+    """What the process said until it received ``signals``, as soon as those states were on disk."""
     limit = time.monotonic() + 60
     while not all(state.exists() for state in states) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.002)
-    process.send_signal(end)
+    for each in signals:
+        process.send_signal(each)
+        time.sleep(0.01)  # else two of a kind are delivered as one
     return process.communicate(timeout=60)[1]
 
 
@@ -175,10 +180,11 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert first["version"] == second["version"]
 
 
-def test_sigterm_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path):
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
+def test_a_signal_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path, signals):
     """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""
     begins = begun(corpus, tmp_path / "out", "--resume")
-    said = stopped(begins, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], signal.SIGTERM)
+    said = stopped(begins, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], *signals)
     assert begins.returncode == 130, said
     assert "Traceback" not in said
     assert said.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
