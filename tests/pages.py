@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")} | {
-    path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "docs").glob("*.md"))
+    path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "docs").rglob("*.md"))
 }
 CLIENTS = ROOT / ".venv-clients" / "bin" / "python"
 THEIRS = re.compile(r"^(?:import|from) (?:tritonclient|huggingface_hub)", re.MULTILINE)

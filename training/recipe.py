@@ -9,7 +9,7 @@ from model.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that is decided before a document is seen; the numbers' reasons are in docs/decisions.md."""
+    """All that is decided before a document is seen; the numbers' reasons are in docs/decisions/training.md."""
 
     name: str
     # the network

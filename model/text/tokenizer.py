@@ -28,7 +28,7 @@ _SKIN = "\U0001f3fb-\U0001f3ff"  # skin tones
 _TAGS = "\U000e0020-\U000e007f"  # of the flags of England, Scotland and Wales
 _FLAG = "\U0001f1e6-\U0001f1ff"  # two of these letters are the flag of a country
 _NO_SYMBOLS = "\u203c\u2049\u3030"  # punctuation in the Unicode Character Database, and emoji
-_ASCII_SYMBOLS = "$+"  # the others are quotes, rules and markup: as words they cost accuracy (docs/decisions.md)
+_ASCII_SYMBOLS = "$+"  # as words, the others (quotes, rules, markup) cost accuracy (docs/decisions/tokenizer.md)
 
 
 def words(text: str) -> list[str]:
