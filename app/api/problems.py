@@ -11,11 +11,24 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException as FrameworkException
 from starlette.requests import ClientDisconnect
 
+from app.errors import (
+    AdminDisabled,
+    BodyTooLarge,
+    HeadTooLarge,
+    InvalidBody,
+    InvalidKey,
+    MalformedRequest,
+    NotJson,
+    NotReady,
+    RequestTimeout,
+    RequestTooLarge,
+    TooManyConnections,
+    UnknownModel,
+    quote_input,
+)
 from app.inference.batcher import DeadlinePassed, Draining
 from app.inference.queue import QueueFull
-from app.middleware.key_file import InvalidKey
 from app.parsing.schemas import Problem
-from model.terminal import MOST, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,74 +39,6 @@ if TYPE_CHECKING:
     ProblemFormat = Callable[[Problem], dict[str, Any]]  # what another protocol says of a problem
 
 log = logging.getLogger("docket")
-
-
-def shown(text: str) -> str:
-    """What a client sent as a message may show it: printable, and cut after 40 characters."""
-    return printable(text[:MOST]) + "…" * (len(text) > MOST)
-
-
-class BodyTooLarge(Exception):
-    """More bytes than ``DOCKET_MAX_BODY``."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"the body is larger than {most} bytes: send less at once, or raise DOCKET_MAX_BODY")
-
-
-class HeadTooLarge(Exception):
-    """More bytes of headers than are read."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"the request's head is larger than {most} bytes: send fewer or shorter headers")
-
-
-class InvalidBody(Exception):
-    """A body that is no JSON, or whose JSON is not what was asked for; ``errors``: each place and its sentence."""
-
-    def __init__(self, sentence: str, errors: list[dict[str, str]] | None = None) -> None:
-        super().__init__(sentence)
-        self.errors = errors
-
-
-class NotJson(Exception):
-    """A body of another content type, or compressed."""
-
-
-class AdminDisabled(Exception):
-    """Something that only an operator may ask for, of a service that cannot tell who asks."""
-
-    def __init__(self) -> None:
-        super().__init__("a service without keys does this for nobody: name a file of them in DOCKET_API_KEYS_FILE")
-
-
-class MalformedRequest(Exception):
-    """A head that says what nobody can read."""
-
-
-class RequestTimeout(Exception):
-    """A request whose ``part`` was not whole in time."""
-
-    def __init__(self, part: str, seconds: float) -> None:
-        super().__init__(f"the request's {part} was not whole within {seconds:g} s: send it faster, or less at once")
-
-
-class RequestTooLarge(Exception):
-    """More documents in one request, or more characters in one document, than may be."""
-
-
-class TooManyConnections(Exception):
-    """More connections than may be."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{plural(most, 'connection is', 'connections are')} open already: close one, and ask again")
-
-
-class UnknownModel(Exception):
-    """A model, or a version of it, that is not here."""
-
-
-class NotReady(Exception):
-    """The service cannot answer now."""
 
 
 STATUS: dict[type[Exception], HTTPStatus] = {
@@ -198,7 +143,7 @@ def answer_to(error: Exception) -> ProblemResponse:
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrameworkException)
-    path, headers = shown(request.url.path), dict(error.headers or {})
+    path, headers = quote_input(request.url.path), dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = [each.strip() for each in headers.get("Allow", "").split(",")]
         allowed = [*allowed, "HEAD"] if "GET" in allowed else allowed
@@ -207,6 +152,6 @@ async def _framework(request: Request, error: Exception) -> Response:
         headers["Allow"] = ", ".join(allowed)
     known = {
         HTTPStatus.NOT_FOUND: f"there is no {path}: /docs lists what there is",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{path} does not take {shown(request.method)}: /docs lists what it takes",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{path} does not take {quote_input(request.method)}: /docs lists what it takes",
     }
     return problem(error.status_code, known.get(HTTPStatus(error.status_code), str(error.detail)), headers)

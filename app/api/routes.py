@@ -13,8 +13,8 @@ from pydantic_core import to_json
 
 from app.api.model_card import Card, card
 from app.api.openapi import MODEL, OPERATE, failures, prediction
-from app.api.problems import AdminDisabled, NotReady
 from app.api.responses import Answer, Answers, server_timing
+from app.errors import AdminDisabled, NotReady
 from app.parsing import deadline
 from app.parsing.body import read
 from app.parsing.schemas import Batch, Document, Health, ReloadStarted

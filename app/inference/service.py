@@ -7,8 +7,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from app.api.problems import RequestTooLarge
 from app.api.responses import Answer, Answers, BatchError, answer
+from app.errors import RequestTooLarge
 from app.inference.reloader import EncodedDocument
 from app.parsing.batch_documents import read_document, results
 from app.parsing.schemas import BatchDocument, Health

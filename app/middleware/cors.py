@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.problems import problem, shown
+from app.api.problems import problem
+from app.errors import quote_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +34,12 @@ class Cors(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
+        origin = quote_input(request_headers["origin"])
+        method = quote_input(request_headers["access-control-request-method"])
         if not self.is_allowed_origin(request_headers["origin"]):
-            detail = (
-                f"pages of {shown(request_headers['origin'])} may not send requests: DOCKET_CORS_ORIGINS can allow it"
-            )
+            detail = f"pages of {origin} may not send requests: DOCKET_CORS_ORIGINS can allow it"
         else:
-            detail = f"{shown(request_headers['access-control-request-method'])} is not allowed: /docs has what is"
+            detail = f"{method} is not allowed: /docs has what is"
         return problem(400, detail, {"vary": response.headers["vary"]})
 
 

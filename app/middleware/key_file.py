@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from app.errors import InvalidKey
 from app.watched_files import WatchedFiles
 from model.errors import UsageError
 
@@ -27,14 +28,6 @@ class Key(NamedTuple):
 
     name: str
     digest: bytes
-
-
-class InvalidKey(Exception):
-    """Whoever asks has shown no key, or none of ours."""
-
-    def __init__(self, shown: bool) -> None:
-        send = "send one that its operator gave you, as Authorization: Bearer KEY or X-API-Key: KEY"
-        super().__init__(f"the key is none of this service's: {send}" if shown else f"this asks for a key: {send}")
 
 
 class KeyFile:

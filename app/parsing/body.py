@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.api.problems import BodyTooLarge, InvalidBody, NotJson, NotReady, shown
+from app.errors import BodyMemoryFull, BodyTooLarge, InvalidBody, NotJson, quote_input
 from app.parsing.json_reader import MAX_VALUES, UNCOUNTED, may_repeat_key, read_json
 from app.parsing.schemas import Document
 from app.parsing.validation_errors import sentences
@@ -60,7 +60,7 @@ def demand_plain(request: Request) -> None:
     coding = request.headers.get("content-encoding", PLAIN)
     if coding.strip().lower() != PLAIN:
         raise NotJson(
-            f"the body is compressed ({shown(coding)}): send it as it is, without the header content-encoding"
+            f"the body is compressed ({quote_input(coding)}): send it as it is, without the header content-encoding"
         )
 
 
@@ -71,22 +71,15 @@ def demand_json(request: Request) -> None:
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise NotJson(
-            f"the body is {shown(kind) or 'of no named type'}: "
+            f"the body is {quote_input(kind) or 'of no named type'}: "
             "send JSON, with the header content-type: application/json"
         )
-
-
-class BodiesFull(NotReady):
-    """Bodies of other requests take all the memory that there is for them."""
-
-    def __init__(self) -> None:
-        super().__init__("too many large requests at once: send this one again in a second")
 
 
 class BodyLimit:
     """ASGI middleware: whoever reads a body meets ``BodyTooLarge`` beyond ``most`` bytes, declared or sent.
 
-    Together the bodies of a process have ``AT_ONCE`` times ``most``; beyond it a large one meets ``BodiesFull``.
+    Together the bodies of a process have ``AT_ONCE`` times ``most``; beyond it a large one meets ``BodyMemoryFull``.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
@@ -109,7 +102,7 @@ class BodyLimit:
             if seen > self._most:
                 raise BodyTooLarge(self._most)
             if seen > SMALL and self._held > AT_ONCE * self._most:
-                raise BodiesFull
+                raise BodyMemoryFull
             return message
 
         try:

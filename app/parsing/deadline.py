@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from app.api.problems import MalformedRequest
+from app.errors import MalformedRequest
 
 HEADER = "x-request-timeout"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from app.api.problems import InvalidBody, RequestTooLarge, shown
+from app.errors import InvalidBody, RequestTooLarge, quote_input
 
 UNCOUNTED = 1 << 16
 """Bytes that are read without counting first, on the event loop: at worst 3 ms."""
@@ -24,7 +24,7 @@ class RepeatedKey:
 
     def __init__(self, key: str, pairs: list[tuple[str, Any]]) -> None:
         self.id = dict(pairs).get("id")
-        self.sentence = f'the key "{shown(key)}" occurs twice in one object: send it once'
+        self.sentence = f'the key "{quote_input(key)}" occurs twice in one object: send it once'
 
 
 def read_json(body: bytes, max_values: int) -> Any:

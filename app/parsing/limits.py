@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app.api.problems import RequestTooLarge
+from app.errors import RequestTooLarge
 
 EXPLAINED = 2**14
 """Words of a request whose shares are given. Each costs ten times as much as a word that is only read: 131,072 were

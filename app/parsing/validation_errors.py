@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.api.problems import shown
+from app.errors import quote_input
 from app.parsing.json_reader import RepeatedKey
 from model.terminal import plural
 
@@ -48,7 +48,7 @@ def first_sentence(error: ValidationError) -> str:
 def unknown_fields(names: list[str], missing: str | None) -> str:
     """The sentence for an object with unknown fields and a missing one; it costs less than an error for each field."""
     absent = f"{missing}: {SENTENCES['missing']}; " if missing else ""
-    return f"{absent}{shown(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
+    return f"{absent}{quote_input(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
 
 
 def _more(others: int) -> str:
@@ -70,7 +70,7 @@ def _sentence_of(error: ErrorDetails) -> dict[str, str]:
     else:
         limits = {name: f"{it:g}" if isinstance(it, float) else it for name, it in error.get("ctx", {}).items()}
         message = SENTENCES.get(error["type"], FALLBACK).format(**limits)
-    return {"place": ".".join(shown(str(part)) for part in error["loc"]), "message": message}
+    return {"place": ".".join(quote_input(str(part)) for part in error["loc"]), "message": message}
 
 
 def _with_place(error: dict[str, str]) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from fastapi.responses import Response
 from pydantic_core import to_json
 
-from app.api.problems import InvalidBody
 from app.api.responses import server_timing
+from app.errors import InvalidBody
 from app.parsing.batch_documents import read_document
 from app.parsing.schemas import BatchDocument, Options
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.problems import InvalidBody, UnknownModel, shown
 from app.api.routes import let_in, live, ready
+from app.errors import InvalidBody, UnknownModel, quote_input
 from app.parsing.body import demand_json, demand_plain, parse_for
 from app.protocols.common_answers import answer
 from app.protocols.open_inference_schema import Inference
@@ -96,9 +96,9 @@ def _served(request: Request, model: str, version: str | None) -> str:
     """The version that is served; raise ``UnknownModel`` where another model or version is asked for."""
     current: str = request.state.service.versions.current.version
     if model != MODEL:
-        raise UnknownModel(f"there is no model {shown(model)}: the one that is served is {MODEL}")
+        raise UnknownModel(f"there is no model {quote_input(model)}: the one that is served is {MODEL}")
     if version not in (None, current):
-        raise UnknownModel(f"version {shown(version)} is not served: leave it out, or ask for {current}")
+        raise UnknownModel(f"version {quote_input(version)} is not served: leave it out, or ask for {current}")
     return current
 
 
@@ -109,5 +109,7 @@ async def _read(request: Request) -> tuple[Inference, bytes]:
     body = await request.body()
     length = request.headers.get(JSON_LENGTH, str(len(body)))
     if not (length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= len(body)):
-        raise InvalidBody(f"{JSON_LENGTH} is {shown(length)}: say how many of the body's {len(body)} bytes are JSON")
+        raise InvalidBody(
+            f"{JSON_LENGTH} is {quote_input(length)}: say how many of the body's {len(body)} bytes are JSON"
+        )
     return await parse_for(request, body[: int(length)], Inference), body[int(length) :]

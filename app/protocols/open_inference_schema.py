@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.api.problems import InvalidBody
+from app.errors import InvalidBody
 from app.parsing.schemas import NULL_IS_UNSET, Whole
 from app.protocols import tensor_bytes
 from model.terminal import plural

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from app.api.problems import InvalidBody
+from app.errors import InvalidBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.problems import HeadTooLarge, MalformedRequest, answer_to
+from app.api.problems import answer_to
+from app.errors import HeadTooLarge, MalformedRequest
 from app.middleware.cors import response_headers
 from app.middleware.lingering_close import IDLE, SECONDS
 from app.middleware.lingering_close import MOST as DISCARDED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.api.problems import RequestTimeout, TooManyConnections
+from app.errors import RequestTimeout, TooManyConnections
 from app.server.http_protocol import HttpProtocol
 
 if TYPE_CHECKING:

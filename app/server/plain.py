@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.api.problems import MalformedRequest
+from app.errors import MalformedRequest
 from app.parsing import deadline
 
 if TYPE_CHECKING:
