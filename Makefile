@@ -114,7 +114,7 @@ bench-client: train
 
 images: train
 	$(MAKE) train CORPUS=20newsgroups ARTIFACT=artifacts/20newsgroups
-	$(BIN)/python -m tests.page.images $(ARTIFACT) artifacts/20newsgroups
+	$(BIN)/python -m tests.support.page_images $(ARTIFACT) artifacts/20newsgroups
 
 wheels:
 	rm -rf dist
@@ -124,11 +124,11 @@ test-wheels: wheels
 	rm -rf .venv-wheels && $(PYTHON) -m venv .venv-wheels
 	.venv-wheels/bin/python -m pip install --quiet $(INDEX) --constraint requirements.lock \
 		"$$(echo dist/docket_classifier-[0-9]*.whl)[training]" dist/docket_classifier_client-[0-9]*.whl
-	.venv-wheels/bin/python -I tests/installed.py
+	.venv-wheels/bin/python -I tests/support/installed.py
 
 test-lowest:
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
-	$(PYTHON) tests/lowest.py > .venv-lowest/constraints.txt
+	$(PYTHON) tests/support/lowest_versions.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet $(INDEX) --constraint .venv-lowest/constraints.txt \
 		--editable '.[training,otel]' --editable ./client hypothesis pandas pytest pytest-timeout pyyaml
 	.venv-lowest/bin/python -m pytest -p no:cacheprovider $(FAST)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import load, process
-from benchmarks.faults import Fault, Reply, Request, gate
 from benchmarks.fleet import OURS, ROOT, SERVERS
 from docket_client import Answer, AsyncClient, Client
 from model.errors import UsageError
+from tests.support.faulty_proxy import Fault, Reply, Request, running_proxy
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _through(url: str, texts: list[str], batch: int) -> str:
     with Client(url) as client:
         expected = [_tokens(result) for result in client.predict_many(numbered)]
     begin = time.perf_counter()
-    with gate(url, decide) as between, Client(between.url) as client:
+    with running_proxy(url, decide) as between, Client(between.url) as client:
         got = [_tokens(result) for result in client.predict_many(numbered, batch=batch)]
     taken = time.perf_counter() - begin
     answered = [each["text"] for request in between.requests if request.answered for each in request.json["documents"]]

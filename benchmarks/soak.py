@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.fleet import SERVERS
-from benchmarks.ledger import Ledger, table
 from benchmarks.process import Tree, serving
 from benchmarks.twins import NAMES, ROOT, twins
-from benchmarks.wire import Wire, ask, post
 from model.artifacts import registry
+from tests.support.async_http import Connection, post, send_and_record
+from tests.support.request_ledger import Ledger, table
 from training.data import corpora
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def _client(tree: Tree, kind: Kind, ledger: Ledger, draw: random.Random, e
     """One request after the other, on a connection that is opened again where it has ended."""
     while time.monotonic() < end:
         try:
-            wire = Wire(*await asyncio.open_connection("127.0.0.1", tree.port))
+            wire = Connection(*await asyncio.open_connection("127.0.0.1", tree.port))
         except OSError:
             await asyncio.sleep(kind.rest)
             continue
@@ -147,7 +147,7 @@ async def _client(tree: Tree, kind: Kind, ledger: Ledger, draw: random.Random, e
                     await asyncio.sleep(draw.uniform(0, kind.rest))
                     ledger.left += 1
                     break
-                if await ask(ledger, wire, sent) is None:
+                if await send_and_record(ledger, wire, sent) is None:
                     break
                 await asyncio.sleep(kind.rest)
         finally:

@@ -6,7 +6,7 @@ import hypothesis  # noqa: F401  # its plugin would import it after the last tes
 import pytest
 
 from model import device
-from tests import prepared
+from tests.support import fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,4 +22,4 @@ def one_thread() -> None:
 def prepared_process() -> Iterator[None]:
     """What the services of the tests are copies of has ended, and counted its lines, when the tests have."""
     yield
-    prepared.end()
+    fork_server.end()

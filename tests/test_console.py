@@ -13,15 +13,15 @@ import docket_client
 from model import __version__
 from model.terminal import plural
 from scoring import progress
-from tests import tiny
-from tests.app.served import docket, environment
-from tests.command import here
+from tests.support import tiny
+from tests.support.command_line import run_inline
+from tests.support.service import docket_environment, run_docket
 from training.progress import ProgressBars
 
 
 def test_the_command_and_both_packages_say_their_version():
-    assert docket("--version").stdout.decode() == f"docket {__version__}\n"
-    assert here("--version").returncode == 0
+    assert run_docket("--version").stdout.decode() == f"docket {__version__}\n"
+    assert run_inline("--version").returncode == 0
     assert metadata.version("docket-classifier") == __version__
     assert metadata.version("docket-classifier-client") == docket_client.__version__
 
@@ -36,7 +36,7 @@ def test_output_is_utf_8_whatever_the_locale(tmp_path, locale):
 
     def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "docket", *map(str, arguments)]
-        own = environment({}) | locale
+        own = docket_environment({}) | locale
         return subprocess.run(command, input=stdin.encode(), capture_output=True, timeout=60, env=own, check=False)
 
     predicted = run("predict", folder, "--workers", 1, stdin='{"id": "№ 7", "text": "the goal"}\n')
@@ -53,9 +53,12 @@ def test_a_count_has_its_noun_in_the_right_number(count, said):
 
 
 def test_serve_takes_its_artifact_from_the_environment(tmp_path):
-    named = docket("serve", artifact=tmp_path / "named").stderr.decode()
+    named = run_docket("serve", artifact=tmp_path / "named").stderr.decode()
     assert f"{tmp_path / 'named'} is no artifact" in named
-    assert "artifacts/nowhere is no artifact" in docket("serve", "artifacts/nowhere", artifact=tmp_path).stderr.decode()
+    assert (
+        "artifacts/nowhere is no artifact"
+        in run_docket("serve", "artifacts/nowhere", artifact=tmp_path).stderr.decode()
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -70,7 +73,7 @@ def test_an_interrupt_before_anything_is_kept_is_one_line_too(tmp_path, number):
         stdout=pipe,
         stderr=pipe,
         text=True,
-        env=environment({}),
+        env=docket_environment({}),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     ) as process:
         assert process.stdin is not None

@@ -15,9 +15,9 @@ from model.artifacts import artifact as artifacts
 from model.artifacts import registry
 from model.artifacts.data_profile import DataProfile
 from model.classifier import Classifier, Prediction
-from tests import tiny
-from tests.app.served import Server, served
-from tests.pages import PAGES, READ, ROOT, Block, Reader, alike, blocks
+from tests.support import tiny
+from tests.support.pages import PAGES, READ, ROOT, Block, Reader, alike, blocks
+from tests.support.service import Server, running_server
 from training.data.documents import Documents
 from training.evaluation.scores import evaluate
 from training.recipe import DEFAULT
@@ -40,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     profile = DataProfile.of([3, 5], ["printers", "screens"], seen)
     tiny.artifact(folder / "artifacts" / "tickets", labels=("printers", "screens"), profile=profile)
     for seed, name in enumerate(("2026-07", "2026-08")):
-        tiny.with_golden(tiny.artifact(folder / "versions" / name, seed=seed))
+        tiny.add_golden(tiny.artifact(folder / "versions" / name, seed=seed))
     registry.point(folder / "versions", "2026-07")
     right = ["sports", "politics"]
     scores, _ = evaluate(Classifier.load(demo, "cpu"), Documents(TEXTS * 2, right + right[::-1]))
@@ -60,7 +60,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(house: Path) -> Iterator[Server]:
-    with served(house / "artifacts" / "demo", protocols="all") as running:
+    with running_server(house / "artifacts" / "demo", protocols="all") as running:
         yield running
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.middleware import key_file
 from model import terminal
-from tests import tiny
-from tests.command import here
+from tests.support import tiny
+from tests.support.command_line import run_inline
 
 PATIENCE = 120.0
 
@@ -103,7 +103,7 @@ def test_a_file_never_takes_the_number_of_a_closed_stream(folder, tmp_path):
 @pytest.mark.parametrize("arguments", [["predict", "DIR", "NAME"], ["predict", "DIR", "--device", "NAME"]])
 def test_a_refusal_shows_no_escape_sequence_of_an_argument(folder, arguments):
     given = {"DIR": folder / "one", "NAME": "\x1b]0;owned\x07\nsports"}
-    done = here(*(given.get(each, each) for each in arguments))
+    done = run_inline(*(given.get(each, each) for each in arguments))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert done.stderr.rstrip("\n").isprintable()
 

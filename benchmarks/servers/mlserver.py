@@ -14,8 +14,8 @@ from mlserver import MLModel, MLServer, ModelSettings, Settings, types
 from mlserver.codecs import StringCodec
 from mlserver.utils import install_uvloop_event_loop
 
-from benchmarks.ports import free_port
 from model.classifier import Classifier
+from tests.support.ports import free_port
 
 
 class Docket(MLModel):

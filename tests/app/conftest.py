@@ -4,8 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.served import PATIENCE, Server, new_keys, served
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, Server, running_server, write_key_file
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
-    with served(artifact) as running:
+    with running_server(artifact) as running:
         yield running
 
 
@@ -33,16 +33,16 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def held(keys_folder: Path) -> list[str]:
     """The keys that ``keyed`` lets in."""
-    return new_keys(keys_folder / "keys", "shop", "desk")
+    return write_key_file(keys_folder / "keys", "shop", "desk")
 
 
 @pytest.fixture(scope="session")
 def keyed(artifact: Path, keys_folder: Path, held: list[str]) -> Iterator[Server]:
-    with served(artifact, api_keys_file=keys_folder / "keys", protocols="all") as running:
+    with running_server(artifact, api_keys_file=keys_folder / "keys", protocols="all") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as opened:
+    with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, verify=False) as opened:
         yield opened

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.served import PATIENCE, Server, samples, served, until
-from tests.app.test_processes import connections
+from tests.support.processes import count_connections
+from tests.support.service import WAIT_SECONDS, Server, metric_value, running_server, wait_until
 
 SECONDS = 1.0
 BODY = b'{"text": "the late goal"}'
@@ -23,7 +23,7 @@ WAYS = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def strict(artifact: Path) -> Iterator[Server]:
     """It waits for a head and for a body for ``SECONDS``, and lets four connections in."""
-    with served(artifact, head_timeout=SECONDS, body_timeout=SECONDS, connections=4) as running:
+    with running_server(artifact, head_timeout=SECONDS, body_timeout=SECONDS, connections=4) as running:
         yield running
 
 
@@ -34,7 +34,7 @@ def connection(strict: Server) -> Iterator[socket.socket]:
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=PATIENCE)
+    return socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS)
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -43,7 +43,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def count(server: Server, status: int) -> float:
-    return samples(server, "docket_requests_total", status=str(status))
+    return metric_value(server, "docket_requests_total", status=str(status))
 
 
 def test_who_opens_a_connection_and_says_nothing_is_cut_off_without_a_word(connection: socket.socket) -> None:
@@ -75,7 +75,7 @@ def select(connection: socket.socket) -> bool:
     except BlockingIOError:
         return False
     finally:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(WAIT_SECONDS)
 
 
 @WAYS
@@ -87,7 +87,7 @@ def test_a_body_that_does_not_end_is_408_and_counted_once(
     told = rest(connection)
     assert told.startswith(b"HTTP/1.1 408 ")
     assert b"body was not whole within %g s" % SECONDS in told
-    until(lambda: count(strict, 408) == before + 1)
+    wait_until(lambda: count(strict, 408) == before + 1)
     assert count(strict, 499) == left
 
 
@@ -129,11 +129,11 @@ def test_a_connection_whose_answer_came_before_its_body_is_closed_when_nothing_e
 def test_who_takes_nothing_of_a_long_answer_in_is_cut_off(artifact: Path) -> None:
     long = json.dumps({"documents": [{"text": "goal", "id": "a" * 1_000_000}] * 12}).encode()  # ids come back
     head = HEAD.replace(b"/predict", b"/predict/batch") % (b"application/json", len(long))
-    with served(artifact) as server, connected(server) as opened:
+    with running_server(artifact) as server, connected(server) as opened:
         opened.sendall(head + long)
-        until(lambda: samples(server, "docket_requests_total", path="/predict/batch", status="200") == 1)
-        assert connections(server.process.pid, server.port) == 1
-        until(lambda: connections(server.process.pid, server.port) == 0)
+        wait_until(lambda: metric_value(server, "docket_requests_total", path="/predict/batch", status="200") == 1)
+        assert count_connections(server.process.pid, server.port) == 1
+        wait_until(lambda: count_connections(server.process.pid, server.port) == 0)
 
 
 def test_one_connection_too_many_is_503_and_there_is_room_when_another_ends(strict: Server) -> None:
@@ -149,7 +149,7 @@ def test_one_connection_too_many_is_503_and_there_is_room_when_another_ends(stri
     assert told.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: " in told
     assert b"4 connections" in told
-    until(lambda: answered(strict, whole))
+    wait_until(lambda: answered(strict, whole))
 
 
 def answered(server: Server, request: bytes) -> bool:
@@ -176,7 +176,7 @@ def test_what_is_no_http_is_400_in_the_form_of_all_failures(
     told = rest(connection)
     assert told.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in told
-    until(lambda: count(strict, 400) == before + 1)
+    wait_until(lambda: count(strict, 400) == before + 1)
 
 
 @WAYS
@@ -185,6 +185,6 @@ def test_who_leaves_before_the_body_is_whole_is_counted_and_no_failure(strict: S
     with connected(strict) as opened:
         opened.sendall(HEAD % (kind, len(BODY)) + BODY[:-1])
         time.sleep(SECONDS / 4)
-    until(lambda: count(strict, 499) == left + 1)
+    wait_until(lambda: count(strict, 499) == left + 1)
     assert count(strict, 500) == failed
     assert strict.lines[lines:] == []

@@ -3,7 +3,7 @@ import math
 import httpx
 import pytest
 
-from tests.app.served import problem
+from tests.support.service import read_problem
 
 TEXTS = ["the late goal", "a vote for the law", "quux", "the minister said", "home side won the cup " * 50]
 
@@ -126,4 +126,4 @@ def test_options_hold_for_every_document(client: httpx.Client) -> None:
     ],
 )
 def test_a_batch_that_is_none_is_refused_as_a_whole(client: httpx.Client, body: object, named: str) -> None:
-    assert named in problem(client.post("/predict/batch", json=body), 422)["detail"]
+    assert named in read_problem(client.post("/predict/batch", json=body), 422)["detail"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.served import PATIENCE, Server, samples, served, until
+from tests.support.service import WAIT_SECONDS, Server, metric_value, running_server, wait_until
 
 REQUESTS, AT_ONCE = 2_000, 64
 
@@ -13,7 +13,7 @@ REQUESTS, AT_ONCE = 2_000, 64
 @pytest.fixture(scope="module")
 def one_by_one(slow: Path) -> Iterator[Server]:
     """Every batch is of one document, so that all but one wait."""
-    with served(slow, batch_tokens=1) as running:
+    with running_server(slow, batch_tokens=1) as running:
         yield running
 
 
@@ -55,7 +55,7 @@ def test_when_every_fourth_client_leaves_all_others_are_answered(server: Server)
             return await ask(server, whole)
 
     async def crowd() -> list[bytes | None]:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_SECONDS):
             return await asyncio.gather(*map(client, range(REQUESTS)))
 
     answers = [answer for answer in asyncio.run(crowd()) if answer is not None]
@@ -68,26 +68,26 @@ def test_when_every_fourth_client_leaves_all_others_are_answered(server: Server)
 
 def test_the_document_of_a_client_that_has_left_is_not_run_and_counted(one_by_one: Server) -> None:
     long = {"text": "the late goal won " * 100_000}
-    before = samples(one_by_one, "docket_departures_total")
-    ran = samples(one_by_one, "docket_batch_documents_sum")
+    before = metric_value(one_by_one, "docket_departures_total")
+    ran = metric_value(one_by_one, "docket_batch_documents_sum")
 
     def waiting() -> int:
         return int(one_by_one.get("/health").json()["waiting"])
 
     async def rule() -> None:
         many = asyncio.create_task(ask(one_by_one, request("/predict/batch", {"documents": [long] * 2})))
-        await asyncio.to_thread(until, lambda: waiting() == 1)  # the first is at work
+        await asyncio.to_thread(wait_until, lambda: waiting() == 1)  # the first is at work
         _, writer = await asyncio.open_connection(one_by_one.host, one_by_one.port)
         writer.write(request("/predict", {"text": "the goal"}))
-        await asyncio.to_thread(until, lambda: waiting() == 2)
+        await asyncio.to_thread(wait_until, lambda: waiting() == 2)
         writer.transport.abort()
         assert (await many).startswith(b"HTTP/1.1 200 ")
 
-    asyncio.run(asyncio.wait_for(rule(), PATIENCE))
+    asyncio.run(asyncio.wait_for(rule(), WAIT_SECONDS))
     assert one_by_one.post("/predict", {"text": "the goal"}).status_code == 200
-    assert samples(one_by_one, "docket_departures_total") == before + 1
-    assert samples(one_by_one, "docket_batch_documents_sum") == ran + 3
-    assert samples(one_by_one, "docket_requests_total", path="/predict", status="499") == 1
+    assert metric_value(one_by_one, "docket_departures_total") == before + 1
+    assert metric_value(one_by_one, "docket_batch_documents_sum") == ran + 3
+    assert metric_value(one_by_one, "docket_requests_total", path="/predict", status="499") == 1
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
@@ -101,8 +101,8 @@ def test_clients_that_leave_are_no_error(one_by_one: Server, path: str, part: fl
         await asyncio.gather(*[leave(one_by_one, sent) for _ in range(20)])
 
     asyncio.run(crowd())
-    until(lambda: one_by_one.get("/health").json()["waiting"] == 0)
+    wait_until(lambda: one_by_one.get("/health").json()["waiting"] == 0)
     assert one_by_one.post("/predict", {"text": "the goal"}).status_code == 200
-    assert samples(one_by_one, "docket_failed_batches_total") == 0
-    assert samples(one_by_one, "docket_requests_total", status="500") == 0
+    assert metric_value(one_by_one, "docket_failed_batches_total") == 0
+    assert metric_value(one_by_one, "docket_requests_total", status="500") == 0
     assert len(one_by_one.lines) == 1

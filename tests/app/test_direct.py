@@ -16,16 +16,15 @@ from app.inference.service import INLINE
 from app.main import create_app
 from app.server.direct import DirectProtocol
 from app.settings import Settings
-from tests.app.served import PATIENCE, Server, served, until
-from tests.app.wires import PLAIN, answers, connected, request
-
-LONG_WAY = "application/json; charset=utf-8"
-TEXT = "The late goal won the cup for the home side."
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, open_connection, predict_request, read_responses
+from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
 
 
 def both_ways(client: httpx.Client, document: object) -> list[httpx.Response]:
     body = json.dumps(document).encode()
-    return [client.post("/predict", content=body, headers={"content-type": kind}) for kind in (PLAIN, LONG_WAY)]
+    return [
+        client.post("/predict", content=body, headers={"content-type": kind}) for kind in (JSON_TYPE, JSON_WITH_CHARSET)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -51,26 +50,26 @@ def test_an_answer_is_the_same_past_the_framework_and_through_it(client: httpx.C
 
 
 def test_requests_sent_without_waiting_are_answered_in_their_order(server: Server) -> None:
-    kinds = [PLAIN, LONG_WAY, PLAIN, PLAIN, LONG_WAY, PLAIN]
-    with connected(server) as connection:
-        connection.sendall(b"".join(request({"text": "goal " * n}, kind) for n, kind in enumerate(kinds, 1)))
-        assert [answer["tokens"] for _, answer in answers(connection, len(kinds))] == [1, 2, 3, 4, 5, 6]
+    kinds = [JSON_TYPE, JSON_WITH_CHARSET, JSON_TYPE, JSON_TYPE, JSON_WITH_CHARSET, JSON_TYPE]
+    with open_connection(server) as connection:
+        connection.sendall(b"".join(predict_request({"text": "goal " * n}, kind) for n, kind in enumerate(kinds, 1)))
+        assert [answer["tokens"] for _, answer in read_responses(connection, len(kinds))] == [1, 2, 3, 4, 5, 6]
 
 
 def test_one_that_is_refused_among_them_has_its_own_answer(server: Server) -> None:
     documents = [{"text": TEXT}, {"text": ""}, {"text": TEXT}]
-    with connected(server) as connection:
-        connection.sendall(b"".join(map(request, documents)))
-        assert [head.split()[1] for head, _ in answers(connection, 3)] == [b"200", b"422", b"200"]
+    with open_connection(server) as connection:
+        connection.sendall(b"".join(map(predict_request, documents)))
+        assert [head.split()[1] for head, _ in read_responses(connection, 3)] == [b"200", b"422", b"200"]
 
 
 @pytest.mark.parametrize("size", [1, 7, 300])
 def test_a_body_that_comes_in_pieces_is_read_whole(server: Server, size: int) -> None:
-    sent = request({"text": TEXT * 3})
-    with connected(server) as connection:
+    sent = predict_request({"text": TEXT * 3})
+    with open_connection(server) as connection:
         for begin in range(0, len(sent), size):
             connection.sendall(sent[begin : begin + size])
-        assert answers(connection, 1)[0][1]["tokens"] == 30
+        assert read_responses(connection, 1)[0][1]["tokens"] == 30
 
 
 def test_a_body_of_no_declared_length_is_read_whole_however_large(server: Server) -> None:
@@ -80,36 +79,36 @@ def test_a_body_of_no_declared_length_is_read_whole_however_large(server: Server
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
         )
         pieces = [body[begin : begin + 9_000] for begin in range(0, len(body), 9_000)]
-        with connected(server) as connection:
+        with open_connection(server) as connection:
             connection.sendall(head + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n")
-            assert answers(connection, 1)[0][1]["tokens"] == words
+            assert read_responses(connection, 1)[0][1]["tokens"] == words
 
 
 @pytest.mark.parametrize(
     "sent",
     [
-        request({"text": TEXT}, PLAIN, "connection: close"),
-        request({"text": TEXT}, LONG_WAY, "connection: close"),
-        request({"text": TEXT}, version="1.0"),
+        predict_request({"text": TEXT}, JSON_TYPE, "connection: close"),
+        predict_request({"text": TEXT}, JSON_WITH_CHARSET, "connection: close"),
+        predict_request({"text": TEXT}, version="1.0"),
     ],
     ids=["direct", "through the framework", "HTTP/1.0"],
 )
 def test_a_connection_that_is_not_to_stay_ends_with_its_answer(server: Server, sent: bytes) -> None:
-    with connected(server) as connection:
+    with open_connection(server) as connection:
         connection.sendall(sent)
-        ((head, answer),) = answers(connection, 1)
+        ((head, answer),) = read_responses(connection, 1)
         assert answer["tokens"] == 10
         assert b"connection: close" in head.lower()
         assert connection.recv(1) == b""
 
 
 def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(server: Server) -> None:
-    head, _, body = request({"text": TEXT}, PLAIN, "expect: 100-continue").partition(b"\r\n\r\n")
-    with connected(server) as connection:
+    head, _, body = predict_request({"text": TEXT}, JSON_TYPE, "expect: 100-continue").partition(b"\r\n\r\n")
+    with open_connection(server) as connection:
         connection.sendall(head + b"\r\n\r\n")
         assert connection.recv(1 << 16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
-        assert answers(connection, 1)[0][1]["tokens"] == 10
+        assert read_responses(connection, 1)[0][1]["tokens"] == 10
 
 
 def test_hundreds_that_are_refused_one_behind_the_other_are_all_answered(artifact: Path) -> None:
@@ -123,15 +122,15 @@ def test_hundreds_that_are_refused_one_behind_the_other_are_all_answered(artifac
 
     with (
         ThreadPoolExecutor() as pool,
-        served(artifact, fault="slow@0-", batch_tokens=1, queue_documents=10, grace=1) as server,
-        connected(server) as connection,
+        running_server(artifact, fault="slow@0-", batch_tokens=1, queue_documents=10, grace=1) as server,
+        open_connection(server) as connection,
     ):
         fill(server, 9)
-        until(lambda: waiting(server) == 8)
-        connection.sendall(request({"text": TEXT}) * 300)
-        until(lambda: waiting(server) == 8)
+        wait_until(lambda: waiting(server) == 8)
+        connection.sendall(predict_request({"text": TEXT}) * 300)
+        wait_until(lambda: waiting(server) == 8)
         fill(server, 50)
-        told = [head.split()[1] for head, _ in answers(connection, 300)]
+        told = [head.split()[1] for head, _ in read_responses(connection, 300)]
     assert told == [b"200", *[b"429"] * 299]
 
 
@@ -146,11 +145,11 @@ def test_what_a_client_sent_that_leaves_as_its_answer_comes_is_in_no_line_of_the
         with socket.create_server(("127.0.0.1", 0)) as listener:
             ours = socket.create_connection(listener.getsockname())
             theirs, _ = listener.accept()
-        async with app.router.lifespan_context(app) as state, asyncio.timeout(PATIENCE):
+        async with app.router.lifespan_context(app) as state, asyncio.timeout(WAIT_SECONDS):
             protocol = DirectProtocol(config, ServerState(), state)
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, theirs)
             with ours:
-                ours.sendall(request({"text": "unmistakable"}))
+                ours.sendall(predict_request({"text": "unmistakable"}))
                 while protocol._answer is None or not protocol._answer.done():  # noqa: ASYNC110  # it has no event
                     await asyncio.sleep(0)
                 transport.abort()
@@ -166,13 +165,13 @@ def test_what_a_client_sent_that_leaves_as_its_answer_comes_is_in_no_line_of_the
 
 
 def test_a_client_that_sends_and_never_reads_is_read_no_further_and_the_service_goes_on(artifact: Path) -> None:
-    many = request({"text": "goal " * 200, "explain": True}) * 64
-    with served(artifact) as server:
-        with connected(server) as connection:
+    many = predict_request({"text": "goal " * 200, "explain": True}) * 64
+    with running_server(artifact) as server:
+        with open_connection(server) as connection:
             connection.settimeout(0.5)
             assert sent_until_it_stops(connection, many, 64 << 20) < 64 << 20
             assert server.post("/predict", {"text": TEXT}).status_code == 200
-        until(lambda: server.get("/health").json()["waiting"] == 0)
+        wait_until(lambda: server.get("/health").json()["waiting"] == 0)
 
 
 def sent_until_it_stops(connection: socket.socket, sent: bytes, most: int) -> int:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from model.text.tokenizer import places, words
 from model.text.vocabulary import Vocabulary
-from tests import tiny
-from tests.app.served import PATIENCE, Server
-from tests.app.test_direct import LONG_WAY, PLAIN
+from tests.support import tiny
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET
+from tests.support.service import WAIT_SECONDS, Server
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 BOUNDED = settings(
@@ -43,7 +43,7 @@ def test_the_service_does_what_its_description_says_and_nothing_else(server: Ser
         cwd=tmp_path,  # it keeps a folder of its own
         capture_output=True,
         text=True,
-        timeout=4 * PATIENCE,
+        timeout=4 * WAIT_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -61,7 +61,7 @@ def told(response: httpx.Response, allowed: set[int]) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize("kind", [PLAIN, LONG_WAY], ids=["direct", "long way"])
+@pytest.mark.parametrize("kind", [JSON_TYPE, JSON_WITH_CHARSET], ids=["direct", "long way"])
 @BOUNDED
 @given(text=ANY)
 @example("\0")
@@ -85,7 +85,7 @@ def test_any_text_is_answered_with_its_words_where_they_stand_or_refused(
 def test_any_json_is_answered_or_refused(client: httpx.Client, body: object) -> None:
     sent = json.dumps(body).encode()
     for path in ("/predict", "/predict/batch"):
-        told(client.post(path, content=sent, headers={"content-type": PLAIN}), {200, 422})
+        told(client.post(path, content=sent, headers={"content-type": JSON_TYPE}), {200, 422})
 
 
 @BOUNDED
@@ -95,7 +95,9 @@ def test_any_list_of_documents_has_a_result_for_each_or_is_refused(
 ) -> None:
     answer = told(
         client.post(
-            "/predict/batch", content=json.dumps({**options, "documents": documents}), headers={"content-type": PLAIN}
+            "/predict/batch",
+            content=json.dumps({**options, "documents": documents}),
+            headers={"content-type": JSON_TYPE},
         ),
         {200, 422},
     )
@@ -105,7 +107,10 @@ def test_any_list_of_documents_has_a_result_for_each_or_is_refused(
 
 
 @BOUNDED
-@given(body=st.binary(max_size=200), kind=st.sampled_from([PLAIN, LONG_WAY, "text/plain", "application/x+json"]))
+@given(
+    body=st.binary(max_size=200),
+    kind=st.sampled_from([JSON_TYPE, JSON_WITH_CHARSET, "text/plain", "application/x+json"]),
+)
 def test_any_bytes_are_refused(client: httpx.Client, body: bytes, kind: str) -> None:
     for path in ("/predict", "/predict/batch"):
         told(client.post(path, content=body, headers={"content-type": kind}), {415, 422})
@@ -118,7 +123,7 @@ def test_a_line_of_ten_megabytes_is_answered(client: httpx.Client, line: str) ->
     """Without a space in it, of marks alone, of nothing but controls: what a pattern could stumble over for ever."""
     written = json.dumps(line, ensure_ascii=False)[1:-1].encode()
     body = b'{"text": "%b"}' % (written * (10_000_000 // len(written)))
-    assert told(client.post("/predict", content=body, headers={"content-type": PLAIN}), {200})["tokens"] >= 1
+    assert told(client.post("/predict", content=body, headers={"content-type": JSON_TYPE}), {200})["tokens"] >= 1
 
 
 @settings(BOUNDED, max_examples=400)

@@ -8,15 +8,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from model.device import cores
-from tests import tiny
-from tests.app.served import Server, samples, served
+from tests.support import tiny
+from tests.support.service import Server, metric_value, running_server
 
 FAILURES = {"400", "408", "413", "415", "422", "429", "503", "504"}
 
 
 @pytest.fixture(scope="module")
 def pair(artifact: Path) -> Iterator[Server]:
-    with served(artifact, "--workers", "2") as running:
+    with running_server(artifact, "--workers", "2") as running:
         yield running
 
 
@@ -124,7 +124,7 @@ def test_requests_batches_answers_and_words_are_counted(server: Server) -> None:
     def counted() -> dict[str, float]:
         one, many = {"path": "/predict"}, {"path": "/predict/batch"}
         return {
-            name: sum(samples(server, name, **path) for path in ([one, many] if name in of_path else [{}]))
+            name: sum(metric_value(server, name, **path) for path in ([one, many] if name in of_path else [{}]))
             for name in names
         }
 
@@ -138,32 +138,32 @@ def test_requests_batches_answers_and_words_are_counted(server: Server) -> None:
 
 
 def test_a_refused_request_is_counted_by_its_status(server: Server) -> None:
-    before = samples(server, "docket_requests_total", path="/predict", status="422")
+    before = metric_value(server, "docket_requests_total", path="/predict", status="422")
     server.post("/predict", {"text": ""})
-    assert samples(server, "docket_requests_total", path="/predict", status="422") == before + 1
+    assert metric_value(server, "docket_requests_total", path="/predict", status="422") == before + 1
 
 
 def test_a_stray_path_adds_no_series(server: Server) -> None:
     server.get("/secret/place/1")
     assert "/secret/place" not in server.get("/metrics").text
-    assert samples(server, "docket_requests_total", path="other", status="404") >= 1
+    assert metric_value(server, "docket_requests_total", path="other", status="404") >= 1
 
 
 def test_the_artifact_is_in_the_metrics(server: Server) -> None:
     version = server.get("/health").json()["version"]
-    assert samples(server, "docket_artifact_info", version=version, device="cpu") == 1
+    assert metric_value(server, "docket_artifact_info", version=version, device="cpu") == 1
 
 
 def test_what_documents_looked_like_in_training_is_in_the_metrics(server: Server) -> None:
     of = {"version": server.get("/health").json()["version"]}
-    assert samples(server, "docket_profile_unknown_rate", **of) == pytest.approx(1 / 24, abs=1e-6)
-    assert samples(server, "docket_profile_confidence_mean", **of) == pytest.approx((0.97 + 0.6 + 1) / 3, abs=1e-6)
-    assert samples(server, "docket_profile_prediction_share", label="sports", **of) == pytest.approx(2 / 3)
-    assert samples(server, "docket_profile_document_tokens", share="0.5", **of) == 3
+    assert metric_value(server, "docket_profile_unknown_rate", **of) == pytest.approx(1 / 24, abs=1e-6)
+    assert metric_value(server, "docket_profile_confidence_mean", **of) == pytest.approx((0.97 + 0.6 + 1) / 3, abs=1e-6)
+    assert metric_value(server, "docket_profile_prediction_share", label="sports", **of) == pytest.approx(2 / 3)
+    assert metric_value(server, "docket_profile_document_tokens", share="0.5", **of) == 3
     for tokens, share in (("2.0", 1 / 4), ("4.0", 3 / 4), ("16.0", 3 / 4), ("32.0", 1), ("+Inf", 1)):
-        assert samples(server, "docket_profile_document_tokens_share", up_to=tokens, **of) == share
+        assert metric_value(server, "docket_profile_document_tokens_share", up_to=tokens, **of) == share
     for score, share in (("0.5", 0), ("0.6", 1 / 3), ("0.95", 1 / 3), ("0.99", 2 / 3), ("+Inf", 1)):
-        assert samples(server, "docket_profile_confidence_share", up_to=score, **of) == pytest.approx(share)
+        assert metric_value(server, "docket_profile_confidence_share", up_to=score, **of) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("name", ["docket_document_tokens", "docket_confidence"])
@@ -186,9 +186,9 @@ def test_an_answer_that_is_abstained_from_is_counted_under_the_label_it_would_ha
 
     def counted() -> tuple[float, float, float]:
         return (
-            samples(server, "docket_predictions_total", label=said["label"]),
-            samples(server, "docket_confidence_count"),
-            samples(server, "docket_confidence_sum"),
+            metric_value(server, "docket_predictions_total", label=said["label"]),
+            metric_value(server, "docket_confidence_count"),
+            metric_value(server, "docket_confidence_sum"),
         )
 
     before = counted()
@@ -197,9 +197,9 @@ def test_an_answer_that_is_abstained_from_is_counted_under_the_label_it_would_ha
 
 
 def test_an_artifact_of_before_there_were_profiles_is_served_and_says_nothing_of_them(slow: Path) -> None:
-    with served(slow) as server:
+    with running_server(slow) as server:
         assert server.post("/predict", {"text": "the late goal"}).status_code == 200
-        assert samples(server, "docket_confidence_count") == 1
+        assert metric_value(server, "docket_confidence_count") == 1
         families = text_string_to_metric_families(server.get("/metrics").text)
         assert [s.name for family in families for s in family.samples if s.name.startswith("docket_profile")] == []
 
@@ -208,19 +208,19 @@ def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
     for _ in range(40):  # each on a connection of its own: both workers get some
         assert pair.post("/predict", {"text": "the late quux"}).status_code == 200
     for _ in range(5):  # whichever worker is asked
-        assert samples(pair, "docket_requests_total", path="/predict", status="200") == 40
-        assert samples(pair, "docket_tokens_total") == 120
-        assert samples(pair, "docket_unknown_tokens_total") == 40
-        assert samples(pair, "docket_artifact_info") == 1
-        assert samples(pair, "docket_waiting_documents") == 0
-        assert samples(pair, "docket_document_tokens_bucket", le="2.0") == 0
-        assert samples(pair, "docket_document_tokens_bucket", le="4.0") == 40
-        assert samples(pair, "docket_confidence_count") == 40
-        assert samples(pair, "docket_profile_unknown_rate") == tiny.PROFILE.unknown_rate
-        assert samples(pair, "docket_profile_prediction_share") == pytest.approx(1)
+        assert metric_value(pair, "docket_requests_total", path="/predict", status="200") == 40
+        assert metric_value(pair, "docket_tokens_total") == 120
+        assert metric_value(pair, "docket_unknown_tokens_total") == 40
+        assert metric_value(pair, "docket_artifact_info") == 1
+        assert metric_value(pair, "docket_waiting_documents") == 0
+        assert metric_value(pair, "docket_document_tokens_bucket", le="2.0") == 0
+        assert metric_value(pair, "docket_document_tokens_bucket", le="4.0") == 40
+        assert metric_value(pair, "docket_confidence_count") == 40
+        assert metric_value(pair, "docket_profile_unknown_rate") == tiny.PROFILE.unknown_rate
+        assert metric_value(pair, "docket_profile_prediction_share") == pytest.approx(1)
 
 
 def test_there_are_as_many_workers_as_cores_where_nobody_says(artifact: Path) -> None:
-    with served(artifact, workers=0) as server:
+    with running_server(artifact, workers=0) as server:
         assert f"with {cores()} worker" in server.lines[0]
         assert server.get("/health").status_code == 200

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic_core.core_schema import ErrorType
 
 from app.parsing.validation_errors import SENTENCES
-from tests.app.served import PATIENCE, Server, problem, served
+from tests.support.service import WAIT_SECONDS, Server, read_problem, running_server
 
 PATHS = {
     "/predict": {"text": "the goal"},
@@ -30,12 +30,12 @@ LONG = {"content-type": "application/json; charset=utf-8"}
 
 @pytest.fixture(scope="module")
 def speaking(artifact: Path) -> Iterator[Server]:
-    with served(artifact, protocols="all", access_log=True) as running:
+    with running_server(artifact, protocols="all", access_log=True) as running:
         yield running
 
 
 def send(server: Server, path: str, body: bytes, headers: dict[str, str] = JSON) -> httpx.Response:
-    return httpx.post(server.url + path, content=body, headers=headers, timeout=PATIENCE, verify=False)
+    return httpx.post(server.url + path, content=body, headers=headers, timeout=WAIT_SECONDS, verify=False)
 
 
 def sentence(response: httpx.Response, status: int) -> str:
@@ -165,7 +165,7 @@ def test_a_number_too_long_to_be_written_is_refused(speaking: Server, field: str
 def test_of_many_errors_the_first_are_listed_and_the_others_counted(speaking: Server) -> None:
     fields: dict[str, object] = {"x" * 100 + str(number): "secret" for number in range(1_000)}
     response = send(speaking, "/predict", json.dumps({"text": "a", **fields}).encode())
-    told = problem(response, 422)
+    told = read_problem(response, 422)
     assert len(told["errors"]) == 20
     assert told["detail"].endswith("; 980 more errors")
     assert "secret" not in response.text

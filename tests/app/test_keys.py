@@ -17,20 +17,28 @@ from app.settings import Settings
 from model.artifacts import artifact as artifacts
 from model.artifacts import registry
 from model.errors import UsageError
-from tests import tiny
-from tests.app.served import PATIENCE, Server, environment, new_keys, problem, served, until
-from tests.app.test_direct import LONG_WAY, PLAIN, TEXT
-from tests.app.test_processes import workers
+from tests.support import tiny
+from tests.support.processes import worker_pids
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT
+from tests.support.service import (
+    WAIT_SECONDS,
+    Server,
+    docket_environment,
+    read_problem,
+    running_server,
+    wait_until,
+    write_key_file,
+)
 
 OPEN = ("/health", "/health/ready", "/health/live", "/v2/health/ready", "/v2/health/live", "/tei/health")
 ASKED = [
-    ("POST", "/predict", PLAIN),
-    ("POST", "/predict", LONG_WAY),
-    ("POST", "/predict/batch", PLAIN),
-    ("POST", "/admin/reload", PLAIN),
-    ("GET", "/metrics", PLAIN),
-    ("GET", "/docs", PLAIN),
-    ("GET", "/openapi.json", PLAIN),
+    ("POST", "/predict", JSON_TYPE),
+    ("POST", "/predict", JSON_WITH_CHARSET),
+    ("POST", "/predict/batch", JSON_TYPE),
+    ("POST", "/admin/reload", JSON_TYPE),
+    ("GET", "/metrics", JSON_TYPE),
+    ("GET", "/docs", JSON_TYPE),
+    ("GET", "/openapi.json", JSON_TYPE),
 ]
 """Everything that asks for a key; ``POST /predict`` on both of its ways."""
 
@@ -44,14 +52,16 @@ def ask(server: Server, method: str, path: str, kind: str, headers: dict[str, st
     one = {"text": TEXT}
     content = json.dumps({"documents": [one, one]} if path.endswith("batch") else one) if method == "POST" else None
     asked = headers | ({"content-type": kind} if content else {})
-    return httpx.request(method, server.url + path, content=content, headers=asked, timeout=PATIENCE, verify=False)
+    return httpx.request(method, server.url + path, content=content, headers=asked, timeout=WAIT_SECONDS, verify=False)
 
 
 def test_health_is_open(keyed: Server) -> None:
     assert [keyed.get(path).status_code for path in OPEN] == [200] * len(OPEN)
 
 
-@pytest.mark.parametrize(("method", "path", "kind"), [*ASKED, ("GET", "/nowhere", PLAIN), ("PUT", "/predict", PLAIN)])
+@pytest.mark.parametrize(
+    ("method", "path", "kind"), [*ASKED, ("GET", "/nowhere", JSON_TYPE), ("PUT", "/predict", JSON_TYPE)]
+)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -68,7 +78,7 @@ def test_without_a_right_key_there_is_nothing_but_401(
     keyed: Server, method: str, path: str, kind: str, headers: dict[str, str]
 ) -> None:
     response = ask(keyed, method, path, kind, headers)
-    assert "X-API-Key" in problem(response, 401)["detail"]
+    assert "X-API-Key" in read_problem(response, 401)["detail"]
     assert response.headers["www-authenticate"] == "Bearer"
 
 
@@ -89,12 +99,14 @@ def test_each_key_of_the_file_is_right_in_either_header(
 @pytest.mark.parametrize("path", ["/v2/models/docket/infer", "/hf", "/tei/predict"])
 def test_other_protocols_ask_for_a_key_in_their_own_form(keyed: Server, held: list[str], path: str) -> None:
     for wrong in ({}, shown("docket_wrong")):
-        response = httpx.post(keyed.url + path, json={"inputs": TEXT}, headers=wrong, timeout=PATIENCE, verify=False)
+        response = httpx.post(
+            keyed.url + path, json={"inputs": TEXT}, headers=wrong, timeout=WAIT_SECONDS, verify=False
+        )
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"
         assert "X-API-Key" in response.json()["error"]
     response = httpx.post(
-        keyed.url + path, json={"inputs": TEXT}, headers=shown(held[0]), timeout=PATIENCE, verify=False
+        keyed.url + path, json={"inputs": TEXT}, headers=shown(held[0]), timeout=WAIT_SECONDS, verify=False
     )
     assert response.status_code == (422 if path.startswith("/v2") else 200)
 
@@ -102,20 +114,20 @@ def test_other_protocols_ask_for_a_key_in_their_own_form(keyed: Server, held: li
 def test_what_is_in_the_file_is_no_key(keyed: Server, keys_folder: Path) -> None:
     line = (keys_folder / "keys").read_text().splitlines()[-1]
     for wrong in (line, line.partition(":")[2], line.partition(":")[0]):
-        problem(ask(keyed, "POST", "/predict", PLAIN, shown(wrong)), 401)
+        read_problem(ask(keyed, "POST", "/predict", JSON_TYPE, shown(wrong)), 401)
 
 
-@pytest.mark.parametrize("kind", [PLAIN, LONG_WAY])
+@pytest.mark.parametrize("kind", [JSON_TYPE, JSON_WITH_CHARSET])
 @pytest.mark.parametrize("expect", ["", "expect: 100-continue\r\n"])
 def test_the_refusal_comes_before_the_body(keyed: Server, kind: str, expect: str) -> None:
     head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n{expect}\r\n"
-    with socket.create_connection((keyed.host, keyed.port), timeout=PATIENCE) as connection:
+    with socket.create_connection((keyed.host, keyed.port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(head.encode())
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_key_lets_through_one_request_and_not_its_connection(keyed: Server, held: list[str]) -> None:
-    with httpx.Client(base_url=keyed.url, timeout=PATIENCE, verify=False) as client:
+    with httpx.Client(base_url=keyed.url, timeout=WAIT_SECONDS, verify=False) as client:
         asked = [client.post("/predict", json={"text": TEXT}, headers=own) for own in (shown(held[0]), {}) * 2]
     assert [response.status_code for response in asked] == [200, 401, 200, 401]
 
@@ -124,13 +136,18 @@ def test_keys_are_followed_and_what_was_opened_is_open(artifact: Path, tmp_path:
     """The file is a link to one in a folder that is a link, as Kubernetes mounts a Secret."""
     for day in ("monday", "tuesday"):
         (tmp_path / day).mkdir()
-    (old,), (young,) = new_keys(tmp_path / "monday" / "keys", "shop"), new_keys(tmp_path / "tuesday" / "keys", "shop")
+    (old,), (young,) = (
+        write_key_file(tmp_path / "monday" / "keys", "shop"),
+        write_key_file(tmp_path / "tuesday" / "keys", "shop"),
+    )
     (tmp_path / "today").symlink_to("monday")
     path = tmp_path / "keys"
     path.symlink_to(tmp_path / "today" / "keys")
 
     def status(key: str) -> int:
-        both = {ask(server, "POST", "/predict", kind, shown(key)).status_code for kind in (PLAIN, LONG_WAY)}
+        both = {
+            ask(server, "POST", "/predict", kind, shown(key)).status_code for kind in (JSON_TYPE, JSON_WITH_CHARSET)
+        }
         return both.pop() if len(both) == 1 else 0
 
     def keeps() -> bool:
@@ -138,25 +155,25 @@ def test_keys_are_followed_and_what_was_opened_is_open(artifact: Path, tmp_path:
         assert (status(old), status(young)) == (401, 200)
         return True
 
-    with served(artifact, api_keys_file=path, open_metrics=True, open_docs=True) as server:
+    with running_server(artifact, api_keys_file=path, open_metrics=True, open_docs=True) as server:
         for opened in ("/metrics", "/docs", "/openapi.json"):
             assert server.get(opened).status_code == 200
         assert (status(old), status(young)) == (200, 401)
 
         (tmp_path / ".today").symlink_to("tuesday")
         (tmp_path / ".today").replace(tmp_path / "today")
-        until(lambda: (status(old), status(young)) == (401, 200))
+        wait_until(lambda: (status(old), status(young)) == (401, 200))
 
         with path.open("a") as file:
             file.write(f"shop:{old}\n")  # the key itself, by mistake
-        until(lambda: keeps() and any("line 4 is not a name" in line for line in server.lines))
+        wait_until(lambda: keeps() and any("line 4 is not a name" in line for line in server.lines))
 
         path.unlink()
-        until(lambda: keeps() and any("No such file" in line for line in server.lines))
+        wait_until(lambda: keeps() and any("No such file" in line for line in server.lines))
 
         path.write_text("# nobody\n")
-        until(lambda: status(young) == 401)
-        problem(server.post("/admin/reload", {}), 401)
+        wait_until(lambda: status(young) == 401)
+        read_problem(server.post("/admin/reload", {}), 401)
     assert not {old, young} & set("".join(server.lines).replace(":", " ").split())
 
 
@@ -178,23 +195,25 @@ def replace(old: Path, young: Path) -> None:
 
 
 def test_a_reload_has_every_worker_look_and_no_log_has_a_key(both: Path) -> None:
-    right, wrong = *new_keys(both / "keys", "shop"), "docket_0123456789abcdef"
+    right, wrong = *write_key_file(both / "keys", "shop"), "docket_0123456789abcdef"
     old, young = digits(both / "old"), digits(both / "new")
-    with served(both / "old", "--workers", "2", api_keys_file=both / "keys", access_log=True, log="json") as server:
-        until(lambda: len(workers(server)) == 2)
+    with running_server(
+        both / "old", "--workers", "2", api_keys_file=both / "keys", access_log=True, log="json"
+    ) as server:
+        wait_until(lambda: len(worker_pids(server)) == 2)
         for key in (right, wrong):
             for path in ("/predict", "/predict/batch", "/metrics", "/nowhere", "/admin/nothing"):
-                for kind in (PLAIN, LONG_WAY):
+                for kind in (JSON_TYPE, JSON_WITH_CHARSET):
                     ask(server, "POST", f"{path}?key={key}&api_key={key}", kind, shown(key))
                     ask(server, "POST", f"{path}?key={key}", kind, {"x-api-key": key})
-                    problem(ask(server, "POST", f"{path}?X-API-Key={key}", kind, {}), 401)
+                    read_problem(ask(server, "POST", f"{path}?X-API-Key={key}", kind, {}), 401)
         assert {version(server, right) for _ in range(10)} == {old}
         replace(both / "old", both / "new")
-        response = ask(server, "POST", "/admin/reload", PLAIN, shown(right))
+        response = ask(server, "POST", "/admin/reload", JSON_TYPE, shown(right))
         assert response.status_code == 202
         assert response.json()["version"] == old
-        until(lambda: {version(server, right) for _ in range(20)} == {young})
-        until(lambda: {server.get("/health").json()["reload"] for _ in range(10)} == {"ok"})
+        wait_until(lambda: {version(server, right) for _ in range(20)} == {young})
+        wait_until(lambda: {server.get("/health").json()["reload"] for _ in range(10)} == {"ok"})
     log = "".join(server.lines)
     assert "as shop asks" in log
     assert '"key": "shop"' in log
@@ -203,25 +222,25 @@ def test_a_reload_has_every_worker_look_and_no_log_has_a_key(both: Path) -> None
 
 
 def version(server: Server, key: str) -> str:
-    return str(ask(server, "POST", "/predict", PLAIN, shown(key)).json()["version"])
+    return str(ask(server, "POST", "/predict", JSON_TYPE, shown(key)).json()["version"])
 
 
 def test_a_reload_tells_in_health_why_the_version_stays_until_it_is_asked_again(both: Path) -> None:
-    (key,) = new_keys(both / "keys", "shop")
+    (key,) = write_key_file(both / "keys", "shop")
     (both / "versions").mkdir()
     for name in ("old", "new"):
         (both / name).rename(both / "versions" / name)
-    tiny.flip(both / "versions" / "new")
+    tiny.flip_bit(both / "versions" / "new")
     registry.point(both / "versions", "old")
-    with served(both / "versions", api_keys_file=both / "keys") as server:
+    with running_server(both / "versions", api_keys_file=both / "keys") as server:
         registry.point(both / "versions", "new")
-        assert ask(server, "POST", "/admin/reload", PLAIN, shown(key)).status_code == 202
-        until(lambda: server.get("/health").json()["reload"].startswith("refused: "))
+        assert ask(server, "POST", "/admin/reload", JSON_TYPE, shown(key)).status_code == 202
+        wait_until(lambda: server.get("/health").json()["reload"].startswith("refused: "))
         shutil.rmtree(both / "versions" / "new")
         tiny.artifact(both / "versions" / "new", seed=1)
-        assert ask(server, "POST", "/admin/reload", PLAIN, shown(key)).status_code == 202
+        assert ask(server, "POST", "/admin/reload", JSON_TYPE, shown(key)).status_code == 202
         assert not server.get("/health").json()["reload"].startswith("refused: ")
-        until(
+        wait_until(
             lambda: (
                 server.get("/health").json() | {"reload": "ok", "version": digits(both / "versions" / "new")}
                 == server.get("/health").json()
@@ -230,8 +249,8 @@ def test_a_reload_tells_in_health_why_the_version_stays_until_it_is_asked_again(
 
 
 def test_a_service_without_keys_reloads_for_nobody(server: Server) -> None:
-    assert "DOCKET_API_KEYS_FILE" in problem(server.post("/admin/reload", {}), 403)["detail"]
-    assert ask(server, "POST", "/admin/reload", PLAIN, shown("docket_any")).status_code == 403
+    assert "DOCKET_API_KEYS_FILE" in read_problem(server.post("/admin/reload", {}), 403)["detail"]
+    assert ask(server, "POST", "/admin/reload", JSON_TYPE, shown("docket_any")).status_code == 403
 
 
 def described(**settings: object) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
@@ -290,7 +309,7 @@ def test_a_start_with_a_file_that_cannot_be_read_is_refused(
 
 
 def refused(artifact: Path, path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(os, "environ", environment({"api_keys_file": path}))
+    monkeypatch.setattr(os, "environ", docket_environment({"api_keys_file": path}))
     assert docket.main(["serve", str(artifact), "--port", "0"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -349,4 +368,4 @@ def test_of_many_keys_in_one_request_the_first_alone_is_looked_at(keyed: Server,
     wrong = [("x-api-key", "docket_wrong")]
     right = [("x-api-key", held[0])]
     for headers, status in ((wrong * 100 + right, 401), (right + wrong * 100, 200)):
-        assert httpx.get(keyed.url + "/model", headers=headers, timeout=PATIENCE).status_code == status
+        assert httpx.get(keyed.url + "/model", headers=headers, timeout=WAIT_SECONDS).status_code == status

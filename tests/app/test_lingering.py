@@ -13,8 +13,8 @@ import httpx
 import pytest
 import requests
 
-from tests.app.served import PATIENCE, Server, served, until
-from tests.app.wires import answers, connected
+from tests.support.raw_http import open_connection, read_responses
+from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
 
 SENT = 24 * 2**20
 """Bytes: no buffer on the way holds so many."""
@@ -23,7 +23,9 @@ JSON = {"content-type": "application/json"}
 
 def by_urllib(url: str, body: Path) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body.read_bytes(), JSON), timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body.read_bytes(), JSON), timeout=WAIT_SECONDS
+        ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -31,13 +33,13 @@ def by_urllib(url: str, body: Path) -> int:
 
 
 def by_requests(url: str, body: Path) -> int:
-    answer = requests.post(url, data=body.read_bytes(), headers=JSON, timeout=PATIENCE)
+    answer = requests.post(url, data=body.read_bytes(), headers=JSON, timeout=WAIT_SECONDS)
     assert answer.json()["status"] == answer.status_code
     return answer.status_code
 
 
 def by_httpx(url: str, body: Path) -> int:
-    answer = httpx.post(url, content=body.read_bytes(), headers=JSON, timeout=PATIENCE)
+    answer = httpx.post(url, content=body.read_bytes(), headers=JSON, timeout=WAIT_SECONDS)
     assert answer.json()["status"] == answer.status_code
     return answer.status_code
 
@@ -50,12 +52,12 @@ def by_curl(url: str, body: Path, *options: str) -> int:
         "--silent",
         "--show-error",
         "--max-time",
-        str(PATIENCE),
+        str(WAIT_SECONDS),
         "--header",
         "content-type: application/json",
     ]
     written = ["--write-out", "\n%{http_code}", "--data-binary", f"@{body}", *options, url]
-    done = subprocess.run([*command, *written], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run([*command, *written], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     told, _, status = done.stdout.rpartition("\n")
     assert json.loads(told)["status"] == int(status)
@@ -98,40 +100,44 @@ def head(path: str, *fields: str, version: str = "1.1") -> bytes:
 @PATH
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 def test_a_large_body_while_the_service_drains_is_503(artifact: Path, path: str, version: str) -> None:
-    with served(artifact) as server, connected(server) as opened:
+    with running_server(artifact) as server, open_connection(server) as opened:
         server.terminate()
-        until(lambda: server.get("/health/ready").status_code == 503)
+        wait_until(lambda: server.get("/health/ready").status_code == 503)
         opened.sendall(head(path, f"content-length: {SENT}", version=version))
         opened.sendall(b" " * SENT)
-        ((told, problem),) = answers(opened, 1)
+        ((told, problem),) = read_responses(opened, 1)
         assert problem["status"] == 503
         assert b"\r\nconnection: close\r\n" in told.lower() + b"\r\n"
-        assert server.ended() == 0
+        assert server.wait_for_exit() == 0
 
 
 def test_a_large_body_on_one_connection_too_many_is_503(artifact: Path) -> None:
-    with served(artifact, connections=2) as server, connected(server) as one, connected(server) as two:
+    with (
+        running_server(artifact, connections=2) as server,
+        open_connection(server) as one,
+        open_connection(server) as two,
+    ):
         for opened in (one, two):
             opened.sendall(head("/nowhere", "content-length: 0"))
-            answers(opened, 1)
-        with connected(server) as surplus:
+            read_responses(opened, 1)
+        with open_connection(server) as surplus:
             surplus.sendall(head("/predict", f"content-length: {SENT}") + b" " * SENT)
-            assert answers(surplus, 1)[0][1]["status"] == 503
+            assert read_responses(surplus, 1)[0][1]["status"] == 503
 
 
 def test_a_connection_that_is_kept_answers_the_next_request_after_a_refusal(keyed: Server, held: list[str]) -> None:
-    with connected(keyed) as opened:
+    with open_connection(keyed) as opened:
         opened.sendall(head("/predict", f"content-length: {SENT}") + b" " * SENT)
-        assert answers(opened, 1)[0][1]["status"] == 401
+        assert read_responses(opened, 1)[0][1]["status"] == 401
         body = b'{"text": "the late goal"}'
         opened.sendall(head("/predict", f"content-length: {len(body)}", f"x-api-key: {held[0]}") + body)
-        assert answers(opened, 1)[0][1]["label"]
+        assert read_responses(opened, 1)[0][1]["label"]
 
 
 def test_who_expects_to_be_asked_for_the_body_is_told_to_use_another_connection(keyed: Server) -> None:
-    with connected(keyed) as opened:
+    with open_connection(keyed) as opened:
         opened.sendall(head("/predict", "content-length: 100", "expect: 100-continue"))
-        told, problem = answers(opened, 1)[0]
+        told, problem = read_responses(opened, 1)[0]
         assert problem["status"] == 401
         assert b"connection: close" in told
         opened.shutdown(socket.SHUT_WR)
@@ -148,7 +154,7 @@ def test_who_expects_to_be_asked_for_the_body_is_told_to_use_another_connection(
 )
 def test_what_a_client_sends_for_ever_is_not_read_for_ever(keyed: Server, sent: bytes, status: int) -> None:
     piece = b"%x\r\n%s\r\n" % (1 << 20, b"a" * (1 << 20))
-    with connected(keyed) as opened:
+    with open_connection(keyed) as opened:
         opened.sendall(sent)
         assert opened.recv(1 << 10).startswith(b"HTTP/1.1 %d " % status)
         with pytest.raises(OSError, match=r"reset|Broken pipe"):
@@ -162,6 +168,6 @@ def send_often(opened: socket.socket, piece: bytes) -> None:
 
 def test_a_trailer_is_no_header(keyed: Server, held: list[str]) -> None:
     chunked = b'19\r\n{"text": "the late goal"}\r\n0\r\nx-api-key: %s\r\n\r\n' % held[0].encode()
-    with connected(keyed) as opened:
+    with open_connection(keyed) as opened:
         opened.sendall(head("/predict", "transfer-encoding: chunked") + chunked)
-        assert answers(opened, 1)[0][1]["status"] == 401
+        assert read_responses(opened, 1)[0][1]["status"] == 401

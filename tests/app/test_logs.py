@@ -15,9 +15,9 @@ import pytest
 
 from app.middleware.request_ids import RequestIds
 from app.observability import logs
-from tests import tiny
-from tests.app.served import PATIENCE, Server, new_keys, served, until
-from tests.app.test_processes import workers
+from tests.support import tiny
+from tests.support.processes import worker_pids
+from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until, write_key_file
 
 WAYS = {"direct": "application/json", "through the framework": "application/json; charset=utf-8"}
 SECRET = "Xylographic confidences"
@@ -27,8 +27,13 @@ KEY = "sk-never-to-be-seen"
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two processes that write JSON, a line for each request too, and fail on ``law``."""
-    with served(
-        tiny.failing(tmp_path_factory.mktemp("broken")), "--workers", "2", log="json", access_log=True, max_body=1000
+    with running_server(
+        tiny.failing_artifact(tmp_path_factory.mktemp("broken")),
+        "--workers",
+        "2",
+        log="json",
+        access_log=True,
+        max_body=1000,
     ) as running:
         yield running
 
@@ -39,14 +44,14 @@ def lines(server: Server) -> list[dict[str, Any]]:
 
 def lines_of(server: Server, request: str) -> list[dict[str, Any]]:
     """The lines that have this id, once its own is among them."""
-    until(lambda: any(line.get("request_id") == request and "seconds" in line for line in lines(server)))
+    wait_until(lambda: any(line.get("request_id") == request and "seconds" in line for line in lines(server)))
     return [line for line in lines(server) if line.get("request_id") == request]
 
 
 def ask(server: Server, way: str, text: str, **headers: str) -> httpx.Response:
     body = json.dumps({"text": text}).encode()
     own = {"content-type": WAYS[way], **headers}
-    return httpx.post(server.url + "/predict", content=body, headers=own, timeout=PATIENCE, verify=False)
+    return httpx.post(server.url + "/predict", content=body, headers=own, timeout=WAIT_SECONDS, verify=False)
 
 
 def test_every_line_is_an_object_with_its_time_its_gravity_and_its_process(told: Server) -> None:
@@ -65,7 +70,7 @@ def test_an_id_that_came_with_a_request_goes_back_with_its_answer_and_into_its_l
     assert ask(told, way, "the goal", **{"x-request-id": name}).headers["x-request-id"] == name
     (line,) = lines_of(told, name)
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
-    assert line["pid"] in workers(told)
+    assert line["pid"] in worker_pids(told)
     assert line["seconds"] > 0
 
 
@@ -73,7 +78,7 @@ def test_an_id_that_came_with_a_request_goes_back_with_its_answer_and_into_its_l
 @pytest.mark.parametrize("name", ["", "two words", "a" * 129, 'quote"', "back\\slash", "<b>", "caf\u00e9"])
 def test_an_id_that_could_not_be_written_everywhere_is_replaced(told: Server, way: str, name: str) -> None:
     headers = [(b"content-type", WAYS[way].encode()), (b"x-request-id", name.encode())]
-    response = httpx.post(told.url + "/predict", content=b'{"text": "the goal"}', headers=headers, timeout=PATIENCE)
+    response = httpx.post(told.url + "/predict", content=b'{"text": "the goal"}', headers=headers, timeout=WAIT_SECONDS)
     assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]+", response.headers["x-request-id"])
 
 
@@ -100,7 +105,7 @@ def test_the_longest_id_that_is_taken_has_128_characters(told: Server) -> None:
 def test_every_answer_has_one_id_and_no_other_answer_has_the_same(
     told: Server, method: str, path: str, sent: dict[str, Any], status: int
 ) -> None:
-    with httpx.Client(base_url=told.url, timeout=PATIENCE, verify=False) as client:
+    with httpx.Client(base_url=told.url, timeout=WAIT_SECONDS, verify=False) as client:
         answers = [client.request(method, path, **sent) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {status}
     ids = [answer.headers.get_list("x-request-id") for answer in answers]
@@ -152,13 +157,13 @@ def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(WARNS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    with served(artifact, anew=True, log="json") as server:
-        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+    with running_server(artifact, new_interpreter=True, log="json") as server:
+        with socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) as connection:
             connection.sendall(b"no HTTP\r\n\r\n")
             refused = connection.recv(1 << 16)
         assert refused.startswith(b"HTTP/1.1 400 ")
         assert re.search(rb"\r\nx-request-id: [0-9a-f]{16}-1\r\n", refused)
-        until(lambda: len(server.lines) == 3)
+        wait_until(lambda: len(server.lines) == 3)
         found = {line["logger"]: line for line in lines(server)}
     assert found.keys() == {"docket", "py.warnings", "library"}
     assert found["library"]["level"] == found["py.warnings"]["level"] == "warning"
@@ -166,16 +171,16 @@ def test_what_libraries_log_and_what_python_warns_of_has_the_same_form(
 
 
 def test_a_process_that_is_replaced_has_its_line(told: Server) -> None:
-    killed = workers(told)[0]
+    killed = worker_pids(told)[0]
     os.kill(killed, signal.SIGKILL)
-    until(lambda: any(line.get("ended") == killed for line in lines(told)))
+    wait_until(lambda: any(line.get("ended") == killed for line in lines(told)))
     (line,) = [line for line in lines(told) if line.get("ended") == killed]
     assert (line["level"], line["code"]) == ("warning", -9)
-    until(lambda: len(workers(told)) == 2)
+    wait_until(lambda: len(worker_pids(told)) == 2)
 
 
 def test_lines_for_people_are_sentences_and_name_the_request_of_each_failure(tmp_path: Path) -> None:
-    with served(tiny.failing(tmp_path, window=0), timeout=0.3, batch_tokens=2_000_000) as server:
+    with running_server(tiny.failing_artifact(tmp_path, window=0), timeout=0.3, batch_tokens=2_000_000) as server:
         failed = ask(server, "direct", "the law")
         late = [ask(server, "direct", "the late goal won " * 250_000), ask(server, "direct", "the goal")]
         assert [each.status_code for each in (failed, *late)] == [500, 504, 504]
@@ -184,7 +189,7 @@ def test_lines_for_people_are_sentences_and_name_the_request_of_each_failure(tmp
             f"send less at once, or give more (request {each.headers['x-request-id']})\n"
             for each in late
         ]
-        until(lambda: set(told) <= set(server.lines))
+        wait_until(lambda: set(told) <= set(server.lines))
         assert "Traceback (most recent call last):\n" in server.lines
 
 
@@ -199,8 +204,8 @@ def test_without_the_setting_a_request_that_went_well_or_was_refused_has_no_line
 def test_an_access_log_names_the_holder_of_the_key_and_leaves_probes_out_unless_asked(
     artifact: Path, tmp_path: Path, access: str
 ) -> None:
-    (key,) = new_keys(tmp_path / "keys", "shop")
-    with served(artifact, access_log=access, api_keys_file=tmp_path / "keys", open_metrics=True) as server:
+    (key,) = write_key_file(tmp_path / "keys", "shop")
+    with running_server(artifact, access_log=access, api_keys_file=tmp_path / "keys", open_metrics=True) as server:
         for path in ("/health", "/health/live", "/health/ready", "/metrics"):
             server.get(path)
         for way in WAYS:
@@ -213,9 +218,9 @@ def test_an_access_log_names_the_holder_of_the_key_and_leaves_probes_out_unless_
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_start_a_sigterm_and_the_end_of_the_drain_have_a_line_each(artifact: Path, workers: int) -> None:
-    with served(artifact, "--workers", str(workers), grace=9) as server:
+    with running_server(artifact, "--workers", str(workers), grace=9) as server:
         server.terminate()
-        assert server.ended() == 0
+        assert server.wait_for_exit() == 0
     start, sigterm, end = server.lines
     assert start.startswith("docket: serving ")
     assert re.match(r"docket: SIGTERM: (2 workers drain|the service drains) for 9 s at most", sigterm)

@@ -6,8 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.served import PATIENCE, Server, docket, new_keys, problem, samples, served
-from tests.app.test_direct import answers, connected, request
+from tests.support.raw_http import open_connection, predict_request, read_responses
+from tests.support.service import (
+    WAIT_SECONDS,
+    Server,
+    metric_value,
+    read_problem,
+    run_docket,
+    running_server,
+    write_key_file,
+)
 
 ORIGIN = "https://app.example.com"
 OTHER = "https://other.example.com"
@@ -21,14 +29,14 @@ GET = [
 def shared(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A service with a key, whose answers the pages of one site may read."""
     path = tmp_path_factory.mktemp("keys") / "keys"
-    (key,) = new_keys(path, "shop")
+    (key,) = write_key_file(path, "shop")
     settings = {"api_keys_file": path, "cors_origins": f"{ORIGIN}, http://localhost:3000", "max_body": 1_000_000}
-    with served(artifact, body_timeout=0.5, protocols="all", access_log=True, **settings) as running:
+    with running_server(artifact, body_timeout=0.5, protocols="all", access_log=True, **settings) as running:
         yield running, key
 
 
 def send(server: Server, method: str, path: str, headers: dict[str, str], **more: object) -> httpx.Response:
-    return httpx.request(method, server.url + path, headers=headers, timeout=PATIENCE, verify=False, **more)  # type: ignore[arg-type]
+    return httpx.request(method, server.url + path, headers=headers, timeout=WAIT_SECONDS, verify=False, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", [*GET, "/nowhere"])
@@ -96,7 +104,7 @@ def test_a_preflight_for_what_is_not_allowed_is_refused_in_a_sentence(
 ) -> None:
     asked = {"origin": origin, "access-control-request-method": method}
     response = send(shared[0], "OPTIONS", "/predict", asked)
-    problem(response, 400)
+    read_problem(response, 400)
     assert "access-control-allow-origin" not in response.headers
 
 
@@ -128,9 +136,9 @@ def test_an_answer_and_a_failure_alike_can_be_read_by_the_sites_that_are_named(
         sent = {"origin": origin, "x-api-key": key} | headers
         head = f"{method} {path} HTTP/1.1\r\nhost: x\r\n" + "".join(f"{name}: {it}\r\n" for name, it in sent.items())
         length = "" if "content-length" in sent else f"content-length: {len(content)}\r\n"
-        with connected(server) as connection:
+        with open_connection(server) as connection:
             connection.sendall(f"{head}{length}\r\n".encode() + content)
-            ((told, _),) = answers(connection, 1)
+            ((told, _),) = read_responses(connection, 1)
         lines = told.decode().lower().split("\r\n")
         assert lines[0].startswith(f"http/1.1 {status} ")
         given = [line.partition(": ")[2] for line in lines if line.startswith("access-control-allow-origin: ")]
@@ -141,14 +149,16 @@ def test_an_answer_and_a_failure_alike_can_be_read_by_the_sites_that_are_named(
 
 
 def test_a_full_queue_is_told_to_every_site_where_all_are_allowed(slow: Path) -> None:
-    with served(slow, queue_documents=1, cors_origins="*") as server, connected(server) as connection:
+    with running_server(slow, queue_documents=1, cors_origins="*") as server, open_connection(server) as connection:
         for _ in range(3):
             connection.sendall(
-                request({"text": "the late goal won " * 3_000}, "content-type: application/json", f"origin: {ORIGIN}")
+                predict_request(
+                    {"text": "the late goal won " * 3_000}, "content-type: application/json", f"origin: {ORIGIN}"
+                )
             )
-        heads = [head.decode().lower() for head, _ in answers(connection, 3)]
+        heads = [head.decode().lower() for head, _ in read_responses(connection, 3)]
         assert all("access-control-allow-origin: *\r\n" in f"{head}\r\n" for head in heads)
-        assert samples(server, "docket_requests_total", path="/predict") == 3
+        assert metric_value(server, "docket_requests_total", path="/predict") == 3
 
 
 @pytest.mark.parametrize(
@@ -156,7 +166,7 @@ def test_a_full_queue_is_told_to_every_site_where_all_are_allowed(slow: Path) ->
     ["app.example.com", "https://app.example.com/", "https://*.example.com", "*,https://a.example", "", "null"],
 )
 def test_what_is_no_origin_stops_the_start_in_a_sentence(artifact: Path, origins: str) -> None:
-    ended = docket("serve", artifact, "--port", 0, cors_origins=origins)
+    ended = run_docket("serve", artifact, "--port", 0, cors_origins=origins)
     assert ended.returncode == 2
     told = ended.stderr.decode()
     assert "DOCKET_CORS_ORIGINS" in told

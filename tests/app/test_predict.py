@@ -4,8 +4,8 @@ import re
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.served import problem
+from tests.support import tiny
+from tests.support.service import read_problem
 
 
 def predict(client: httpx.Client, **document: object) -> httpx.Response:
@@ -48,36 +48,36 @@ def test_top_k_is_how_many_scores_come_and_more_than_there_are_is_all(
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, 0.0, "2", True, [1]])
 def test_a_top_k_that_is_no_positive_integer_is_refused(client: httpx.Client, top_k: object) -> None:
-    assert "top_k" in problem(predict(client, text="the goal", top_k=top_k), 422)["detail"]
+    assert "top_k" in read_problem(predict(client, text="the goal", top_k=top_k), 422)["detail"]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u3000\u2003"])
 def test_a_text_with_nothing_in_it_is_refused(client: httpx.Client, text: str) -> None:
-    told = problem(predict(client, text=text), 422)
+    told = read_problem(predict(client, text=text), 422)
     assert told["detail"] == "text: the text is blank: send at least one character that is not white space"
     assert told["errors"] == [{"place": "text", "message": told["detail"].removeprefix("text: ")}]
 
 
 @pytest.mark.parametrize("text", [None, 5, 1.5, True, ["the"], {"the": 1}])
 def test_a_text_that_is_no_string_is_refused(client: httpx.Client, text: object) -> None:
-    assert "text" in problem(predict(client, text=text), 422)["detail"]
+    assert "text" in read_problem(predict(client, text=text), 422)["detail"]
 
 
 def test_a_missing_text_is_refused_by_its_name(client: httpx.Client) -> None:
-    assert "text" in problem(predict(client, top_k=1), 422)["detail"]
+    assert "text" in read_problem(predict(client, top_k=1), 422)["detail"]
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"the goal"', b"5", b"null", b'[{"text": "a"}]'])
 def test_a_body_that_is_no_object_is_refused(client: httpx.Client, body: bytes) -> None:
-    problem(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422)
+    read_problem(client.post("/predict", content=body, headers={"content-type": "application/json"}), 422)
 
 
 def test_a_field_that_nobody_knows_is_refused_by_its_name(client: httpx.Client) -> None:
-    assert "topk" in problem(predict(client, text="the goal", topk=1), 422)["detail"]
+    assert "topk" in read_problem(predict(client, text="the goal", topk=1), 422)["detail"]
 
 
 def test_every_mistake_is_named_at_once(client: httpx.Client) -> None:
-    told = problem(predict(client, text=" ", top_k=0, explain="yes"), 422)
+    told = read_problem(predict(client, text=" ", top_k=0, explain="yes"), 422)
     assert sorted(each["place"] for each in told["errors"]) == ["explain", "text", "top_k"]
 
 
@@ -92,7 +92,7 @@ def test_every_mistake_is_named_at_once(client: httpx.Client) -> None:
 )
 def test_half_a_surrogate_pair_is_refused_and_breaks_nothing(client: httpx.Client, text: str) -> None:
     json = {"content-type": "application/json"}
-    problem(client.post("/predict", content=text.encode(), headers=json), 422)
+    read_problem(client.post("/predict", content=text.encode(), headers=json), 422)
 
 
 @pytest.mark.parametrize(

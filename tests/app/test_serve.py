@@ -17,8 +17,8 @@ import torch
 
 import docket
 from model.artifacts import artifact as artifacts
-from tests.app.served import PATIENCE, environment, served, until
-from tests.app.served import docket as docket_process
+from tests.support.service import WAIT_SECONDS, docket_environment, running_server, wait_until
+from tests.support.service import run_docket as docket_process
 
 
 def missing(folder: Path) -> None:
@@ -59,7 +59,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     with socket.create_server(("127.0.0.1", 0)) as taken:
 
         def refusal(*arguments: object, **settings: object) -> str:
-            monkeypatch.setattr(os, "environ", environment(settings))
+            monkeypatch.setattr(os, "environ", docket_environment(settings))
             port = [] if "--port" in arguments or "port" in settings else ["--port", str(taken.getsockname()[1])]
             try:
                 code = docket.main(["serve", *map(str, arguments), *port])
@@ -185,7 +185,7 @@ def test_an_address_of_the_sixth_protocol_is_served_and_written_in_brackets(arti
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("there is no IPv6 here")
-    with served(artifact, "--host", "::1") as server:
+    with running_server(artifact, "--host", "::1") as server:
         assert server.url.startswith("http://[::1]:")
         assert server.post("/predict", {"text": "the goal"}).status_code == 200
 
@@ -205,16 +205,16 @@ def caught(pid: int, number: int) -> bool:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_sigterm_during_the_start_ends_a_first_process_of_a_container(artifact: Path, workers: int) -> None:
     """Such a process ignores each signal that it has no handler for; coverage would install one of its own."""
-    plain = {name: value for name, value in environment({}).items() if not name.startswith("COVERAGE")}
+    plain = {name: value for name, value in docket_environment({}).items() if not name.startswith("COVERAGE")}
     with subprocess.Popen(
         [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", "--workers", str(workers)],
         preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
         env=plain,
     ) as process:
-        until(lambda: caught(process.pid, signal.SIGTERM))
+        wait_until(lambda: caught(process.pid, signal.SIGTERM))
         process.terminate()
         try:
-            assert process.wait(PATIENCE) == 0
+            assert process.wait(WAIT_SECONDS) == 0
         finally:
             process.kill()
 
@@ -223,9 +223,9 @@ def test_workers_whose_metrics_have_no_room_are_refused_with_the_mend(artifact: 
     done = subprocess.run(
         [sys.executable, "-m", "docket", "serve", str(artifact), "--port", "0", "--workers", "2"],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
-        env={name: value for name, value in environment({}).items() if not name.startswith("COVERAGE")},
+        env={name: value for name, value in docket_environment({}).items() if not name.startswith("COVERAGE")},
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     assert done.returncode == 2

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import docket
-from tests.app.served import PATIENCE, Server, environment, served, until
-from tests.app.test_direct import LONG_WAY, PLAIN, TEXT, request
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, predict_request
+from tests.support.service import WAIT_SECONDS, Server, docket_environment, running_server, wait_until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="there is no openssl here to make a certificate"
@@ -28,7 +28,7 @@ def certified(folder: Path, *, password: str = "") -> Path:
     what = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     key = ["-passout", f"pass:{password}"] if password else ["-nodes"]
     out = ["-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")]
-    subprocess.run([*new, *what, *key, *out], check=True, capture_output=True, timeout=PATIENCE)
+    subprocess.run([*new, *what, *key, *out], check=True, capture_output=True, timeout=WAIT_SECONDS)
     return folder
 
 
@@ -43,7 +43,7 @@ def trusting(folder: Path) -> ssl.SSLContext:
 @contextmanager
 def encrypted(server: Server, folder: Path) -> Iterator[ssl.SSLSocket]:
     with (
-        socket.create_connection((server.host, server.port), timeout=PATIENCE) as plain,
+        socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) as plain,
         trusting(folder).wrap_socket(plain, server_hostname=server.host) as connection,
     ):
         yield connection
@@ -57,19 +57,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["1", "2"], ids=["one worker", "two workers"])
 def secret(artifact: Path, folder: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """It has a connection all the while on which nobody shakes hands, and in the end it has hung up on that."""
-    with served(artifact, "--workers", request.param, head_timeout=5, **settings(folder)) as running:
-        with socket.create_connection((running.host, running.port), timeout=PATIENCE) as silent:
+    with running_server(artifact, "--workers", request.param, head_timeout=5, **settings(folder)) as running:
+        with socket.create_connection((running.host, running.port), timeout=WAIT_SECONDS) as silent:
             yield running
             assert silent.recv(1) == b""
         running.terminate()
-        assert running.ended() == 0
+        assert running.wait_for_exit() == 0
     assert len(running.lines) == 3, "the start, a SIGTERM and the end of the drain"
 
 
 def test_an_answer_is_encrypted_by_the_certificate_on_both_ways(secret: Server, folder: Path) -> None:
     assert secret.url.startswith("https://")
-    with httpx.Client(base_url=secret.url, timeout=PATIENCE, verify=trusting(folder)) as client:
-        for kind in (PLAIN, LONG_WAY):
+    with httpx.Client(base_url=secret.url, timeout=WAIT_SECONDS, verify=trusting(folder)) as client:
+        for kind in (JSON_TYPE, JSON_WITH_CHARSET):
             answer = client.post("/predict", json={"text": TEXT}, headers={"content-type": kind})
             assert (answer.status_code, answer.json()["tokens"]) == (200, 10)
         long = client.post("/predict/batch", json={"documents": [{"text": TEXT * 9_000}] * 2})
@@ -80,7 +80,10 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(secret: Serve
     read = b""
     with encrypted(secret, folder) as connection:
         connection.sendall(
-            b"".join(request({"text": "goal " * n}, kind) for n, kind in ((1, PLAIN), (2, LONG_WAY), (3, PLAIN)))
+            b"".join(
+                predict_request({"text": "goal " * n}, kind)
+                for n, kind in ((1, JSON_TYPE), (2, JSON_WITH_CHARSET), (3, JSON_TYPE))
+            )
         )
         while read.count(b'"tokens":') < 3:
             read += connection.recv(1 << 16)
@@ -89,7 +92,7 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(secret: Serve
 
 @pytest.mark.parametrize("sent", [b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"\0" * 100, b"\x16\x03"])
 def test_who_does_not_encrypt_is_hung_up_on_and_nobody_else(secret: Server, sent: bytes) -> None:
-    with socket.create_connection((secret.host, secret.port), timeout=PATIENCE) as connection:
+    with socket.create_connection((secret.host, secret.port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         assert b"HTTP/" not in b"".join(iter(lambda: received(connection), b""))
@@ -109,7 +112,7 @@ def test_an_old_protocol_is_refused(secret: Server) -> None:
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    with socket.create_connection((secret.host, secret.port), timeout=PATIENCE) as plain, pytest.raises(OSError):
+    with socket.create_connection((secret.host, secret.port), timeout=WAIT_SECONDS) as plain, pytest.raises(OSError):
         old.wrap_socket(plain)
 
 
@@ -129,13 +132,13 @@ def test_a_certificate_that_is_renewed_is_shown_and_one_that_cannot_be_is_not(ar
             return False
 
     put(first, first)
-    with served(artifact, **settings(used)) as server, encrypted(server, first) as connection:
+    with running_server(artifact, **settings(used)) as server, encrypted(server, first) as connection:
         put(second, first)
-        until(lambda: shows(first) and any("KEY_VALUES_MISMATCH" in line for line in server.lines))
+        wait_until(lambda: shows(first) and any("KEY_VALUES_MISMATCH" in line for line in server.lines))
         put(second, second)
-        until(lambda: shows(second))
+        wait_until(lambda: shows(second))
         assert not shows(first)
-        connection.sendall(request({"text": TEXT}))
+        connection.sendall(predict_request({"text": TEXT}))
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
@@ -143,14 +146,14 @@ def test_a_certificate_that_is_renewed_is_shown_and_one_that_cannot_be_is_not(ar
 def test_a_drain_does_not_wait_for_who_does_not_say_goodbye(artifact: Path, folder: Path, workers: str) -> None:
     """asyncio would wait for half a minute, and the service would say after ``grace`` that it gives up."""
     with (
-        served(artifact, "--workers", workers, **settings(folder), grace=20) as server,
+        running_server(artifact, "--workers", workers, **settings(folder), grace=20) as server,
         encrypted(server, folder) as connection,
         socket.create_connection((server.host, server.port)),
     ):
-        connection.sendall(request({"text": TEXT}))
+        connection.sendall(predict_request({"text": TEXT}))
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         server.terminate()
-        assert server.ended() == 0
+        assert server.wait_for_exit() == 0
     assert len(server.lines) == 3, "the start, a SIGTERM and the end of the drain"
 
 
@@ -197,7 +200,7 @@ def test_a_start_with_half_of_it_or_what_cannot_be_used_is_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(os, "environ", environment(spoil(folder / "tls.crt", folder / "tls.key")))
+    monkeypatch.setattr(os, "environ", docket_environment(spoil(folder / "tls.crt", folder / "tls.key")))
     assert docket.main(["serve", str(artifact), "--port", "0"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.collector import Collector, Span, collecting
-from tests.app.served import PATIENCE, Server, docket, served, until
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, Server, run_docket, running_server, wait_until
+from tests.support.trace_collector import Collector, Span, running_collector
 
 SECRET = "Xylographic confidences"
 TRACE, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -29,26 +29,26 @@ def traced(artifact: Path, collector: str, delay: int = 50, **settings: object) 
             patch.delenv(name)
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", str(delay))
-        with served(artifact, traces=True, log="json", **settings) as server:
+        with running_server(artifact, traces=True, log="json", **settings) as server:
             yield server
 
 
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
-    with collecting() as running:
+    with running_collector() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Server]:
     """It reads a million words in about 2.5 s, and fails on ``law``."""
-    folder = tiny.failing(tmp_path_factory.mktemp("traced"), window=0)
+    folder = tiny.failing_artifact(tmp_path_factory.mktemp("traced"), window=0)
     with traced(folder, collector.url, batch_tokens=1_200_000, queue_tokens=10_000_000, access_log=True) as running:
         yield running
 
 
 def ask(server: Server, text: str, **headers: str) -> httpx.Response:
-    return httpx.post(server.url + "/predict", json={"text": text}, headers=headers, timeout=PATIENCE, verify=False)
+    return httpx.post(server.url + "/predict", json={"text": text}, headers=headers, timeout=WAIT_SECONDS, verify=False)
 
 
 def ids(response: httpx.Response) -> tuple[str, str]:
@@ -63,7 +63,7 @@ def spans(collector: Collector, response: httpx.Response, path: str = "/predict"
     """Those of the request, its wait and its batch, where the batch is within its trace."""
     trace, own = ids(response)
     request = f"POST {path}"
-    until(lambda: {request, "queue", "batch"} <= collector.of(trace).keys())
+    wait_until(lambda: {request, "queue", "batch"} <= collector.of(trace).keys())
     found = collector.of(trace)
     assert found[request].own == own
     return found[request], found["queue"], found["batch"]
@@ -115,20 +115,20 @@ def test_requests_that_share_a_batch_are_all_linked_from_its_one_span(server: Se
         """Whether the small ones came in time, which a busy machine may prevent."""
         with ThreadPoolExecutor(4) as pool:
             asked = [pool.submit(ask, server, long) for _ in range(2)]
-            until(lambda: server.get("/health").json()["waiting"] == 1)
+            wait_until(lambda: server.get("/health").json()["waiting"] == 1)
             asked += [pool.submit(ask, server, "the goal") for _ in range(2)]
             named[:] = [ids(each.result()) for each in asked]
-        until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
+        wait_until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
         small = {own for _, own in named[2:]}
         return any(small <= span.links and len(span.links) == 3 for span in collector.spans)
 
-    until(come_together)
+    wait_until(come_together)
     shared = {own for _, own in named[2:]}
     (batch,) = [span for span in collector.spans if shared & span.links and span.name == "batch"]
     assert batch.attributes["docket.documents"] == 3
     assert len(batch.links) == 3
     assert batch.parent in batch.links
-    until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
+    wait_until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
     for trace, own in named[2:]:
         queue = collector.of(trace)["queue"]
         assert (queue.parent, queue.links) == (own, {batch.own})
@@ -160,24 +160,24 @@ def test_a_failure_is_marked_and_nothing_sent_or_logged_has_a_document_or_a_key(
 def test_refusals_and_stray_paths_have_spans_under_bounded_names(server: Server, collector: Collector) -> None:
     refused, stray = ask(server, ""), server.get(f"/{SECRET.split()[0]}")
     traces = [ids(refused)[0], ids(stray)[0]]
-    until(lambda: all(collector.of(trace) for trace in traces))
+    wait_until(lambda: all(collector.of(trace) for trace in traces))
     found = [span for trace in traces for span in collector.of(trace).values()]
     assert [(span.name, span.failed) for span in found] == [("POST /predict", False), ("GET other", False)]
 
 
 def test_lines_of_a_request_name_its_trace(server: Server) -> None:
     trace, own = ids(ask(server, "the goal"))
-    until(lambda: any(trace in line for line in server.lines))
+    wait_until(lambda: any(trace in line for line in server.lines))
     (line,) = [json.loads(line) for line in server.lines if trace in line]
     assert (line["trace_id"], line["span_id"], line["status"]) == (trace, own, 200)
 
 
 def test_what_is_not_sent_yet_is_sent_at_the_end(artifact: Path) -> None:
-    with collecting() as collector, traced(artifact, collector.url, delay=600_000) as server:
+    with running_collector() as collector, traced(artifact, collector.url, delay=600_000) as server:
         trace, _ = ids(ask(server, "the goal"))
         assert not collector.spans
         server.terminate()
-        assert server.ended() == 0
+        assert server.wait_for_exit() == 0
         assert collector.of(trace).keys() == {"POST /predict", "queue", "batch"}
 
 
@@ -191,7 +191,7 @@ def test_a_collector_that_never_answers_delays_neither_requests_nor_the_end(arti
         with silent.accept()[0]:
             began = time.monotonic()
             server.terminate()
-            assert server.ended() == 0
+            assert server.wait_for_exit() == 0
         assert time.monotonic() - began < 8, "it would wait 10 s for the collector"
 
 
@@ -200,7 +200,7 @@ def test_where_opentelemetry_is_not_installed_the_start_is_refused_with_the_mend
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    refused = docket("serve", artifact, "--port", 0, traces=True)
+    refused = run_docket("serve", artifact, "--port", 0, traces=True)
     assert refused.returncode == 2
     assert refused.stderr.decode().count("\n") == 1
     assert "pip install '.[otel]'" in refused.stderr.decode()

@@ -9,8 +9,8 @@ import pytest
 from app.inference.load_lock import turn
 from app.inference.reloader import LOOK
 from model.artifacts import artifact, registry
-from tests import tiny
-from tests.app.served import Server, served, until
+from tests.support import tiny
+from tests.support.service import Server, running_server, wait_until
 
 NAMES = ("old", "new")
 
@@ -44,14 +44,14 @@ def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhil
     )
     registry.point(folder, NAMES[0])
     monkeypatch.setenv("TMPDIR", str(own))
-    with served(folder, workers=2) as server:
+    with running_server(folder, workers=2) as server:
         (shared,) = own.glob("docket-*")
         with turn(shared):
             registry.point(folder, NAMES[1])
-            until(lambda: server.get("/health").json()["reload"] == "loading")
+            wait_until(lambda: server.get("/health").json()["reload"] == "loading")
             time.sleep(2 * LOOK)  # both have looked by then
             assert {version(server) for _ in range(8)} == {old}
-        until(lambda: {version(server) for _ in range(8)} == {new})
+        wait_until(lambda: {version(server) for _ in range(8)} == {new})
 
 
 def version(server: Server) -> str:

@@ -22,9 +22,9 @@ from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
 from model.artifacts import registry
 from model.classifier import Classifier
-from tests import tiny
-from tests.app.served import PATIENCE, Server, docket, samples, served, until
-from tests.app.test_processes import workers as spawned
+from tests.support import tiny
+from tests.support.processes import worker_pids as spawned
+from tests.support.service import WAIT_SECONDS, Server, metric_value, run_docket, running_server, wait_until
 
 LABELS = {"old": {"politics", "sports"}, "new": {"blue", "green", "red"}}
 """No label is one of both, and no word has the same id in both: an answer that is mixed shows."""
@@ -34,8 +34,8 @@ TEXT = "the late goal won the cup for the home side"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """``old`` and ``new`` side by side, ``old`` current."""
-    tiny.with_golden(tiny.artifact(tmp_path / "old", profile=tiny.PROFILE))
-    tiny.with_golden(tiny.artifact(tmp_path / "new", labels=sorted(LABELS["new"]), words=tiny.WORDS[:3:-1], seed=1))
+    tiny.add_golden(tiny.artifact(tmp_path / "old", profile=tiny.PROFILE))
+    tiny.add_golden(tiny.artifact(tmp_path / "new", labels=sorted(LABELS["new"]), words=tiny.WORDS[:3:-1], seed=1))
     registry.point(tmp_path, "old")
     return tmp_path
 
@@ -67,7 +67,7 @@ def asked_all_the_time(server: Server, clients: int = 4) -> Iterator[list[tuple[
     over, answers = threading.Event(), []
 
     def ask() -> None:
-        with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as client:
+        with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, verify=False) as client:
             while not over.is_set():
                 for path, body in (
                     ("/predict", {"text": TEXT}),
@@ -84,17 +84,17 @@ def asked_all_the_time(server: Server, clients: int = 4) -> Iterator[list[tuple[
     finally:
         over.set()
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(WAIT_SECONDS)
 
 
 def test_a_swap_under_load_answers_every_request_whole_by_the_version_that_it_names(folder: Path) -> None:
     expected = {each.version: scores(each) for each in loaded(folder).values()}
-    with served(folder) as server, asked_all_the_time(server) as answers:
+    with running_server(folder) as server, asked_all_the_time(server) as answers:
         for name in ("new", "old", "new"):
             registry.point(folder, name)
-            until(lambda name=name: version(server) == digits(folder / name))
+            wait_until(lambda name=name: version(server) == digits(folder / name))
         before = len(answers)
-        until(lambda: len(answers) > before + 20)
+        wait_until(lambda: len(answers) > before + 20)
     assert {status for status, _ in answers} == {200}
     for _, body in answers:
         for one in body.get("results", [body]):
@@ -117,9 +117,9 @@ def test_a_batch_in_which_two_versions_meet_is_run_by_each_for_its_own(folder: P
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (tiny.flip, "model.pt is not the file that manifest.json names"),
-        (tiny.cut, "model.pt is not the file that manifest.json names"),
-        (tiny.answer_otherwise, "golden document 1"),
+        (tiny.flip_bit, "model.pt is not the file that manifest.json names"),
+        (tiny.truncate, "model.pt is not the file that manifest.json names"),
+        (tiny.change_golden_labels, "golden document 1"),
         (shutil.rmtree, "is no artifact"),
     ],
     ids=["bit flipped", "cut short", "golden answer wrong", "not there"],
@@ -129,11 +129,11 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
 ) -> None:
     shutil.copytree(folder / "new", folder / "whole")
     spoil(folder / "new")
-    with served(folder) as server:
+    with running_server(folder) as server:
         assert reload(server) == "ok"
-        assert samples(server, "docket_reloads_total") == 0
+        assert metric_value(server, "docket_reloads_total") == 0
         registry.point(folder, "new")
-        until(lambda: reload(server).startswith("refused: "))
+        wait_until(lambda: reload(server).startswith("refused: "))
         assert why in reload(server)
         assert str(folder.parent) not in reload(
             server
@@ -141,35 +141,35 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
         assert not any(f" {label} " in reload(server) for label in (*tiny.LABELS, "weather"))
         assert server.get("/health").json()["version"] == version(server) == digits(folder / "old")
         assert server.get("/health/ready").status_code == 200
-        assert samples(server, "docket_reloads_total", outcome="refused") == 1
-        assert samples(server, "docket_artifact_info", version=digits(folder / "old")) == 1
-        until(lambda: any(why in line for line in server.lines))
+        assert metric_value(server, "docket_reloads_total", outcome="refused") == 1
+        assert metric_value(server, "docket_artifact_info", version=digits(folder / "old")) == 1
+        wait_until(lambda: any(why in line for line in server.lines))
         assert "Traceback" not in "".join(server.lines)
 
         registry.point(folder, "old")  # what is served already is not loaded again
-        until(lambda: reload(server) == "ok")
-        assert samples(server, "docket_reloads_total", outcome="taken") == 0
+        wait_until(lambda: reload(server) == "ok")
+        assert metric_value(server, "docket_reloads_total", outcome="taken") == 0
         registry.point(folder, "whole")
-        until(lambda: version(server) == digits(folder / "whole"))
-        assert samples(server, "docket_reloads_total", outcome="taken") == 1
+        wait_until(lambda: version(server) == digits(folder / "whole"))
+        assert metric_value(server, "docket_reloads_total", outcome="taken") == 1
 
 
 def test_a_pointer_that_says_nothing_or_is_gone_leaves_the_old_version(folder: Path) -> None:
-    with served(folder) as server:
+    with running_server(folder) as server:
         (folder / registry.POINTER).write_text("\n")
-        until(lambda: "does not name a subfolder" in reload(server))
+        wait_until(lambda: "does not name a subfolder" in reload(server))
         (folder / registry.POINTER).unlink()
-        until(lambda: "none of them is current" in reload(server))
+        wait_until(lambda: "none of them is current" in reload(server))
         assert version(server) == digits(folder / "old")
         registry.point(folder, "new")
-        until(lambda: version(server) == digits(folder / "new"))
+        wait_until(lambda: version(server) == digits(folder / "new"))
 
 
 def test_all_workers_follow_the_pointer_and_the_metrics_have_the_new_version_alone(folder: Path) -> None:
-    with served(folder, "--workers", "2") as server:
-        assert samples(server, "docket_profile_unknown_rate", version=digits(folder / "old")) > 0
+    with running_server(folder, "--workers", "2") as server:
+        assert metric_value(server, "docket_profile_unknown_rate", version=digits(folder / "old")) > 0
         registry.point(folder, "new")
-        until(lambda: samples(server, "docket_reloads_total", outcome="taken") == 2)
+        wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="taken") == 2)
         for _ in range(30):
             assert version(server) == digits(folder / "new")
             text = server.get("/metrics").text
@@ -184,14 +184,14 @@ def test_sighup_has_every_worker_take_the_artifact_that_replaced_its_own_and_end
 ) -> None:
     """Without a pointer nothing is looked at until then: an artifact is read once."""
     old, new = digits(folder / "old"), digits(folder / "new")
-    with served(folder / "old", "--workers", str(workers)) as server:
-        until(lambda: len(children(server, workers)) == workers)
+    with running_server(folder / "old", "--workers", str(workers)) as server:
+        wait_until(lambda: len(children(server, workers)) == workers)
         before = children(server, workers)
         with artifacts.replacing(folder / "old") as beside:
             shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
         assert version(server) == old
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: samples(server, "docket_reloads_total", outcome="taken") == workers)
+        wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="taken") == workers)
         assert {version(server) for _ in range(20)} == {new}
         server.process.send_signal(signal.SIGHUP)  # and where there is nothing new nothing happens
         assert version(server) == new
@@ -199,16 +199,16 @@ def test_sighup_has_every_worker_take_the_artifact_that_replaced_its_own_and_end
 
 
 def test_sighup_ends_no_worker_that_is_still_starting(folder: Path) -> None:
-    with served(folder / "old", "--workers", "2") as server:
-        until(lambda: len(children(server, 2)) == 2)
+    with running_server(folder / "old", "--workers", "2") as server:
+        wait_until(lambda: len(children(server, 2)) == 2)
         before = children(server, 2)
         os.kill(min(before), signal.SIGKILL)
-        until(lambda: len(children(server, 2) - before) == 1)
+        wait_until(lambda: len(children(server, 2) - before) == 1)
         started = children(server, 2)
         with artifacts.replacing(folder / "old") as beside:
             shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: {version(server) for _ in range(10)} == {digits(folder / "new")})
+        wait_until(lambda: {version(server) for _ in range(10)} == {digits(folder / "new")})
         assert children(server, 2) == started
 
 
@@ -218,26 +218,28 @@ def children(server: Server, workers: int) -> set[int]:
 
 
 def test_a_worker_that_is_replaced_while_the_current_version_is_refused_serves_the_one_before(folder: Path) -> None:
-    with served(folder, "--workers", "2") as server:
-        tiny.flip(folder / "new")
+    with running_server(folder, "--workers", "2") as server:
+        tiny.flip_bit(folder / "new")
         registry.point(folder, "new")
-        until(lambda: samples(server, "docket_reloads_total", outcome="refused") >= 2)
+        wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="refused") >= 2)
         before = children(server, 2)
         os.kill(min(before), signal.SIGKILL)
-        until(lambda: len(children(server, 2) - before) == 1)
-        until(lambda: samples(server, "docket_reloads_total", outcome="refused") >= 3)
+        wait_until(lambda: len(children(server, 2) - before) == 1)
+        wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="refused") >= 3)
         assert {version(server) for _ in range(20)} == {digits(folder / "old")}
         assert reload(server).startswith("refused: ")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "why"), [(tiny.flip, "model.pt"), (tiny.answer_otherwise, "golden document 1")], ids=["bit", "golden"]
+    ("spoil", "why"),
+    [(tiny.flip_bit, "model.pt"), (tiny.change_golden_labels, "golden document 1")],
+    ids=["bit", "golden"],
 )
 def test_a_start_with_a_broken_current_version_is_refused(
     folder: Path, spoil: Callable[[Path], None], why: str
 ) -> None:
     spoil(folder / "old")
-    done = docket("serve", folder, "--port", 0)
+    done = run_docket("serve", folder, "--port", 0)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1), done.stderr
     assert why in done.stderr.decode()
 
@@ -251,7 +253,7 @@ def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkey
         async with Reloader(folder, "cpu", Metrics()) as served:
             registry.point(folder, "new")
             served.look()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_SECONDS):
                 while not served.reload.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)
                 (folder / ".new").rename(folder / "new")
@@ -266,10 +268,10 @@ def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_f
     async def leave() -> None:
         classifier = Classifier.load(folder, "cpu")
         gone = weakref.ref(classifier)
-        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, PATIENCE, 0.8)) as batcher:
+        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)) as batcher:
             batcher.put(EncodedDocument(classifier, classifier.encode(TEXT))).cancel()
             del classifier
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_SECONDS):
                 while gone() is not None:  # noqa: ASYNC110  # a reference that dies sets no event
                     await asyncio.sleep(0.01)
 
@@ -284,7 +286,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
     """And an answer that was begun before the swap is the old one's."""
 
     async def swap() -> None:
-        limits = Limits(16_384, 64, 2**20, PATIENCE, 0.8)
+        limits = Limits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)
         gc.disable()
         async with Reloader(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
             gc.freeze()
@@ -293,13 +295,13 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
             item = EncodedDocument(old, old.encode(TEXT))
             registry.point(folder, "new")
             served.look()
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_SECONDS):
                 while served.current is old:  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)
             outcome = await batcher.submit(item)
             assert {label for label, _ in outcome.result.prediction.scores} == LABELS["old"]
             del old, item, outcome
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_SECONDS):
                 # the thread lets go of the batch a moment after its result is known
                 while any(part() is not None for part in parts):  # noqa: ASYNC110  # a reference that dies sets no event
                     await asyncio.sleep(0.01)

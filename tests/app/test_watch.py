@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from app.inference import watchdog
-from tests.app.served import PATIENCE, Server, problem, samples, served, until
-from tests.app.test_processes import workers
+from tests.support.processes import worker_pids
+from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
 TEXT = {"text": "the late goal"}
 REPLACED = "ended with 70, another takes its place"
@@ -67,12 +67,12 @@ alone = partial(bring_down, has_ended, TEXT)
 
 def one_of_two(server: Server) -> Seen:
     """Its fourth document waits behind three, each of which is a batch, when a network hangs in the second of them."""
-    before = workers(server)
+    before = worker_pids(server)
     seen = bring_down(has_replaced, {"documents": [TEXT] * 4}, server)
     assert [server.post("/predict", TEXT).status_code for _ in range(10)] == [200] * 10
-    until(lambda: len(workers(server)) == 2)
-    assert len(set(workers(server)) & set(before)) == 1
-    assert samples(server, "docket_waiting_documents") == 0
+    wait_until(lambda: len(worker_pids(server)) == 2)
+    assert len(set(worker_pids(server)) & set(before)) == 1
+    assert metric_value(server, "docket_waiting_documents") == 0
     return seen
 
 
@@ -82,7 +82,7 @@ def stopped(server: Server) -> Seen:
     time.sleep(watchdog.STILL / 2)
     os.kill(server.process.pid, signal.SIGCONT)
     time.sleep(3)
-    assert samples(server, "docket_batch_documents_count") == 0
+    assert metric_value(server, "docket_batch_documents_count") == 0
     return Seen(server.post("/predict", TEXT))
 
 
@@ -90,7 +90,7 @@ def stopped(server: Server) -> Seen:
 def seen(artifact: Path) -> dict[str, Seen]:
     """By the fault."""
     with ExitStack() as stack:
-        start = partial(served, artifact)
+        start = partial(running_server, artifact)
         acts: dict[str, tuple[Server, Callable[[Server], Seen]]] = {
             fault: (stack.enter_context(start(fault=fault)), alone)
             for fault in ("hang@1", "hold@1", "spin@1", "cuda@1-")
@@ -99,9 +99,9 @@ def seen(artifact: Path) -> dict[str, Seen]:
         acts["one of two"] = stack.enter_context(start("--workers", "2", fault="hang@2", batch_tokens=3)), one_of_two
         pool = stack.enter_context(ThreadPoolExecutor())
         running = {fault: pool.submit(act, server) for fault, (server, act) in acts.items()}
-        seen = {fault: future.result(2 * PATIENCE) for fault, future in running.items()}
+        seen = {fault: future.result(2 * WAIT_SECONDS) for fault, future in running.items()}
     for fault, (server, _) in acts.items():
-        seen[fault].code, seen[fault].log = server.ended(), "".join(server.lines[1:])
+        seen[fault].code, seen[fault].log = server.wait_for_exit(), "".join(server.lines[1:])
     return seen
 
 
@@ -123,7 +123,7 @@ def test_who_waits_for_a_network_that_hangs_is_answered_before_the_process_ends(
 ) -> None:
     answer = seen[fault].answer
     assert answer is not None
-    problem(answer, 503)
+    read_problem(answer, 503)
 
 
 @pytest.mark.parametrize("fault", ["hold", "spin"])
@@ -136,7 +136,7 @@ def test_a_loop_that_does_not_turn_ends_the_process_which_says_where_it_was(seen
 def test_a_lost_device_ends_the_process(seen: dict[str, Seen]) -> None:
     own = seen["cuda@1-"]
     assert own.answer is not None
-    problem(own.answer, 500)
+    read_problem(own.answer, 500)
     assert own.code == watchdog.CODE
     assert "the device is lost (AcceleratorError('CUDA error: an illegal memory access was encountered'))" in own.log
 
@@ -158,20 +158,20 @@ def test_of_two_workers_the_one_that_hangs_gets_no_new_connection_and_is_replace
 
 
 def test_a_network_that_fails_is_not_ready_until_it_succeeds_again(artifact: Path) -> None:
-    with served(artifact, fault="raise@2-3") as server:
+    with running_server(artifact, fault="raise@2-3") as server:
         assert server.post("/predict", TEXT).status_code == 200
         assert server.post("/predict", TEXT).status_code == 500
-        until(lambda: server.get("/health/ready").status_code == 503)
-        assert "failing" in problem(server.get("/health"), 503)["detail"]
+        wait_until(lambda: server.get("/health/ready").status_code == 503)
+        assert "failing" in read_problem(server.get("/health"), 503)["detail"]
         assert server.get("/health/live").status_code == 200
         assert server.post("/predict", TEXT).status_code == 500
         assert server.post("/predict", TEXT).status_code == 200
-        until(lambda: server.get("/health/ready").status_code == 200)
+        wait_until(lambda: server.get("/health/ready").status_code == 200)
 
 
 def test_a_long_document_is_no_ill_health(slow: Path) -> None:
     """It takes longer than a thread may that has nothing to do."""
-    with served(slow) as server, ThreadPoolExecutor() as pool:
+    with running_server(slow) as server, ThreadPoolExecutor() as pool:
         asked = pool.submit(server.post, "/predict", {"text": "the late goal won " * 300_000})
         told = set()
         while not asked.done():

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from app.server.http_protocol import MOST
-from tests.app.served import PATIENCE, Server
-from tests.app.test_direct import LONG_WAY, PLAIN, TEXT, answers, connected, request
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, open_connection, predict_request, read_responses
+from tests.support.service import WAIT_SECONDS, Server
 
 UPGRADES = {
     "as Java's client": ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAARAAAAA"),
@@ -18,16 +18,16 @@ UPGRADES = {
 
 
 @pytest.mark.parametrize("offer", UPGRADES.values(), ids=UPGRADES)
-@pytest.mark.parametrize("kind", [PLAIN, LONG_WAY], ids=["direct", "long way"])
+@pytest.mark.parametrize("kind", [JSON_TYPE, JSON_WITH_CHARSET], ids=["direct", "long way"])
 @pytest.mark.parametrize("size", [1, 100, 10_000])
 def test_an_offer_to_speak_another_protocol_is_passed_over_and_the_request_is_answered(
     server: Server, offer: tuple[str, ...], kind: str, size: int
 ) -> None:
-    sent = request({"text": TEXT}, kind, *offer) * 2 + request({"text": "goal"}, kind)
-    with connected(server) as connection:
+    sent = predict_request({"text": TEXT}, kind, *offer) * 2 + predict_request({"text": "goal"}, kind)
+    with open_connection(server) as connection:
         for begin in range(0, len(sent), size):
             connection.sendall(sent[begin : begin + size])
-        assert [answer["tokens"] for _, answer in answers(connection, 3)] == [10, 10, 1]
+        assert [answer["tokens"] for _, answer in read_responses(connection, 3)] == [10, 10, 1]
     assert not any("upgrade" in line.lower() for line in server.lines)
 
 
@@ -44,11 +44,11 @@ def statuses(connection: socket.socket) -> list[int]:
     return found
 
 
-GOOD, BATCH = request({"text": TEXT}), request({"text": TEXT * 100}, LONG_WAY)
+GOOD, BATCH = predict_request({"text": TEXT}), predict_request({"text": TEXT * 100}, JSON_WITH_CHARSET)
 CHUNKED = (
     b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\nno size\r\n"
 )
-DIRECT_CHUNK, LONG_CHUNK = CHUNKED % PLAIN.encode(), CHUNKED % LONG_WAY.encode()
+DIRECT_CHUNK, LONG_CHUNK = CHUNKED % JSON_TYPE.encode(), CHUNKED % JSON_WITH_CHARSET.encode()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_is_malformed_is_refused_after_the_answers_to_what_came_before_it(
     server: Server, sent: list[bytes], told: list[int]
 ) -> None:
     for size in (7, 10_000):
-        with connected(server) as connection:
+        with open_connection(server) as connection:
             whole = b"".join(sent)
             for begin in range(0, len(whole), size):
                 with suppress(ConnectionError):  # what comes after the refusal is not read
@@ -89,15 +89,15 @@ def test_what_is_malformed_is_refused_after_the_answers_to_what_came_before_it(
     ids=["no head", "a header", "a trailer"],
 )
 def test_a_head_without_an_end_is_not_kept_for_ever(server: Server, begun: bytes) -> None:
-    with connected(server) as connection, suppress(ConnectionError):
+    with open_connection(server) as connection, suppress(ConnectionError):
         connection.sendall(begun)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < end:
             connection.sendall(b"x" * MOST)
         pytest.fail("all of it was taken")
 
 
 def test_a_head_of_many_kilobytes_is_read(server: Server) -> None:
-    with connected(server) as connection:
-        connection.sendall(request({"text": TEXT}, PLAIN, f"cookie: {'x' * (MOST // 2)}"))
-        assert answers(connection, 1)[0][1]["tokens"] == 10
+    with open_connection(server) as connection:
+        connection.sendall(predict_request({"text": TEXT}, JSON_TYPE, f"cookie: {'x' * (MOST // 2)}"))
+        assert read_responses(connection, 1)[0][1]["tokens"] == 10

@@ -12,12 +12,12 @@ import pytest
 from benchmarks import accuracy, answers, ours, recurrent, rows, tfidf
 from benchmarks.accuracy import ABSENT, METHODS, Method, Split, load, measure
 from benchmarks.published import PUBLISHED
-from tests.training import made
+from tests.support import toy_corpus
 from training import recipe
 from training.data.documents import Documents
 
 QUICK = replace(recipe.DEFAULT, hidden=16, epochs=1, least_steps=20)
-SPLIT = Split("made", made.documents(90), made.documents(30, seed=1))
+SPLIT = Split("made", toy_corpus.documents(90), toy_corpus.documents(30, seed=1))
 LINEAR = [name for name in METHODS if name.startswith("TF-IDF")]
 
 
@@ -108,7 +108,7 @@ def test_a_rerun_replaces_its_own_section_alone_and_measures_no_rival_again(tmp_
     assert measure(SPLIT, 1, tmp_path) == 0
     assert (tmp_path / "rivals.md").read_text() == before
     assert asked == []
-    measure(SPLIT._replace(test=made.documents(12, seed=5)), 1, tmp_path)
+    measure(SPLIT._replace(test=toy_corpus.documents(12, seed=5)), 1, tmp_path)
     assert len(asked) == len(LINEAR), "other documents: measured again"
     assert {row.corpus for row in rows.read(tmp_path / "rivals.jsonl")} == {"other"}
 
@@ -183,6 +183,6 @@ def test_without_keras_its_rows_say_how_to_get_it(tmp_path, monkeypatch, capsys)
 def test_a_keras_network_answers_in_the_order_of_the_texts(layer, monkeypatch):
     monkeypatch.setattr(recurrent, "EPOCHS", 8)
     monkeypatch.setattr(recurrent, "BATCH", 8)
-    (given,) = recurrent.answers(layer, made.documents(150, length=8), SPLIT.test.texts, seed=0)
+    (given,) = recurrent.answers(layer, toy_corpus.documents(150, length=8), SPLIT.test.texts, seed=0)
     assert given.scores(SPLIT.test.labels).accuracy > 0.8
     assert given.sure.shape == (30,)

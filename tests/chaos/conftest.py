@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ledger import Ledger, table
-from tests import tiny
-from tests.app.served import Server, served
-from tests.chaos.survival import survived
+from tests.support import tiny
+from tests.support.request_ledger import Ledger, table
+from tests.support.service import Server, running_server
+from tests.support.survival import survived
 
 ACCOUNTS = pytest.StashKey[list[Ledger]]()
 PAGE = """# What the service bears
@@ -49,7 +49,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
     """It waits long enough for 10,000 connections to be opened, and not much longer."""
-    with served(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=8) as running:
+    with running_server(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=8) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from model.artifacts import artifact as artifacts
 from model.artifacts import golden
 from model.classifier import Classifier
 from model.errors import UsageError
-from tests import tiny
+from tests.support import tiny
 
 FILES = (artifacts.NETWORK, artifacts.VOCABULARY, artifacts.MANIFEST)
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ TEXTS = ("the late goal won the cup", "a vote for the law", "quux")
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
-    return tiny.with_golden(tiny.artifact(tmp_path / "whole", profile=tiny.PROFILE))
+    return tiny.add_golden(tiny.artifact(tmp_path / "whole", profile=tiny.PROFILE))
 
 
 def said(folder: Path) -> tuple[str, list[list[tuple[str, float]]]] | None:

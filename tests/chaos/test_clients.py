@@ -7,26 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ledger import Ledger
-from benchmarks.wire import TEXT, Answer, Wire, ask, head, post, settle, wired
-from tests.app.served import PATIENCE, Server, until
-from tests.app.test_processes import connections, workers
 from tests.chaos.conftest import Case
+from tests.support.async_http import (
+    TEXT,
+    Answer,
+    Connection,
+    head,
+    open_connection,
+    post,
+    record_outcome,
+    send_and_record,
+)
+from tests.support.processes import count_connections, worker_pids
+from tests.support.request_ledger import Ledger
+from tests.support.service import WAIT_SECONDS, Server, wait_until
 
 PLAIN, BATCH = post({"text": TEXT}), post({"documents": [{"text": TEXT}] * 3}, path="/predict/batch")
 LONG = post({"documents": [{"text": TEXT * 2_000}] * 2}, path="/predict/batch")
 
 
 def run(rule: object) -> object:
-    return asyncio.run(asyncio.wait_for(rule, PATIENCE * 2))  # type: ignore[arg-type]
+    return asyncio.run(asyncio.wait_for(rule, WAIT_SECONDS * 2))  # type: ignore[arg-type]
 
 
 async def others(server: Server, ledger: Ledger, count: int = 20) -> None:
     """Clients that behave, meanwhile: each is answered."""
 
     async def one(number: int) -> None:
-        async with wired(server) as wire:
-            answer = await ask(ledger, wire, PLAIN if number % 2 else BATCH)
+        async with open_connection(server) as wire:
+            answer = await send_and_record(ledger, wire, PLAIN if number % 2 else BATCH)
             assert answer is not None
             assert answer.status == 200
 
@@ -44,7 +53,7 @@ async def others(server: Server, ledger: Ledger, count: int = 20) -> None:
 )
 def test_clients_may_leave_at_any_moment(server: Server, case: Case, when: str, sent: bytes, pause: float) -> None:
     async def leave(ledger: Ledger) -> None:
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 1
             await wire.send(sent)
             await asyncio.sleep(pause)
@@ -80,7 +89,7 @@ def test_a_client_that_ends_its_own_half_of_the_connection_counts_as_gone(server
     """It cannot be told from one that has closed all of it, whose document is not to be read for nobody."""
 
     async def one(ledger: Ledger, sent: bytes) -> None:
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 1
             await wire.send(sent)
             wire.writer.write_eof()
@@ -97,13 +106,13 @@ def test_a_client_that_ends_its_own_half_of_the_connection_counts_as_gone(server
 def test_a_body_that_comes_a_byte_at_a_time_is_answered_and_holds_up_nobody(server: Server, case: Case) -> None:
     async def slow(ledger: Ledger, path: str) -> None:
         body = json.dumps({"text": "goal"} if path == "/predict" else {"documents": [{"text": "goal"}]}).encode()
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 1
             await wire.send(head(len(body), path=path))
             for place in range(len(body)):
                 await wire.send(body[place : place + 1])
                 await asyncio.sleep(0.05)
-            answer = await settle(ledger, wire)
+            answer = await record_outcome(ledger, wire)
             assert answer is not None
             assert answer.status == 200
 
@@ -121,10 +130,10 @@ def test_heads_and_bodies_that_never_end_are_told_so_or_hung_up_on_in_time_and_h
     begun = [PLAIN[:30], PLAIN[:-9], BATCH[:-9], head(1 << 20), head(1 << 20, path="/predict/batch")]
 
     async def one(ledger: Ledger, sent: bytes) -> None:
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 1
             await wire.send(sent)
-            answer = await settle(ledger, wire, whole=False)
+            answer = await record_outcome(ledger, wire, whole=False)
             assert answer is not None
             assert answer.status == 408
             assert await wire.ended() == 0
@@ -143,27 +152,27 @@ def test_a_body_shorter_than_it_says_is_waited_for_and_one_that_is_longer_gets_o
     whole = json.dumps({"text": TEXT} if path == "/predict" else {"documents": [{"text": TEXT}]}).encode()
 
     async def shorter(ledger: Ledger) -> None:
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 1
             await wire.send(head(len(whole) + 1, path=path) + whole)
             wire.writer.write_eof()
-            answer = await settle(ledger, wire, whole=False)
+            answer = await record_outcome(ledger, wire, whole=False)
             assert answer is None or answer.status >= 400
 
     async def longer(ledger: Ledger) -> None:
         """What is too much is read as another request, and is none."""
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += 2
             await wire.send(head(len(whole), path=path) + whole + b"and more\r\n\r\n")
-            found = [await settle(ledger, wire), await settle(ledger, wire, whole=False)]
+            found = [await record_outcome(ledger, wire), await record_outcome(ledger, wire, whole=False)]
             assert found[0] is not None
             assert found[0].status == 200
             assert await wire.ended() == 0
 
     async def cut_short(ledger: Ledger) -> None:
         """The body ends where it says, before its JSON does."""
-        async with wired(server) as wire:
-            answer = await ask(ledger, wire, head(len(whole) - 1, path=path) + whole[:-1])
+        async with open_connection(server) as wire:
+            answer = await send_and_record(ledger, wire, head(len(whole) - 1, path=path) + whole[:-1])
             assert answer is not None
             assert answer.status == 422
 
@@ -203,8 +212,8 @@ def test_a_head_that_is_malformed_is_refused_with_400_or_what_else_fits_in_the_o
     server: Server, case: Case, what: str
 ) -> None:
     async def rule(ledger: Ledger) -> None:
-        async with wired(server) as wire:
-            answer = await ask(ledger, wire, RUBBISH[what])
+        async with open_connection(server) as wire:
+            answer = await send_and_record(ledger, wire, RUBBISH[what])
             assert answer is not None
             assert answer.status in {400, 404, 405, 413, 501, 505}
             assert answer.kind == "application/problem+json"
@@ -219,12 +228,12 @@ def test_rubbish_behind_good_requests_takes_none_of_their_answers(server: Server
     """And is refused once, with the end of the connection."""
 
     async def client(ledger: Ledger, good: list[bytes]) -> None:
-        async with wired(server) as wire:
+        async with open_connection(server) as wire:
             ledger.sent += len(good) + 1
             await wire.send(b"".join(good) + b"\x00\x01 rubbish\r\n\r\n")
-            found = [await settle(ledger, wire) for _ in good]
+            found = [await record_outcome(ledger, wire) for _ in good]
             assert [each and each.status for each in found] == [200] * len(good)
-            last = await settle(ledger, wire, whole=False)
+            last = await record_outcome(ledger, wire, whole=False)
             assert last is None or last.status == 400
             assert await wire.ended() == 0
 
@@ -261,7 +270,7 @@ async def opened(server: Server, count: int) -> list[asyncio.StreamWriter]:
 
 
 def held(server: Server) -> int:
-    return sum(connections(pid, server.port) for pid in workers(server))
+    return sum(count_connections(pid, server.port) for pid in worker_pids(server))
 
 
 def test_thousands_of_connections_that_are_opened_and_left_hold_up_nobody_and_leave_nothing_behind(
@@ -282,20 +291,20 @@ def test_thousands_of_connections_that_are_opened_and_left_hold_up_nobody_and_le
 
     with case(f"{count:,} connections opened and left", server) as ledger:
         run(rule(ledger))
-    until(lambda: held(server) == 0)
+    wait_until(lambda: held(server) == 0)
 
 
 def test_more_connections_than_a_process_may_have_files_are_hung_up_on_and_then_it_takes_connections_again(
     server: Server, case: Case
 ) -> None:
-    files = {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in workers(server)}
+    files = {pid: len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in worker_pids(server)}
     before = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE, (files[pid] + 20, 4_096)) for pid in files}
 
     async def client(ledger: Ledger, connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Answer | None:
-        wire = Wire(*connection)
+        wire = Connection(*connection)
         await wire.send(PLAIN)
         try:
-            return await settle(ledger, wire, whole=False)
+            return await record_outcome(ledger, wire, whole=False)
         finally:
             wire.leave()
 

@@ -16,10 +16,9 @@ import pytest
 
 from model.artifacts import artifact as artifacts
 from model.errors import UsageError
-from tests import tiny
-from tests.app.served import PATIENCE, docket, environment, samples, served, until
-from tests.app.test_processes import until_both_serve, workers
-from tests.training import made
+from tests.support import tiny, toy_corpus
+from tests.support.processes import wait_until_both_serve, worker_pids
+from tests.support.service import WAIT_SECONDS, docket_environment, metric_value, run_docket, running_server, wait_until
 
 MOST = 1_000
 """Bytes that a file may have: no disk need be filled for that, and the error is of the same kind."""
@@ -52,7 +51,7 @@ def test_an_artifact_for_which_there_is_no_room_leaves_what_was_there(tmp_path: 
 
 
 def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    documents = made.documents(60)
+    documents = toy_corpus.documents(60)
     rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,11 +59,11 @@ def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_pat
         [sys.executable, "-m", "docket", "train", corpus, "--out", tmp_path / "out", "--epochs", "1"],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST)),
         env={
-            name: value for name, value in environment({}).items() if not name.startswith("COVERAGE")
+            name: value for name, value in docket_environment({}).items() if not name.startswith("COVERAGE")
         },  # it writes too
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     assert done.returncode == 2, done.stderr
@@ -100,18 +99,18 @@ def test_workers_count_on_a_disk_that_fills_up_and_one_that_has_no_room_waits_fo
     artifact: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(small_disk))
-    with served(artifact, "--workers", "2", head_timeout=PATIENCE) as server:
-        until_both_serve(server)
+    with running_server(artifact, "--workers", "2", head_timeout=WAIT_SECONDS) as server:
+        wait_until_both_serve(server)
         full = fill(small_disk)
         for _ in range(40):
             assert server.post("/predict", {"text": "the late goal"}).status_code == 200
-        assert samples(server, "docket_requests_total", path="/predict", status="200") == 40
-        os.kill(workers(server)[0], signal.SIGKILL)
-        until(lambda: any("this process cannot start" in line for line in server.lines))
+        assert metric_value(server, "docket_requests_total", path="/predict", status="200") == 40
+        os.kill(worker_pids(server)[0], signal.SIGKILL)
+        wait_until(lambda: any("this process cannot start" in line for line in server.lines))
         assert server.post("/predict", {"text": "the late goal"}).status_code == 200
         full.unlink()
-        until_both_serve(server)
-        assert samples(server, "docket_requests_total", path="/predict", status="200") == 41
+        wait_until_both_serve(server)
+        assert metric_value(server, "docket_requests_total", path="/predict", status="200") == 41
     assert not any("ended with -" in line for line in server.lines if "ended with -9" not in line)
 
 
@@ -121,7 +120,7 @@ def test_a_disk_that_is_almost_full_already_stops_the_start(
     monkeypatch.setenv("TMPDIR", str(small_disk))
     full = fill(small_disk)
     os.truncate(full, full.stat().st_size - (1 << 20))  # else Python looks for another folder
-    done = docket("serve", artifact, "--port", "0", "--workers", "2")
+    done = run_docket("serve", artifact, "--port", "0", "--workers", "2")
     assert done.returncode == 2
     assert b"No space left on device" in done.stderr
     assert done.stderr.count(b"\n") == 1

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.wire import crowd
-from tests.app.served import PATIENCE, served
 from tests.chaos.conftest import Case
+from tests.support.async_http import run_clients
+from tests.support.service import WAIT_SECONDS, running_server
 
 REQUESTS, CLIENTS = 600, 16
 
@@ -26,11 +26,11 @@ def test_a_network_that_fails_once_leaves_nobody_without_an_answer_or_a_reason(
     artifact: Path, case: Case, fault: str, what: str
 ) -> None:
     with (
-        served(artifact, "--workers", "2", fault=fault, timeout=2) as server,
+        running_server(artifact, "--workers", "2", fault=fault, timeout=2) as server,
         case(f"the network {what}", server, dies=fault in {"hang@7", "kill@7"}) as ledger,
     ):
-        rule = crowd(server, ledger, CLIENTS, lambda: ledger.sent >= REQUESTS)
-        answers = asyncio.run(asyncio.wait_for(rule, PATIENCE))
+        rule = run_clients(server, ledger, CLIENTS, lambda: ledger.sent >= REQUESTS)
+        answers = asyncio.run(asyncio.wait_for(rule, WAIT_SECONDS))
         statuses = {answer.status for answer in answers}
         assert 200 in statuses
         assert statuses <= {200, 429, 500, 503, 504}

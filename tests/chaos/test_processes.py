@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ledger import Ledger
-from benchmarks.wire import crowd
-from tests.app.served import PATIENCE, Server, served, until
-from tests.app.test_processes import workers
 from tests.chaos.conftest import Case
+from tests.support.async_http import run_clients
+from tests.support.processes import worker_pids
+from tests.support.request_ledger import Ledger
+from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
 
 CLIENTS = 32
 JUMPS = """
@@ -30,36 +30,36 @@ def under_load(server: Server, ledger: Ledger, requests: int, strike: object = N
     """So many requests of ``CLIENTS`` clients, and ``strike()`` at the third of them; the statuses of the answers."""
 
     async def rule() -> list[int]:
-        load = asyncio.create_task(crowd(server, ledger, CLIENTS, lambda: ledger.sent >= requests))
+        load = asyncio.create_task(run_clients(server, ledger, CLIENTS, lambda: ledger.sent >= requests))
         if callable(strike):
             while ledger.sent < requests // 3:  # noqa: ASYNC110  # a ledger sets no event
                 await asyncio.sleep(0.001)
             strike()
         return [answer.status for answer in await load]
 
-    return asyncio.run(asyncio.wait_for(rule(), PATIENCE))
+    return asyncio.run(asyncio.wait_for(rule(), WAIT_SECONDS))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigterm_under_load_loses_nothing(artifact: Path, case: Case, workers: int) -> None:
     with (
-        served(artifact, "--workers", str(workers), grace=20) as server,
+        running_server(artifact, "--workers", str(workers), grace=20) as server,
         case(f"SIGTERM under load, {workers} worker{'s' * (workers > 1)}", None) as ledger,
     ):
         statuses = under_load(server, ledger, 3_000, server.terminate)
-        assert server.ended() == 0
+        assert server.wait_for_exit() == 0
     assert set(statuses) == {200, 503}
 
 
 def test_a_worker_that_is_killed_under_load_takes_what_it_had_at_work_and_is_replaced(
     server: Server, case: Case
 ) -> None:
-    killed = workers(server)[0]
+    killed = worker_pids(server)[0]
     with case("SIGKILL of one worker under load", server, dies=True) as ledger:
         statuses = under_load(server, ledger, 3_000, lambda: os.kill(killed, signal.SIGKILL))
         assert set(statuses) == {200}
         assert ledger.cut <= CLIENTS
-        until(lambda: len(workers(server)) == 2 and killed not in workers(server))
+        wait_until(lambda: len(worker_pids(server)) == 2 and killed not in worker_pids(server))
 
 
 def test_a_clock_that_jumps_ends_no_wait_early_or_late(
@@ -68,7 +68,7 @@ def test_a_clock_that_jumps_ends_no_wait_early_or_late(
     (tmp_path / "sitecustomize.py").write_text(JUMPS)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     with (
-        served(artifact, "--workers", "2", timeout=20) as server,
+        running_server(artifact, "--workers", "2", timeout=20) as server,
         case("the clock jumps by days, back and forth", server) as ledger,
     ):
         assert set(under_load(server, ledger, 2_000)) == {200}

@@ -6,8 +6,8 @@ import pytest
 
 from docket_client import AsyncClient, Client
 from docket_client.background_loop import BackgroundLoop
-from tests import tiny
-from tests.app.served import Server, served
+from tests.support import tiny
+from tests.support.service import Server, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ class InAsyncio:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tiny.artifact(tmp_path_factory.mktemp("artifact"))) as running:
+    with running_server(tiny.artifact(tmp_path_factory.mktemp("artifact"))) as running:
         yield running
 
 

@@ -9,8 +9,6 @@ from email.utils import formatdate
 
 import pytest
 
-from benchmarks.faults import Fault, Reply, gate
-from benchmarks.ports import free_port
 from docket_client import (
     Client,
     DocketError,
@@ -22,7 +20,9 @@ from docket_client import (
     Unavailable,
     Unexpected,
 )
-from tests.app.served import Server, until
+from tests.support.faulty_proxy import Fault, Reply, running_proxy
+from tests.support.ports import free_port
+from tests.support.service import Server, wait_until
 
 BUSY = Reply.problem(429, "the queue is full", retry_after="1")
 
@@ -41,7 +41,7 @@ def test_fields_that_a_newer_service_adds_are_passed_over(opened, server: Server
         told = {"label": "a", "score": 1.0, "scores": [{"label": "a", "score": 1.0, "new": 1}], "tokens": 1}
         return Reply(200, json.dumps(told | {"unknown_tokens": 0, "version": "v", "language": {"en": 1}}).encode())
 
-    with gate(server.url, newer) as between, opened(between.url) as client:
+    with running_proxy(server.url, newer) as between, opened(between.url) as client:
         assert client.predict("goal").label == "a"
 
 
@@ -51,7 +51,7 @@ def test_fields_that_a_newer_service_adds_are_passed_over(opened, server: Server
 )
 def test_a_refusal_is_raised_at_once_with_the_services_account(opened, server: Server, status: int, kind: type) -> None:
     with (
-        gate(server.url, lambda *_: Reply.problem(status, "do it so")) as between,
+        running_proxy(server.url, lambda *_: Reply.problem(status, "do it so")) as between,
         opened(between.url) as client,
         pytest.raises(kind, match="do it so") as raised,
     ):
@@ -69,7 +69,10 @@ def test_what_is_wrong_with_a_request_is_said_place_by_place(opened, server: Ser
 
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_ANSWERED, *map(Reply, (408, 429, 500, 502, 503, 504))])
 def test_what_may_pass_is_tried_again(opened, server: Server, fault: Fault | Reply) -> None:
-    with gate(server.url, lambda number, _: fault if number < 1 else None) as between, opened(between.url) as client:
+    with (
+        running_proxy(server.url, lambda number, _: fault if number < 1 else None) as between,
+        opened(between.url) as client,
+    ):
         assert client.predict("the goal").tokens == 2
     assert len(between.requests) == 2
 
@@ -78,7 +81,10 @@ def test_what_may_pass_is_tried_again(opened, server: Server, fault: Fault | Rep
 def test_it_comes_back_when_it_is_told_to(opened, server: Server, after) -> None:
     begin = time.monotonic()
     busy = Reply.problem(503, "it drains", retry_after=after if isinstance(after, str) else after())
-    with gate(server.url, lambda number, _: None if number else busy) as between, opened(between.url) as client:
+    with (
+        running_proxy(server.url, lambda number, _: None if number else busy) as between,
+        opened(between.url) as client,
+    ):
         client.predict("goal")
     assert time.monotonic() - begin >= 1
 
@@ -86,14 +92,17 @@ def test_it_comes_back_when_it_is_told_to(opened, server: Server, after) -> None
 @pytest.mark.parametrize("after", ["-5", "soon", ""])
 def test_a_retry_after_that_says_nothing_is_passed_over(opened, server: Server, after: str) -> None:
     busy = Reply.problem(429, "full", retry_after=after)
-    with gate(server.url, lambda number, _: None if number else busy) as between, opened(between.url) as client:
+    with (
+        running_proxy(server.url, lambda number, _: None if number else busy) as between,
+        opened(between.url) as client,
+    ):
         assert client.predict("goal").tokens == 1
 
 
 def test_who_is_told_to_come_back_too_late_is_not_kept_waiting(opened, server: Server) -> None:
     busy = Reply.problem(429, "the queue is full", retry_after="100")
     with (
-        gate(server.url, lambda *_: busy) as between,
+        running_proxy(server.url, lambda *_: busy) as between,
         opened(between.url) as client,
         pytest.raises(Overloaded, match="the queue is full") as raised,
     ):
@@ -103,7 +112,7 @@ def test_who_is_told_to_come_back_too_late_is_not_kept_waiting(opened, server: S
 
 
 def test_a_call_ends_at_its_deadline_whatever_the_service_does(opened, server: Server) -> None:
-    with gate(server.url, lambda *_: Fault.KEEP) as between, opened(between.url, timeout=0.3) as client:
+    with running_proxy(server.url, lambda *_: Fault.KEEP) as between, opened(between.url, timeout=0.3) as client:
         with pytest.raises(TimedOut, match=r"in 0\.3 s"):
             client.predict("goal")
         with pytest.raises(TimedOut, match=r"in 0\.2 s"):
@@ -120,7 +129,10 @@ def test_the_last_failure_is_told_at_the_deadline(opened) -> None:
 
 
 def test_each_attempt_tells_the_service_how_much_time_is_left(opened, server: Server) -> None:
-    with gate(server.url, lambda number, _: None if number else BUSY) as between, opened(between.url) as client:
+    with (
+        running_proxy(server.url, lambda number, _: None if number else BUSY) as between,
+        opened(between.url) as client,
+    ):
         client.predict("goal", timeout=10)
     first, second = (float(request.headers["x-request-timeout"]) for request in between.requests)
     assert 9 < first <= 10
@@ -128,7 +140,7 @@ def test_each_attempt_tells_the_service_how_much_time_is_left(opened, server: Se
 
 
 def test_the_key_is_sent_and_never_told(opened, server: Server) -> None:
-    with gate(server.url, lambda *_: Reply(401)) as between, opened(between.url, "s3cret") as client:
+    with running_proxy(server.url, lambda *_: Reply(401)) as between, opened(between.url, "s3cret") as client:
         with pytest.raises(Unauthorized) as raised:
             client.predict("goal")
         assert "s3cret" not in repr(client) + repr(raised.value) + repr(vars(raised.value))
@@ -145,7 +157,7 @@ def test_the_key_is_sent_and_never_told(opened, server: Server) -> None:
 )
 def test_another_service_is_not_taken_for_docket(opened, server: Server, reply: Reply, said: str) -> None:
     with (
-        gate(server.url, lambda *_: reply) as between,
+        running_proxy(server.url, lambda *_: reply) as between,
         opened(between.url) as client,
         pytest.raises(Unexpected, match=said),
     ):
@@ -155,7 +167,7 @@ def test_another_service_is_not_taken_for_docket(opened, server: Server, reply: 
 def test_health_is_asked_once(opened, server: Server) -> None:
     drains = Reply.problem(503, "it drains", retry_after="1")
     with (
-        gate(server.url, lambda *_: drains) as between,
+        running_proxy(server.url, lambda *_: drains) as between,
         opened(between.url) as client,
         pytest.raises(Unavailable, match="it drains"),
     ):
@@ -165,7 +177,7 @@ def test_health_is_asked_once(opened, server: Server) -> None:
 
 def test_a_service_may_be_below_a_path(opened, server: Server) -> None:
     with (
-        gate(server.url, lambda *_: Reply(404)) as between,
+        running_proxy(server.url, lambda *_: Reply(404)) as between,
         opened(between.url + "/docket/") as client,
         pytest.raises(Refused, match="/docket/predict answered 404 Not Found"),
     ):
@@ -201,10 +213,10 @@ def test_closing_a_client_ends_the_calls_of_other_threads(server: Server) -> Non
         except BaseException as error:
             ended.append(error)
 
-    with gate(server.url, lambda *_: Fault.KEEP) as between, Client(between.url) as client:
+    with running_proxy(server.url, lambda *_: Fault.KEEP) as between, Client(between.url) as client:
         thread = threading.Thread(target=ask)
         thread.start()
-        until(lambda: between.requests != [])
+        wait_until(lambda: between.requests != [])
         client.close()
         thread.join()
     assert [type(error) for error in ended] == [RuntimeError]

@@ -6,10 +6,10 @@ from itertools import count, islice
 
 import pytest
 
-from benchmarks.faults import Fault, Reply, Request, gate
 from docket_client import Answer, AsyncClient, Client, Refused, Unanswered, Unauthorized, Unexpected
 from docket_client.bulk import AHEAD
-from tests.app.served import Server, until
+from tests.support.faulty_proxy import Fault, Reply, Request, running_proxy
+from tests.support.service import Server, wait_until
 
 LENGTHS = 53
 
@@ -29,7 +29,7 @@ def test_through_an_overloaded_service_and_dropped_connections_each_document_is_
             return Fault.DROP if number % 200 == 50 else Fault.DROP_ANSWERED
         return None
 
-    with gate(server.url, now_and_then) as between, opened(between.url) as client:
+    with running_proxy(server.url, now_and_then) as between, opened(between.url) as client:
         texts = (document(number) for number in range(documents))
         tokens = [answer.tokens for answer in client.predict_many(texts, batch=batch)]
     assert tokens == [number % LENGTHS + 1 for number in range(documents)]
@@ -54,7 +54,7 @@ def test_a_source_without_end_is_read_only_a_little_ahead(opened, server: Server
 
 
 def test_no_more_requests_are_under_way_than_asked_for(opened, server: Server) -> None:
-    with gate(server.url) as between, opened(between.url) as client:
+    with running_proxy(server.url) as between, opened(between.url) as client:
         assert len(list(client.predict_many(map(document, range(200)), concurrency=3, batch=2))) == 200
     assert len(between.requests) == 100
     assert between.most <= 3
@@ -74,14 +74,14 @@ def test_what_the_source_raises_comes_after_the_answers_to_what_it_gave(opened, 
 
 def test_who_leaves_early_leaves_nothing_under_way(opened, server: Server) -> None:
     with (
-        gate(server.url, lambda number, _: Fault.KEEP if number else None) as between,
+        running_proxy(server.url, lambda number, _: Fault.KEEP if number else None) as between,
         opened(between.url) as client,
     ):
         results = client.predict_many(map(document, count()), batch=1, concurrency=1)
         assert next(results).tokens == 1
-        until(lambda: len(between.requests) == 2)
+        wait_until(lambda: len(between.requests) == 2)
         results.close()
-        until(lambda: between.left == 1)
+        wait_until(lambda: between.left == 1)
 
 
 def test_a_document_that_is_refused_has_its_reason_in_its_place(opened, server: Server) -> None:
@@ -98,14 +98,14 @@ def test_where_a_batch_is_too_large_its_documents_go_in_smaller_ones(opened, ser
         return Reply(413, b"<h1>too large</h1>") if len(request.body) > 300 else None
 
     texts = ["goal " * 10] * 9 + ["goal " * 100] + ["goal"]
-    with gate(server.url, small) as between, opened(between.url) as client:
+    with running_proxy(server.url, small) as between, opened(between.url) as client:
         results = list(client.predict_many(texts))
     assert [getattr(result, "tokens", None) for result in results] == [10] * 9 + [None, 1]
     assert "413" in results[9].error
 
 
 def test_long_documents_go_in_requests_that_a_gateway_lets_through(opened, server: Server) -> None:
-    with gate(server.url) as between, opened(between.url) as client:
+    with running_proxy(server.url) as between, opened(between.url) as client:
         assert len(list(client.predict_many(["a" * 100_000] * 5 + ["a" * 300_000] * 2))) == 7
     assert sorted(len(request.json["documents"]) for request in between.requests) == [1, 1, 1, 2, 2]
 
@@ -118,7 +118,7 @@ def test_long_documents_go_in_requests_that_a_gateway_lets_through(opened, serve
     ],
 )
 def test_what_fails_for_all_is_raised(opened, server: Server, reply: Reply, raised: type[Exception]) -> None:
-    with gate(server.url, lambda *_: reply) as between, opened(between.url) as client:
+    with running_proxy(server.url, lambda *_: reply) as between, opened(between.url) as client:
         results = client.predict_many(map(document, count()))
         with pytest.raises(raised):
             next(results)
@@ -156,7 +156,11 @@ def test_progress_counts_the_documents_that_have_their_answers(opened, server: S
 def test_a_call_that_makes_no_sense_is_refused_before_anything_is_sent(
     opened, server: Server, texts, options, said: str
 ) -> None:
-    with gate(server.url) as between, opened(between.url) as client, pytest.raises((TypeError, ValueError), match=said):
+    with (
+        running_proxy(server.url) as between,
+        opened(between.url) as client,
+        pytest.raises((TypeError, ValueError), match=said),
+    ):
         list(client.predict_many(texts, **options))
     assert between.requests == []
 
@@ -214,8 +218,8 @@ def test_a_task_that_is_cancelled_leaves_nothing_under_way(server: Server) -> No
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(results), 0.3)
 
-    with gate(server.url, lambda *_: Fault.KEEP) as between:
+    with running_proxy(server.url, lambda *_: Fault.KEEP) as between:
         begin = time.monotonic()
         asyncio.run(main(between.url))
-        until(lambda: between.left == len(between.requests) > 0)
+        wait_until(lambda: between.left == len(between.requests) > 0)
         assert time.monotonic() - begin < 25  # the client's own deadline is 30 s

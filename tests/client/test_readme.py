@@ -8,7 +8,7 @@ import pytest
 import docket_client
 from docket_client import bulk, payloads
 from docket_client.transport import TIMEOUT
-from tests.app.served import Server
+from tests.support.service import Server
 
 README = Path(docket_client.__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -7,9 +7,9 @@ import pytest
 
 from app.server.drain import LINGER
 from app.settings import Settings
-from tests.deploy.read import ROOT, read, seconds
+from tests.support.deploy_files import ROOT, read_yaml, to_seconds
 
-SERVICES = read("docker-compose.yml")["services"]
+SERVICES = read_yaml("docker-compose.yml")["services"]
 STAYING = {name: service for name, service in SERVICES.items() if service["restart"] != "no"}
 OTHERS = {name: service for name, service in SERVICES.items() if "image" in service}
 
@@ -79,7 +79,7 @@ def test_the_service_is_not_killed_while_it_drains():
     grace = Settings.model_fields["grace"].default
     for name in ("service", "gpu"):
         assert "DOCKET_GRACE" not in SERVICES[name].get("environment", {})
-        assert grace + LINGER < seconds(SERVICES[name]["stop_grace_period"])
+        assert grace + LINGER < to_seconds(SERVICES[name]["stop_grace_period"])
 
 
 def test_every_folder_that_is_mounted_from_here_is_there_and_read_only():
@@ -96,7 +96,7 @@ def test_every_folder_that_is_mounted_from_here_is_there_and_read_only():
 
 
 def test_grafana_finds_the_dashboard_where_it_is_mounted():
-    (provider,) = read("deploy/grafana/provisioning/dashboards/docket.yml")["providers"]
+    (provider,) = read_yaml("deploy/grafana/provisioning/dashboards/docket.yml")["providers"]
     places = {source: target for source, target, *_ in (it.split(":") for it in SERVICES["grafana"]["volumes"])}
     assert places["./deploy/grafana/dashboards"] == provider["options"]["path"]
     home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
@@ -104,7 +104,7 @@ def test_grafana_finds_the_dashboard_where_it_is_mounted():
 
 
 def test_grafana_asks_the_prometheus_that_stands_beside_it():
-    (source,) = read("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
     host, port = source["url"].removeprefix("http://").split(":")
     assert any(it.endswith(f":{port}") for it in SERVICES[host]["ports"])
 

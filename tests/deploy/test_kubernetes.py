@@ -9,16 +9,16 @@ import pytest
 from app.api.routes import router
 from app.server.drain import LINGER
 from app.settings import PREFIX, Settings
-from tests.deploy.read import DEPLOY, ROOT, metrics, read
+from tests.support.deploy_files import DEPLOY, ROOT, metric_names, read_yaml
 
 FOLDER = DEPLOY / "kubernetes"
-NAMES = read(FOLDER / "kustomization.yaml")["resources"]
-MANIFESTS = {manifest["kind"]: manifest for manifest in (read(FOLDER / name) for name in NAMES)}
+NAMES = read_yaml(FOLDER / "kustomization.yaml")["resources"]
+MANIFESTS = {manifest["kind"]: manifest for manifest in (read_yaml(FOLDER / name) for name in NAMES)}
 DEPLOYMENT, SERVICE, SCALER = (MANIFESTS[it] for it in ("Deployment", "Service", "HorizontalPodAutoscaler"))
 TEMPLATE = DEPLOYMENT["spec"]["template"]
 POD = TEMPLATE["spec"]
 (CONTAINER,) = POD["containers"]
-ADAPTER = read(FOLDER / "adapter-values.yaml")["rules"]["custom"]
+ADAPTER = read_yaml(FOLDER / "adapter-values.yaml")["rules"]["custom"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PATHS = {getattr(route, "path", "") for route in router.routes}
 
@@ -172,6 +172,6 @@ def test_the_autoscaler_asks_for_what_the_adapter_shows_of_metrics_that_the_serv
     (metric,) = SCALER["spec"]["metrics"]
     assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
     query = rule["metricsQuery"].replace("<<.GroupBy>>", "pod").replace("<<.LabelMatchers>>", 'pod="a"')
-    asked = metrics(query)
+    asked = metric_names(query)
     assert asked == {"docket_queue_seconds_sum", "docket_queue_seconds_count"}
     assert asked | {rule["seriesQuery"].split("{")[0]} <= shown.keys()

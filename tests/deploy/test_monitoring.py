@@ -8,13 +8,13 @@ import subprocess
 import pytest
 
 from app.api.routes import router
-from tests.deploy.read import DEPLOY, ROOT, matchers, metrics, read
+from tests.support.deploy_files import DEPLOY, ROOT, label_matchers, metric_names, read_yaml
 
-PROMETHEUS = read("deploy/prometheus/prometheus.yml")
-RULES = [rule for group in read("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
+PROMETHEUS = read_yaml("deploy/prometheus/prometheus.yml")
+RULES = [rule for group in read_yaml("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
 RECORDED = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-TESTS = read("deploy/prometheus/rules_test.yml")["tests"]
+TESTS = read_yaml("deploy/prometheus/rules_test.yml")["tests"]
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/docket.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]
@@ -27,7 +27,9 @@ PATHS = {getattr(route, "path", "") for route in router.routes}
 def origins(expression: str) -> set[str]:
     """The metrics of the service that an expression comes from, through the rules that record."""
     return {
-        origin for name in metrics(expression) for origin in (origins(RECORDED[name]) if name in RECORDED else {name})
+        origin
+        for name in metric_names(expression)
+        for origin in (origins(RECORDED[name]) if name in RECORDED else {name})
     }
 
 
@@ -40,32 +42,32 @@ def origins(expression: str) -> set[str]:
     ],
 )
 def test_the_metrics_of_an_expression_are_found(expression, names):
-    assert metrics(expression) == names
+    assert metric_names(expression) == names
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_metric_that_is_asked_for_is_one_that_the_service_shows(expression, shown):
-    assert metrics(expression)
+    assert metric_names(expression)
     assert origins(expression) <= shown.keys() | OF_PROMETHEUS
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_label_that_is_asked_for_is_one_of_its_metric(expression, shown):
-    for metric, label, _ in matchers(expression):
+    for metric, label, _ in label_matchers(expression):
         if metric in shown:
             assert label in shown[metric] | FROM_PROMETHEUS, (metric, label)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_path_that_is_asked_for_is_a_route(expression):
-    for _, label, value in matchers(expression):
+    for _, label, value in label_matchers(expression):
         if label == "path":
             assert all(any(re.fullmatch(path, route) for route in PATHS) for path in value.split("|")), value
 
 
 def test_every_job_that_is_asked_for_is_the_one_that_is_scraped():
     (job,) = PROMETHEUS["scrape_configs"]
-    asked = {value for expression in EXPRESSIONS for _, label, value in matchers(expression) if label == "job"}
+    asked = {value for expression in EXPRESSIONS for _, label, value in label_matchers(expression) if label == "job"}
     assert asked == {job["job_name"]}
 
 
@@ -73,7 +75,7 @@ def test_prometheus_scrapes_a_service_of_the_compose_file_at_the_port_of_the_ima
     (job,) = PROMETHEUS["scrape_configs"]
     (target,) = job["static_configs"][0]["targets"]
     host, port = target.split(":")
-    assert host in read("docker-compose.yml")["services"]
+    assert host in read_yaml("docker-compose.yml")["services"]
     assert f"EXPOSE {port}\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert job.get("metrics_path", "/metrics") in PATHS
 
@@ -101,7 +103,8 @@ def test_every_alert_fires_in_a_test(name):
 def test_every_alert_stays_silent_in_a_test_that_has_all_of_its_metrics(name):
     assert any(
         origins(ALERTS[name]["expr"]) <= {re.split("[{ ]", series["series"])[0] for series in test["input_series"]}
-        and {"ALERTS"} in [metrics(asked["expr"]) for asked in test["promql_expr_test"] if not asked["exp_samples"]]
+        and {"ALERTS"}
+        in [metric_names(asked["expr"]) for asked in test["promql_expr_test"] if not asked["exp_samples"]]
         for test in TESTS
     )
 
@@ -120,7 +123,7 @@ def test_promtool_has_nothing_against_the_rules(command):
 
 
 def test_the_dashboard_reads_the_source_that_is_provisioned():
-    (source,) = read("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
     assert {(panel["datasource"]["type"], panel["datasource"]["uid"]) for panel in DASHBOARD["panels"]} == {
         (source["type"], source["uid"])
     }

@@ -6,7 +6,7 @@ import torch
 
 from model.artifacts import torchscript
 from model.errors import UsageError
-from tests import tiny
+from tests.support import tiny
 
 CPU = torch.device("cpu")
 NETWORKS = {

@@ -12,7 +12,7 @@ from model.artifacts import artifact, folder_swap
 from model.calibration import Calibration
 from model.errors import UsageError
 from model.text.vocabulary import Vocabulary
-from tests import tiny
+from tests.support import tiny
 
 CPU = torch.device("cpu")
 

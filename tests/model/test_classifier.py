@@ -12,7 +12,7 @@ from model.calibration import Calibration
 from model.classifier import Classifier
 from model.errors import UsageError
 from model.text.vocabulary import Vocabulary
-from tests import tiny
+from tests.support import tiny
 
 TEXTS = ["A late goal won the cup.", "the", "The minister said: a vote!", "", "unseen words", "goal " * 1000, "law"]
 LABELS = ("politics", "sports", "weather")

@@ -9,7 +9,7 @@ from model.artifacts import artifact, golden
 from model.artifacts.golden import LONGEST, MOST
 from model.classifier import Classifier
 from model.errors import UsageError
-from tests import tiny
+from tests.support import tiny
 
 TEXTS = [f"the {word} {number}" for number in range(10) for word in ("goal", "vote")]
 LABELS = ["sports", "politics"] * 10

@@ -8,7 +8,7 @@ from model.artifacts import torchscript
 from model.network.inference_network import InferenceNetwork
 from model.network.pooling import STRANGE
 from model.network.tanh_rnn import TanhRNN
-from tests import tiny
+from tests.support import tiny
 
 WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
 PAIRS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})

@@ -11,7 +11,7 @@ import torch
 
 from model.artifacts import torchscript
 from model.errors import UsageError
-from tests import tiny
+from tests.support import tiny
 
 CPU = torch.device("cpu")
 TOKENS, STARTS = torch.tensor([1, 2, 3, 4, 5]), torch.tensor([0, 3])

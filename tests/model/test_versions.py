@@ -8,7 +8,7 @@ from model.artifacts import artifact, registry
 from model.artifacts.registry import POINTER, Pointer
 from model.classifier import Classifier
 from model.errors import UsageError
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture

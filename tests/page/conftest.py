@@ -14,8 +14,8 @@ from playwright.sync_api import sync_playwright
 
 from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
-from tests import tiny
-from tests.app.served import PATIENCE, Server, served
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, Server, running_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -61,13 +61,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     classifier = Classifier.load(folder, "cpu")
     (said,) = classifier.predict([classifier.encode(SECRET)])
     artifacts.add_facts(folder, {"golden": [{"text": SECRET, "label": said.label, "score": said.score}]})
-    with served(folder) as running:
+    with running_server(folder) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=PATIENCE) as opened:
+    with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS) as opened:
         yield opened
 
 
@@ -108,7 +108,7 @@ def opened(browser: Any, window: Any, server: Server) -> Iterator[Callable[..., 
     def open_(at: str = "/", base: str = server.url, **options: Any) -> Any:
         context = browser.new_context(**options) if options else window
         page = context.new_page()
-        page.set_default_timeout(PATIENCE * 1000)
+        page.set_default_timeout(WAIT_SECONDS * 1000)
         closing.append(context if options else page)
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -9,9 +9,9 @@ import threading
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.served import PATIENCE, new_keys, served
 from tests.page.conftest import EXAMPLES, LABELS
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, running_server, write_key_file
 
 PREFIX = "/teams/docket"
 
@@ -25,7 +25,7 @@ def proxied(server):
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {"content-type": self.headers.get("content-type", "")}
             path = self.path.removeprefix(PREFIX)
-            answer = httpx.request(self.command, server.url + path, content=body, headers=headers, timeout=PATIENCE)
+            answer = httpx.request(self.command, server.url + path, content=body, headers=headers, timeout=WAIT_SECONDS)
             self.send_response(answer.status_code)
             self.send_header("content-type", answer.headers["content-type"])
             self.send_header("content-length", str(len(answer.content)))
@@ -48,7 +48,7 @@ def answers(page, key="YOUR_KEY"):
     commands = {"curl": ["bash", "-c"], "python": [sys.executable, "-c"]}
     for language, command in commands.items():
         code = page.text_content(f"[data-language={language}]").replace("YOUR_KEY", key)
-        run = subprocess.run([*command, code], capture_output=True, text=True, timeout=PATIENCE, check=True)
+        run = subprocess.run([*command, code], capture_output=True, text=True, timeout=WAIT_SECONDS, check=True)
         yield run.stdout
 
 
@@ -84,8 +84,8 @@ def test_behind_a_prefix_the_code_has_the_address_of_the_proxy(opened, proxied):
 
 
 def test_where_there_are_keys_the_page_and_the_code_say_so(opened, tmp_path):
-    (key,) = new_keys(tmp_path / "keys", "reader")
-    with served(tiny.artifact(tmp_path / "artifact"), api_keys_file=tmp_path / "keys") as keyed:
+    (key,) = write_key_file(tmp_path / "keys", "reader")
+    with running_server(tiny.artifact(tmp_path / "artifact"), api_keys_file=tmp_path / "keys") as keyed:
         page = opened(base=keyed.url)
         page.wait_for_selector("#purpose button")
         assert page.locator("#key").is_hidden()

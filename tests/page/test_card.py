@@ -4,8 +4,8 @@ from app.api.model_card import card
 from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
-from tests import tiny
 from tests.page.conftest import LABELS, SCORES, SECRET
+from tests.support import tiny
 
 
 def test_the_card_has_what_the_manifest_says_and_no_text_of_any_document(client):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app.served import Server, new_keys, problem, served
+from tests.support.service import Server, read_problem, running_server, write_key_file
 
 CODES = {"/admin/reload": "403"}
 """A service without keys looks for no other version; every other operation answers with 200."""
@@ -100,9 +100,9 @@ def test_the_reference_asks_no_other_host_for_anything(opened, base, at, shown):
 
 
 def test_a_key_that_is_entered_under_authorize_is_sent(opened, server, tmp_path):
-    (key,) = new_keys(tmp_path / "keys", "shop")
+    (key,) = write_key_file(tmp_path / "keys", "shop")
     folder = re.search(r"serving (\S+) \(", server.lines[0])[1]
-    with served(folder, api_keys_file=tmp_path / "keys", open_docs=True) as keyed:
+    with running_server(folder, api_keys_file=tmp_path / "keys", open_docs=True) as keyed:
         page = opened("/docs", keyed.url)
         page.click(".btn.authorize")
         page.locator(".auth-container input").first.fill(key)
@@ -128,13 +128,13 @@ def test_the_reference_may_run_no_script_but_its_own_files(client, path):
 
 
 def test_the_reference_needs_a_key_where_there_are_keys(server, tmp_path):
-    new_keys(tmp_path / "keys", "shop")
+    write_key_file(tmp_path / "keys", "shop")
     folder = re.search(r"serving (\S+) \(", server.lines[0])[1]
-    with served(folder, api_keys_file=tmp_path / "keys") as keyed:
+    with running_server(folder, api_keys_file=tmp_path / "keys") as keyed:
         for path in ("/docs", "/redoc", "/docs/swagger.js", "/openapi.json"):
-            problem(keyed.get(path), 401)
+            read_problem(keyed.get(path), 401)
 
 
 def test_nothing_beside_the_references_files_is_served(client):
     for path in ("/docs/", "/docs/swagger.html", "/docs/nothing.js", "/docs/..%2Fcore.py", "/docs/oauth2-redirect"):
-        problem(client.get(path), 404)
+        read_problem(client.get(path), 404)

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.served import new_keys, served, until
 from tests.page.conftest import MARKUP
+from tests.support import tiny
+from tests.support.service import running_server, wait_until, write_key_file
 
 EMOJI = "The 🎉🎉 late goal\n\n👍🏽 won a 𠀀𠀁 for the home side. Ça alors: vote!"
 SPANS = """place => [...place.querySelectorAll("span")].map((word) => ({
@@ -119,7 +119,7 @@ def test_a_busy_service_is_asked_again_when_it_says(page):
     page.route("**/predict", busy_once)
     page.fill("#text", "the goal")
     page.click("text=Classify")
-    until(lambda: "again in 1 second" in page.text_content("#document-status"))
+    wait_until(lambda: "again in 1 second" in page.text_content("#document-status"))
     page.wait_for_selector("#answer:not([hidden])")
     assert len(answered) == 2
 
@@ -137,8 +137,8 @@ def test_a_file_that_is_dropped_anywhere_is_classified(page):
 
 
 def test_a_key_is_asked_for_when_the_service_wants_one_and_kept_in_the_tab(opened, tmp_path):
-    (key,) = new_keys(tmp_path / "keys", "reader")
-    with served(tiny.artifact(tmp_path / "artifact"), api_keys_file=tmp_path / "keys") as keyed:
+    (key,) = write_key_file(tmp_path / "keys", "reader")
+    with running_server(tiny.artifact(tmp_path / "artifact"), api_keys_file=tmp_path / "keys") as keyed:
         page = opened(base=keyed.url)
         assert page.locator("#key").is_hidden()
         page.fill("#text", "the goal")

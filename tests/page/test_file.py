@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.app.served import until
 from tests.page.conftest import MARKUP
+from tests.support.service import wait_until
 
 ROWS = [
     ["1", 'she said "goal", and\nwon', "-5"],
@@ -156,7 +156,7 @@ def test_a_job_can_be_cancelled_and_what_is_done_is_kept(page, tmp_path):
     path.write_text("id,text\n" + "".join(f"{n},the goal won {n}\n" for n in range(200_000)))
     page.click("#tab-file")
     page.set_input_files("#pick", path)
-    until(lambda: page.evaluate("document.querySelector('progress')?.value > 10000"))
+    wait_until(lambda: page.evaluate("document.querySelector('progress')?.value > 10000"))
     page.click("text=Cancel")
     with page.expect_download() as download:
         page.click("a[download]")

@@ -7,7 +7,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.served import problem
+from tests.support.service import read_problem
 
 FILES = sorted(each.name for each in (resources.files("app") / "static").iterdir())
 PATHS = {name: "/" if name == "index.html" else f"/page/{name}" for name in FILES}
@@ -52,7 +52,7 @@ def test_a_file_that_was_kept_is_not_sent_again(client):
 
 def test_nothing_beside_the_files_is_served(client):
     for path in ("/page/", "/page/nothing.js", "/page/..%2Fmain.py", "/page/%2e%2e/settings.py"):
-        problem(client.get(path), 404)
+        read_problem(client.get(path), 404)
 
 
 def test_the_page_is_no_part_of_the_documented_api(client):

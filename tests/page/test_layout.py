@@ -3,9 +3,9 @@
 import pytest
 
 from model.artifacts import artifact as artifacts
-from tests import tiny
-from tests.app.served import served
 from tests.page.conftest import AXE, SCORES, faults
+from tests.support import tiny
+from tests.support.service import running_server
 
 NARROW = {"viewport": {"width": 360, "height": 740}}
 LONG = "Sicherheitsverantwortlichkeitsbereichszuordnungsverfahrensanweisungsnummer"
@@ -28,7 +28,7 @@ def crowded(tmp_path_factory):
     scores = SCORES | {"labels": labels, "confusion": counts, "per_label": per_label}
     folder = tiny.artifact(tmp_path_factory.mktemp("crowded"), labels=labels, profile=tiny.PROFILE, hidden=8)
     artifacts.add_facts(folder, {"scores": scores, "examples": [{"label": LONG, "text": "goal cup won"}]})
-    with served(folder) as running:
+    with running_server(folder) as running:
         yield running.url
 
 
@@ -36,7 +36,7 @@ def crowded(tmp_path_factory):
 def long_labels(tmp_path_factory):
     """The address of a service whose two labels are long, so that one of them is always the answer."""
     folder = tiny.artifact(tmp_path_factory.mktemp("long"), labels=(LONG, LONG[::-1]), profile=tiny.PROFILE)
-    with served(folder) as running:
+    with running_server(folder) as running:
         yield running.url
 
 

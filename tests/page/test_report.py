@@ -3,8 +3,8 @@
 import pytest
 
 from model.classifier import Classifier
-from tests import tiny
 from tests.page.conftest import AXE, faults
+from tests.support import tiny
 from training.data.documents import Documents
 from training.evaluation.drift import Drift
 from training.evaluation.scores import evaluate

@@ -4,8 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import tiny
-from tests.app.served import PATIENCE, Server, served
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, Server, running_server
 
 MOST = 1_000_000
 LIMITS = {"max_body": MOST, "max_documents": 100, "max_characters": 500_000, "body_timeout": 3}
@@ -19,13 +19,13 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def speaking(artifact: Path) -> Iterator[Server]:
     """It speaks all protocols, within ``LIMITS``."""
-    with served(artifact, protocols="all", **LIMITS) as running:
+    with running_server(artifact, protocols="all", **LIMITS) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def client(speaking: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=speaking.url, timeout=PATIENCE, verify=False) as opened:
+    with httpx.Client(base_url=speaking.url, timeout=WAIT_SECONDS, verify=False) as opened:
         yield opened
 
 
@@ -35,6 +35,6 @@ def ailing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     It reads a document from end to end, in about 2.5 s a million words.
     """
-    folder = tiny.failing(tmp_path_factory.mktemp("ailing"), window=0)
-    with served(folder, protocols="oip,hf,tei", queue_documents=1, timeout=0.2) as running:
+    folder = tiny.failing_artifact(tmp_path_factory.mktemp("ailing"), window=0)
+    with running_server(folder, protocols="oip,hf,tei", queue_documents=1, timeout=0.2) as running:
         yield running

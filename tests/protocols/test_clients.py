@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.served import PATIENCE, Server
-from tests.protocols import calls
-from tests.protocols.native import scores
+from tests.support import protocol_clients
+from tests.support.native_scores import native_scores
+from tests.support.service import WAIT_SECONDS, Server
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
@@ -23,15 +23,15 @@ needs_clients = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", params=calls.CLIENTS)
+@pytest.fixture(scope="module", params=protocol_clients.CLIENTS)
 def came(request: pytest.FixtureRequest, speaking: Server) -> tuple[str, dict]:
     """A client's name, and what came of each of its calls."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HF_", "COV_"))}
     run = subprocess.run(
-        [PYTHON, calls.__file__, request.param, speaking.url],
+        [PYTHON, protocol_clients.__file__, request.param, speaking.url],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=WAIT_SECONDS,
         env=own | {"HF_HUB_DISABLE_TELEMETRY": "1"},
         check=False,
     )
@@ -42,7 +42,7 @@ def came(request: pytest.FixtureRequest, speaking: Server) -> tuple[str, dict]:
 @pytest.fixture(scope="module")
 def native(client: httpx.Client) -> list[dict[str, float]]:
     """The scores of the service's own API; the long text's are the last."""
-    return [scores(client, text) for text in [*calls.TEXTS, calls.LONG]]
+    return [native_scores(client, text) for text in [*protocol_clients.TEXTS, protocol_clients.LONG]]
 
 
 def same(answer: list, own: list[dict[str, float]]) -> None:
@@ -78,7 +78,7 @@ def test_the_other_calls_come_out_as_their_client_says(came: tuple[str, dict], n
         },
         "kserve": ready | {"infer (id)": ["42", "docket"]},
         "huggingface_hub": {"text_classification (top_k)": [[first, pytest.approx(native[0][first], abs=1e-6)]]},
-        "baseten_performance_client": {"async_classify": [2] * len(calls.TEXTS)},
+        "baseten_performance_client": {"async_classify": [2] * len(protocol_clients.TEXTS)},
     }[name]
     assert {call: calls_[call] for call in expected} == expected
     if name == "tritonclient":

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.protocols.registry import speak
-from tests.app.served import PATIENCE, Server, problem, samples, served, until
 from tests.protocols.conftest import MOST
+from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
 JSON = {"content-type": "application/json"}
 PATHS = {"oip": "/v2/models/docket/infer", "hf": "/hf", "tei": "/tei/predict"}
@@ -46,7 +46,7 @@ def of_no_path(server: Server, protocol: str) -> httpx.Response:
 
 
 def of_no_method(server: Server, protocol: str) -> httpx.Response:
-    response = httpx.delete(server.url + PATHS[protocol], timeout=PATIENCE, verify=False)
+    response = httpx.delete(server.url + PATHS[protocol], timeout=WAIT_SECONDS, verify=False)
     assert response.headers["allow"] == "POST"
     return response
 
@@ -121,26 +121,26 @@ def test_a_shape_of_more_texts_than_there_are_atoms_is_413(speaking: Server) -> 
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_client_says_how_long_it_waits(ailing: Server, protocol: str) -> None:
-    until(lambda: _is_idle(ailing))
+    wait_until(lambda: _is_idle(ailing))
     asked, said = body(protocol, "the late goal won " * 5_000), {"x-request-timeout": "0.001"}
-    response = httpx.post(ailing.url + PATHS[protocol], json=asked, headers=said, timeout=PATIENCE, verify=False)
+    response = httpx.post(ailing.url + PATHS[protocol], json=asked, headers=said, timeout=WAIT_SECONDS, verify=False)
     told(protocol, response, 504)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_failure_of_the_network_is_500(ailing: Server, protocol: str) -> None:
-    until(lambda: _is_idle(ailing))
+    wait_until(lambda: _is_idle(ailing))
     assert "logged" in told(protocol, ailing.post(PATHS[protocol], body(protocol, "the law")), 500)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_full_queue_is_429_with_the_seconds_to_wait(ailing: Server, protocol: str) -> None:
     async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=ailing.url, timeout=PATIENCE, verify=False) as client:
+        async with httpx.AsyncClient(base_url=ailing.url, timeout=WAIT_SECONDS, verify=False) as client:
             asked = body(protocol, "the late goal won " * 5_000)
             return await asyncio.gather(*[client.post(PATHS[protocol], json=asked) for _ in range(16)])
 
-    until(lambda: _is_idle(ailing))
+    wait_until(lambda: _is_idle(ailing))
     refused = [response for response in asyncio.run(ask()) if response.status_code == 429]
     assert refused
     for response in refused:
@@ -149,15 +149,15 @@ def test_a_full_queue_is_429_with_the_seconds_to_wait(ailing: Server, protocol: 
 
 @pytest.mark.parametrize("protocol", PATHS)
 def test_a_late_answer_is_504(ailing: Server, protocol: str) -> None:
-    until(lambda: _is_idle(ailing))
+    wait_until(lambda: _is_idle(ailing))
     response = ailing.post(PATHS[protocol], body(protocol, "the late goal won " * 50_000))
     assert "0.2 s" in told(protocol, response, 504)
 
 
 def test_the_health_of_a_network_that_fails_is_503_and_it_may_live(artifact: Path) -> None:
-    with served(artifact, fault="raise@1-", protocols="all") as failing:
+    with running_server(artifact, fault="raise@1-", protocols="all") as failing:
         told("tei", failing.post(PATHS["tei"], body("tei", "the goal")), 500)
-        until(lambda: failing.get("/health").status_code != 200)
+        wait_until(lambda: failing.get("/health").status_code != 200)
         for protocol, path in (("oip", "/v2/health/ready"), ("oip", "/v2/models/docket/ready"), ("tei", "/tei/health")):
             response = failing.get(path)
             assert int(response.headers["retry-after"]) >= 1
@@ -171,18 +171,18 @@ def test_a_request_that_is_read_while_the_service_drains_is_503_in_each_form(ail
     def drain() -> None:
         assert ailing.get("/health").status_code == 200  # by then the server has read what was sent before
         ailing.terminate()
-        until(lambda: _has_gone(ailing))
+        wait_until(lambda: _has_gone(ailing))
 
-    until(lambda: _is_idle(ailing))
+    wait_until(lambda: _is_idle(ailing))
     for name, response in unfinished(ailing, "the goal", drain).items():
         assert (response.headers["connection"], response.headers["retry-after"]) == ("close", "1")
         told(name, response, 503)
-    assert ailing.ended() == 0
+    assert ailing.wait_for_exit() == 0
 
 
 def unfinished(server: Server, text: str, meanwhile: Callable[[], None] = lambda: None) -> dict[str, httpx.Response]:
     """What is answered to a request in each protocol; its body comes after ``meanwhile``, without a text never."""
-    connections = {name: socket.create_connection((server.host, server.port), PATIENCE) for name in PATHS}
+    connections = {name: socket.create_connection((server.host, server.port), WAIT_SECONDS) for name in PATHS}
     for name, connection in connections.items():
         head = f"POST {PATHS[name]} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: "
         connection.sendall(f"{head}{len(json.dumps(body(name, text)))}\r\n\r\n".encode())
@@ -217,15 +217,15 @@ def _has_gone(server: Server) -> bool:
 
 def test_the_native_api_keeps_its_own_form(speaking: Server) -> None:
     for path in ("/nowhere", "/v2nd", "/hfx", "/teil/predict"):
-        problem(speaking.get(path), 404)
-    problem(speaking.post("/predict", {"text": " "}), 422)
+        read_problem(speaking.get(path), 404)
+    read_problem(speaking.post("/predict", {"text": " "}), 422)
 
 
 def test_requests_are_counted_by_the_path_of_their_route(speaking: Server) -> None:
     path = "/v2/models/{model}/infer"
-    before = samples(speaking, "docket_requests_total", path=path, status="200")
+    before = metric_value(speaking, "docket_requests_total", path=path, status="200")
     speaking.post(PATHS["oip"], body("oip", "the goal"))
-    assert samples(speaking, "docket_requests_total", path=path, status="200") == before + 1
+    assert metric_value(speaking, "docket_requests_total", path=path, status="200") == before + 1
 
 
 @pytest.mark.parametrize(

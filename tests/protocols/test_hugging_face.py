@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from tests import tiny
-from tests.protocols.native import LONG, TEXTS, same, scores
+from tests.support import tiny
+from tests.support.native_scores import LONG, TEXTS, assert_same_scores, native_scores
 
 
 def ask(client: httpx.Client, **body: object) -> httpx.Response:
@@ -22,14 +22,14 @@ def test_one_text_has_a_list_of_labels_inside_a_list(client: httpx.Client, text:
     assert "queue;dur=" in response.headers["server-timing"]
     (told,) = response.json()
     assert told[0].keys() == {"label", "score"}
-    same(told, scores(client, text))
+    assert_same_scores(told, native_scores(client, text))
 
 
 def test_several_texts_have_a_list_each_in_their_order(client: httpx.Client) -> None:
     told = ask(client, inputs=TEXTS).json()
     assert len(told) == len(TEXTS)
     for each, text in zip(told, TEXTS, strict=True):
-        same(each, scores(client, text))
+        assert_same_scores(each, native_scores(client, text))
 
 
 def test_no_texts_have_no_lists(client: httpx.Client) -> None:

@@ -4,7 +4,7 @@ import struct
 import httpx
 import pytest
 
-from tests.protocols.native import LONG, TEXTS, scores
+from tests.support.native_scores import LONG, TEXTS, native_scores
 
 INFER = "/v2/models/docket/infer"
 
@@ -68,7 +68,7 @@ def test_each_text_has_the_native_label_and_score_at_its_place(client: httpx.Cli
     label, score = outputs(response)["label"], outputs(response)["score"]
     assert (label["datatype"], label["shape"]) == ("BYTES", [len(texts)])
     assert (score["datatype"], score["shape"]) == ("FP32", [len(texts)])
-    native = [scores(client, text) for text in texts]
+    native = [native_scores(client, text) for text in texts]
     assert label["data"] == [max(each, key=each.__getitem__) for each in native]
     assert score["data"] == pytest.approx([max(each.values()) for each in native], abs=1e-6)
 
@@ -101,7 +101,7 @@ def test_a_classification_is_of_so_many_labels_with_their_scores(client: httpx.C
     assert (told["datatype"], told["shape"]) == ("BYTES", [len(TEXTS), given])
     for number, text in enumerate(TEXTS):
         ranked = [each.split(":", 2) for each in told["data"][number * given : (number + 1) * given]]
-        native = scores(client, text)
+        native = native_scores(client, text)
         assert {label: float(score) for score, _, label in ranked}.items() <= {
             label: pytest.approx(score, abs=1e-6) for label, score in native.items()
         }.items()

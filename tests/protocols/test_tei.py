@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.protocols.native import LONG, TEXTS, same, scores
+from tests.support.native_scores import LONG, TEXTS, assert_same_scores, native_scores
 
 
 def ask(client: httpx.Client, inputs: object, **more: object) -> httpx.Response:
@@ -20,14 +20,14 @@ def test_one_text_has_a_flat_list_of_labels_by_itself_or_alone_in_a_list(client:
     response = ask(client, text)
     assert response.headers["content-type"] == "application/json"
     assert response.json()[0].keys() == {"label", "score"}
-    same(response.json(), scores(client, text))
+    assert_same_scores(response.json(), native_scores(client, text))
     assert ask(client, [text]).json() == response.json()
 
 
 def test_a_batch_is_of_lists_of_one_and_has_a_list_each_in_their_order(client: httpx.Client) -> None:
     told = ask(client, [[text] for text in TEXTS]).json()
     for each, text in zip(told, TEXTS, strict=True):
-        same(each, scores(client, text))
+        assert_same_scores(each, native_scores(client, text))
     assert ask(client, [["the goal"]]).json() == [ask(client, "the goal").json()]
     assert ask(client, []).json() == []
 
@@ -63,7 +63,7 @@ def test_what_is_not_of_its_shape_is_refused_by_its_place(
 @pytest.mark.parametrize("truncate", [True, False, None])
 def test_nothing_is_cut_even_where_that_is_allowed(client: httpx.Client, truncate: bool | None) -> None:
     response = ask(client, LONG, truncate=truncate, truncation_direction="right", raw_scores=False)
-    same(response.json(), scores(client, LONG))
+    assert_same_scores(response.json(), native_scores(client, LONG))
 
 
 def test_health_is_200_and_says_nothing(client: httpx.Client) -> None:

@@ -1,7 +1,7 @@
 from scoring import blocks
 from scoring.blocks import Blocks
 from scoring.input_row import InputRow
-from tests.scoring import documents
+from tests.support import document_files
 
 
 def document(text, **row):
@@ -15,7 +15,7 @@ def test_a_block_ends_at_so_many_characters_or_documents():
 
 
 def test_after_a_skip_to_the_end_of_a_block_the_blocks_are_the_same():
-    made = [document(row["text"], id=row["id"]) for row in documents.made(2_000)]
+    made = [document(row["text"], id=row["id"]) for row in document_files.random_documents(2_000)]
     whole = list(Blocks(iter(made)))
     rest = Blocks(iter(made))
     rest.skip(whole[1].read)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.scoring import documents
+from tests.support import document_files
 
 ray = pytest.importorskip("ray", reason="Ray has an environment of its own: make test-ray")
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 PATIENCE = 240.0
-MADE = documents.made(3_000)
+MADE = document_files.random_documents(3_000)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three files, in the order of their names."""
     folder = tmp_path_factory.mktemp("corpus")
     for place, begin in enumerate(range(0, len(MADE), 1_000)):
-        documents.written(folder / f"{place}.jsonl", MADE[begin : begin + 1_000])
+        document_files.write_json_lines(folder / f"{place}.jsonl", MADE[begin : begin + 1_000])
     return folder
 
 
 @pytest.fixture(scope="module")
 def alone(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What one process says."""
-    file = documents.written(tmp_path_factory.mktemp("alone") / "corpus.jsonl", MADE)
+    file = document_files.write_json_lines(tmp_path_factory.mktemp("alone") / "corpus.jsonl", MADE)
     done = subprocess.run(command(artifact, file, "--workers", 1), capture_output=True, timeout=PATIENCE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -132,7 +132,7 @@ def test_parquet_is_read_and_written_at_a_uri(cluster, artifact, alone, tmp_path
 
 def test_a_row_without_a_text_has_an_error_in_its_place_and_keeps_its_columns(cluster, artifact, tmp_path):
     rows = [{"id": 1.5, "text": "the goal", "label": "own"}, {"id": 2, "text": None, "team": "x"}]
-    file = documents.written(tmp_path / "a.jsonl", rows)
+    file = document_files.write_json_lines(tmp_path / "a.jsonl", rows)
     done = scored(cluster, artifact, file, "--out", tmp_path / "out.jsonl")
     assert done.returncode == 0, done.stderr
     one, none = answers(tmp_path / "out.jsonl")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from tests.command import here
+from tests.support.command_line import run_inline
 
 ROWS = [
     {"id": "1", "text": "A late goal won it", "customer": "acme"},
@@ -43,7 +43,7 @@ def read(path: Path) -> list[dict]:
 
 
 def predicted(artifact: Path, path: Path, out: Path, *options: object) -> list[dict]:
-    done = here("predict", artifact, path, "--workers", 1, "--out", out, *options)
+    done = run_inline("predict", artifact, path, "--workers", 1, "--out", out, *options)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     return read(out)
 
@@ -92,7 +92,7 @@ def test_an_id_that_the_service_would_refuse_has_its_error_beside_the_answer(art
 
 
 def test_on_stdout_the_columns_are_kept_but_the_text(artifact, tmp_path):
-    done = here("predict", artifact, written(tmp_path / "in.csv", ROWS), "--workers", 1)
+    done = run_inline("predict", artifact, written(tmp_path / "in.csv", ROWS), "--workers", 1)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["customer"] for answer in answers] == ["acme", "beta", ""]
@@ -102,7 +102,7 @@ def test_on_stdout_the_columns_are_kept_but_the_text(artifact, tmp_path):
 def test_on_stdout_a_text_whose_column_was_recognised_is_left_out_too(artifact, tmp_path):
     path = tmp_path / "nameless.csv"
     path.write_text("A late goal,acme\nThe minister said,acme\nA cup won,beta\n")
-    done = here("predict", artifact, path, "--workers", 1)
+    done = run_inline("predict", artifact, path, "--workers", 1)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(answer["2"], "1" in answer) for answer in answers] == [("acme", False), ("acme", False), ("beta", False)]
@@ -112,14 +112,14 @@ def test_on_stdout_a_text_whose_column_was_recognised_is_left_out_too(artifact, 
 def test_a_column_with_the_name_of_an_answers_field_is_kept_under_another_and_that_is_said(artifact, tmp_path, out):
     row = {"text": "goal", "label": "own", "score": "high", "input_label": "older"}
     path = written(tmp_path / "in.jsonl", [row])
-    done = here("predict", artifact, path, "--out", tmp_path / f"out{out}")
+    done = run_inline("predict", artifact, path, "--out", tmp_path / f"out{out}")
     (answer,) = read(tmp_path / f"out{out}")
     assert [name for name in answer if "label" in name] == ["input_input_label", "input_label", "label"]
     assert (answer["input_input_label"], answer["input_score"], answer["input_label"]) == ("own", "high", "older")
     assert answer["label"] in ("sports", "politics")
     assert 0 < float(answer["score"]) < 1
     assert "label as input_input_label, score as input_score" in done.stderr
-    on_stdout = here("predict", artifact, path)
+    on_stdout = run_inline("predict", artifact, path)
     assert "the output keeps label as input_input_label, score as input_score" in on_stdout.stderr
 
 
@@ -161,7 +161,7 @@ def test_a_csv_has_scores_and_explanations_for_those_who_ask(artifact, tmp_path)
 
 
 def test_no_cell_that_is_added_to_a_csv_is_a_formula(tmp_path):
-    from tests import tiny
+    from tests.support import tiny
 
     folder = tiny.artifact(tmp_path / "artifact", labels=['=HYPERLINK("x")', "=1+1"])
     path = written(tmp_path / "in.csv", [{"text": "goal", "note": "=own"}])

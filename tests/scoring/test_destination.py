@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scoring import table
-from tests.command import here
+from tests.support.command_line import run_inline
 
 LINE = '{"text": "the goal"}\n'
 
@@ -59,7 +59,7 @@ def test_an_output_that_would_destroy_a_file_or_cannot_be_written_is_refused_bef
     artifact, folder, source, out, why
 ):
     before = state(folder)
-    done = here("predict", artifact, folder / source, "--out", folder / out)
+    done = run_inline("predict", artifact, folder / source, "--out", folder / out)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert why in done.stderr
     assert state(folder) == before
@@ -81,7 +81,7 @@ def test_a_stream_that_is_the_input_is_no_output(artifact, tmp_path, redirected)
 
 def test_a_refused_input_leaves_nothing_beside_the_output(artifact, tmp_path):
     (tmp_path / "in.jsonl").write_text("broken\n")
-    assert here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl").returncode == 2
+    assert run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl").returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
@@ -89,7 +89,7 @@ def test_an_answer_of_another_day_is_replaced_and_a_link_stays_one(artifact, tmp
     (tmp_path / "in.jsonl").write_text(LINE)
     (tmp_path / "out.jsonl").write_text("old\n")
     (tmp_path / "link.jsonl").symlink_to("out.jsonl")
-    assert here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "link.jsonl").returncode == 0
+    assert run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "link.jsonl").returncode == 0
     assert (tmp_path / "link.jsonl").is_symlink()
     assert '"label"' in (tmp_path / "out.jsonl").read_text()
 
@@ -113,7 +113,7 @@ def test_a_full_disk_ends_it_in_one_sentence_and_it_goes_on_where_there_is_room_
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "cannot be written (File too large): make room" in done.stderr
     assert not out.exists()
-    again = here("predict", artifact, tmp_path / "in.jsonl", "--workers", 1, "--out", out)
+    again = run_inline("predict", artifact, tmp_path / "in.jsonl", "--workers", 1, "--out", out)
     assert again.returncode == 0, again.stderr
     assert "going on from there" in again.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", out.name]
@@ -124,8 +124,8 @@ def test_a_table_that_cannot_be_made_leaves_the_answers_to_go_on_from(artifact, 
     with monkeypatch.context() as full:
         full.setattr(table, "ROWS", "no number")  # whatever fails in the last step
         with pytest.raises(ValueError, match="Stop argument"):
-            here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
-    again = here("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
+            run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
+    again = run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
     assert again.returncode == 0
     assert "the answers to 1 document: going on" in again.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.parquet"]

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 import docket
-from tests import tiny
-from tests.app.served import PATIENCE, environment, served
-from tests.app.served import docket as docket_process
+from tests.support import tiny
+from tests.support.service import WAIT_SECONDS, docket_environment, running_server
+from tests.support.service import run_docket as docket_process
 from training.data import corpora
 
 DOCUMENTS = [
@@ -156,9 +156,9 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(run: Callable[..., Ru
 def test_a_reader_that_has_seen_enough_is_no_failure(artifact: Path) -> None:
     command = [sys.executable, "-m", "docket", "predict", str(artifact)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment({}), **pipes) as process:
+    with subprocess.Popen(command, env=docket_environment({}), **pipes) as process:
         process.stdout.close()
-        _, told = process.communicate(lines([{"text": "the late goal"}] * 3_000), PATIENCE)
+        _, told = process.communicate(lines([{"text": "the late goal"}] * 3_000), WAIT_SECONDS)
     assert (process.returncode, told) == (0, b"")
 
 
@@ -168,7 +168,10 @@ def test_command_line_and_service_say_the_same_of_500_documents(tmp_path: Path) 
     artifact = tiny.artifact(tmp_path / "artifact", words=known, labels=["business", "politics", "sports", "tech"])
     done = docket_process("predict", artifact, stdin=lines([{"text": text} for text in texts]))
     told = Run(done.returncode, done.stdout.decode(), done.stderr.decode()).answers
-    with served(artifact) as server, httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as client:
+    with (
+        running_server(artifact) as server,
+        httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, verify=False) as client,
+    ):
         answers = [client.post("/predict", json={"text": text}).json() for text in texts]
     assert len(told) == len(answers) == 500
     scores = set()

@@ -19,8 +19,7 @@ from model.classifier import Classifier
 from scoring import output_file, process_pool, source
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer
-from tests import command, tiny
-from tests.scoring import documents
+from tests.support import command_line, document_files, tiny
 
 PATIENCE = 120.0
 
@@ -28,7 +27,9 @@ PATIENCE = 120.0
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some thirty blocks: more than one process would do alone."""
-    return documents.written(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", documents.made(2_500))
+    return document_files.write_json_lines(
+        tmp_path_factory.mktemp("corpus") / "corpus.jsonl", document_files.random_documents(2_500)
+    )
 
 
 def begun(*arguments: object) -> subprocess.Popen[str]:
@@ -40,7 +41,7 @@ def begun(*arguments: object) -> subprocess.Popen[str]:
 def whole(artifact: Path, corpus: Path) -> bytes:
     """What one process says of the corpus."""
     out = corpus.parent / "whole.jsonl"
-    done = command.here("predict", artifact, corpus, "--workers", 1, "--out", out)
+    done = command_line.run_inline("predict", artifact, corpus, "--workers", 1, "--out", out)
     assert done.returncode == 0, done.stderr
     return out.read_bytes()
 
@@ -67,7 +68,7 @@ def children(process: int) -> list[int]:
 
 
 def test_several_processes_write_the_same_file_as_one(artifact, corpus, whole, tmp_path):
-    done = command.process("predict", artifact, corpus, "--workers", 2, "--out", tmp_path / "answers.jsonl")
+    done = command_line.run_subprocess("predict", artifact, corpus, "--workers", 2, "--out", tmp_path / "answers.jsonl")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     assert "2,500 documents" in done.stderr
@@ -99,7 +100,7 @@ def test_stopped_and_run_again_it_ends_with_the_same_file_and_leaves_no_process(
     while any(Path(f"/proc/{child}").exists() for child in beside):
         assert time.monotonic() < end
         time.sleep(0.01)
-    done = command.here("predict", artifact, corpus, "--workers", 1, "--out", out)
+    done = command_line.run_inline("predict", artifact, corpus, "--workers", 1, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "going on from there" in done.stderr
     assert out.read_bytes() == whole
@@ -116,7 +117,7 @@ def test_a_process_that_is_killed_ends_the_command_in_one_sentence_and_it_goes_o
     assert process.returncode == 2
     assert told.startswith("docket: a process that scored has ended")
     assert told.count("\n") == 1
-    assert command.here("predict", artifact, corpus, "--workers", 1, "--out", out).returncode == 0
+    assert command_line.run_inline("predict", artifact, corpus, "--workers", 1, "--out", out).returncode == 0
     assert out.read_bytes() == whole
 
 
@@ -127,9 +128,9 @@ class Stopped(Exception):
 @pytest.fixture
 def stopped(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The name of a file that a run has begun, and left after 2,000 documents."""
-    rows = documents.made(4_000, words=150)
+    rows = document_files.random_documents(4_000, words=150)
     rows[7]["text"] = rows[3_000]["text"] = ""
-    made = documents.written(tmp_path / "corpus.jsonl", rows)
+    made = document_files.write_json_lines(tmp_path / "corpus.jsonl", rows)
 
     def some(name: str, options: object, *, keep_text: bool) -> source.Source:
         def read():
@@ -172,9 +173,11 @@ def test_with_other_options_it_does_not_go_on(stopped, artifact, capsys, option)
     assert f"was begun with {option[0][2:].replace('-', '_')}" in refused(capsys, stopped)
 
 
-@pytest.mark.parametrize("other", [documents.made(4_000, seed=1), documents.made(9)], ids=["other", "few"])
+@pytest.mark.parametrize(
+    "other", [document_files.random_documents(4_000, seed=1), document_files.random_documents(9)], ids=["other", "few"]
+)
 def test_with_other_documents_it_does_not_go_on(stopped, artifact, capsys, other):
-    documents.written(stopped.parent / "other.jsonl", other)
+    document_files.write_json_lines(stopped.parent / "other.jsonl", other)
     assert went_on(artifact, stopped, corpus="other.jsonl") == 2
     assert "has answers to other documents than" in refused(capsys, stopped)
 
@@ -230,7 +233,7 @@ def test_a_parquet_file_has_the_same_answers_and_is_gone_on_with_too(stopped, ar
     ],
 )
 def test_the_last_line_counts_the_rows_that_ended_in_an_error(artifact, tmp_path, capsys, texts, end):
-    made = documents.written(tmp_path / "corpus.jsonl", [{"text": text} for text in texts])
+    made = document_files.write_json_lines(tmp_path / "corpus.jsonl", [{"text": text} for text in texts])
     assert docket.main(["predict", str(artifact), str(made), "--out", str(tmp_path / "a.csv")]) == 0
     assert capsys.readouterr().err.splitlines()[-1].endswith(end)
 
@@ -245,7 +248,9 @@ def test_a_run_that_goes_on_counts_the_errors_of_the_run_before_too(stopped, art
 
 
 def test_errors_and_explanations_are_columns_of_a_parquet_file(artifact, tmp_path):
-    made = documents.written(tmp_path / "corpus.jsonl", [{"text": "the goal"}, {"id": "blank", "text": " "}])
+    made = document_files.write_json_lines(
+        tmp_path / "corpus.jsonl", [{"text": "the goal"}, {"id": "blank", "text": " "}]
+    )
     assert docket.main(["predict", str(artifact), str(made), "--explain", "--out", str(tmp_path / "a.parquet")]) == 0
     good, bad = pd.read_parquet(tmp_path / "a.parquet").to_dict("records")
     assert [word["word"] for word in good["explanation"]["words"]] == ["the", "goal"]

@@ -12,7 +12,7 @@ import pytest
 
 from model.errors import UsageError
 from scoring import source
-from tests.scoring import documents
+from tests.support import document_files
 from training.data.read_options import ReadOptions
 
 ROWS = [
@@ -71,7 +71,7 @@ def test_of_a_corpus_with_a_test_part_that_is_read():
 
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_a_file_is_read_as_its_documents_are_asked_for_and_says_how_far_it_is(tmp_path, kind):
-    read = source.read(str(make(tmp_path, kind, documents.made(3_000))))
+    read = source.read(str(make(tmp_path, kind, document_files.random_documents(3_000))))
     assert read.share() is None
     next(read.documents)
     assert 0 < read.share() < 0.5
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_refused_with_its_name_its_line_and_the_mend(tmp_
 
 def test_json_lines_need_none_of_the_libraries_of_training(tmp_path):
     """The service's image has no pyarrow, no rich and no scikit-learn."""
-    path = documents.written(tmp_path / "a.jsonl", [{"text": "the goal"}])
+    path = document_files.write_json_lines(tmp_path / "a.jsonl", [{"text": "the goal"}])
     code = (
         "import sys\n"
         "for name in ('pyarrow', 'rich', 'sklearn', 'numpy', 'scipy'): sys.modules[name] = None\n"

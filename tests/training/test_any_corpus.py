@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.training import made
+from tests.support import toy_corpus
 from training import recipe
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
@@ -37,12 +37,16 @@ def in_script(first: str, letters: int) -> list[str]:
 
 CHINESE, ARABIC, HINDI = in_script("体", 40), in_script("ب", 20), in_script("क", 30)
 CORPORA = {
-    "150 labels": drawn({f"label{n}": (4, [f"own{n}", f"too{n}"]) for n in range(150)}, 12, made.FILLER),
+    "150 labels": drawn({f"label{n}": (4, [f"own{n}", f"too{n}"]) for n in range(150)}, 12, toy_corpus.FILLER),
     "one label 500 times as frequent as another": drawn(
-        {"often": (500, made.TOPICS["sports"]), "rare": (3, ["vote"]), "rarest": (1, ["chip"])}, 9, made.FILLER
+        {"often": (500, toy_corpus.TOPICS["sports"]), "rare": (3, ["vote"]), "rarest": (1, ["chip"])},
+        9,
+        toy_corpus.FILLER,
     ),
-    "ten thousand words": drawn({label: (4, own) for label, own in made.TOPICS.items()}, 10_000, made.FILLER),
-    "two words": drawn({label: (40, own) for label, own in made.TOPICS.items()}, 1, made.FILLER),
+    "ten thousand words": drawn(
+        {label: (4, own) for label, own in toy_corpus.TOPICS.items()}, 10_000, toy_corpus.FILLER
+    ),
+    "two words": drawn({label: (40, own) for label, own in toy_corpus.TOPICS.items()}, 1, toy_corpus.FILLER),
     "Chinese": drawn({"a": (60, CHINESE[:9]), "b": (60, CHINESE[9:18])}, 12, CHINESE[18:], ""),
     "Arabic": drawn({"a": (60, ARABIC[:9]), "b": (60, ARABIC[9:18])}, 12, ARABIC[18:]),
     "Hindi": drawn({"a": (60, HINDI[:9]), "b": (60, HINDI[9:18])}, 12, HINDI[18:]),

@@ -14,8 +14,7 @@ import torch
 
 from model.artifacts import torchscript
 from model.errors import UsageError
-from tests import command
-from tests.training import made
+from tests.support import command_line, toy_corpus
 from training import checkpoint, recipe
 from training.checkpoint import Checkpoint, Checkpoints
 from training.train import train
@@ -45,7 +44,7 @@ class Failing(Checkpoints):
 
 def trained(chosen, checkpoints=None) -> tuple[bytes, int]:
     """All that training comes to, the network's bytes and the calibration; and its epochs."""
-    result = train(made.documents(90), chosen, 0, CPU, checkpoints)
+    result = train(toy_corpus.documents(90), chosen, 0, CPU, checkpoints)
     return torchscript.to_bytes(result.network) + repr(result.calibration).encode(), len(result.epochs)
 
 
@@ -139,7 +138,7 @@ def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
-    documents = made.documents(60)
+    documents = toy_corpus.documents(60)
     path = tmp_path_factory.mktemp("corpus") / "made.jsonl"
     rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -166,12 +165,12 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert killed.returncode == -signal.SIGKILL, said
     assert not out.exists()
 
-    other = command.here(*training(corpus, out, "--resume", "--seed", "1"))
+    other = command_line.run_inline(*training(corpus, out, "--resume", "--seed", "1"))
     assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
     assert re.search(r"fold [12] of 5\.npz is of another seed: ask for the same training again", other.stderr)
 
-    assert command.here(*training(corpus, whole)).returncode == 0
-    resumed = command.here(*training(corpus, out, "--resume"))
+    assert command_line.run_inline(*training(corpus, whole)).returncode == 0
+    resumed = command_line.run_inline(*training(corpus, out, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stderr.count(", epoch 1 of 8: ") < 5  # of six descents
     assert not states[0].parent.exists()

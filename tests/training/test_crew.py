@@ -14,10 +14,10 @@ import torch
 
 from model.artifacts import torchscript
 from model.errors import UsageError
-from tests.training import made
+from tests.support import toy_corpus
+from tests.support.descents import run_descents
 from training import distributed, recipe
-from training.process_pool import processes, side_by_side
-from training.progress import ProgressBars
+from training.process_pool import processes
 from training.train import train
 
 CPU = torch.device("cpu")
@@ -25,13 +25,8 @@ QUICK = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
 PATIENCE = 60.0
 
 
-def asked(descents: list, count: int) -> list:
-    with ProgressBars() as bars:
-        return side_by_side(descents, count, bars)
-
-
 def test_any_number_of_processes_comes_to_the_same_bytes(capfd):
-    alone, *others = (train(made.documents(90), QUICK, 0, CPU, processes=count) for count in (1, 2, 9))
+    alone, *others = (train(toy_corpus.documents(90), QUICK, 0, CPU, processes=count) for count in (1, 2, 9))
     told = capfd.readouterr().err.splitlines()
     assert len(told) % 3 == 0
     assert {line.split(":")[0] for line in told[: len(told) // 3]} == {line.split(":")[0] for line in told}
@@ -48,7 +43,7 @@ def test_answers_are_in_the_order_of_what_was_asked(count):
     def after(seconds: float):
         return lambda bars: (time.sleep(seconds), seconds)[1]
 
-    assert asked([after(0.3), after(0.0), after(0.1), after(0.0)], count) == [0.3, 0.0, 0.1, 0.0]
+    assert run_descents([after(0.3), after(0.0), after(0.1), after(0.0)], count) == [0.3, 0.0, 0.1, 0.0]
 
 
 def test_what_one_raises_is_raised_and_ends_the_others():
@@ -56,13 +51,13 @@ def test_what_one_raises_is_raised_and_ends_the_others():
         raise UsageError("make room")
 
     with pytest.raises(UsageError, match="make room"):
-        asked([lambda bars: time.sleep(3600), refuse], 2)
+        run_descents([lambda bars: time.sleep(3600), refuse], 2)
     assert multiprocessing.active_children() == []
 
 
 def test_a_process_that_is_killed_is_told_in_one_sentence():
     with pytest.raises(UsageError, match=r"has ended \(exit code -9\), as for want of memory: .* --resume"):
-        asked([lambda bars: os.kill(os.getpid(), signal.SIGKILL), lambda bars: time.sleep(3600)], 2)
+        run_descents([lambda bars: os.kill(os.getpid(), signal.SIGKILL), lambda bars: time.sleep(3600)], 2)
     assert multiprocessing.active_children() == []
 
 
@@ -70,12 +65,12 @@ def test_a_process_that_is_killed_is_told_in_one_sentence():
 def test_none_outlives_who_asked_for_it(tmp_path: Path, end: signal.Signals):
     code = """
 import os, pathlib, signal, sys, time
-from tests.training.test_crew import asked
+from tests.support.descents import run_descents
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 def wait(bars):
     pathlib.Path(sys.argv[1], str(os.getpid())).touch()
     time.sleep(60)
-asked([wait, wait], 2)
+run_descents([wait, wait], 2)
 """
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.DEVNULL) as parent:
         until(lambda: len(list(tmp_path.iterdir())) == 2 or parent.poll() is not None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.classifier import Classifier
-from tests.training import made
+from tests.support import toy_corpus
 from training import job, recipe
 from training.data.documents import Documents
 from training.evaluation import drift
@@ -98,7 +98,7 @@ def test_bins_with_few_documents_are_joined_and_others_are_not():
 def classifier(tmp_path_factory) -> Classifier:
     """Learned 216 of 240 made documents."""
     folder = tmp_path_factory.mktemp("drift")
-    texts, labels = made.documents().texts, made.documents().labels
+    texts, labels = toy_corpus.documents().texts, toy_corpus.documents().labels
     rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
     (folder / "made.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     quick = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
@@ -108,7 +108,7 @@ def classifier(tmp_path_factory) -> Classifier:
 
 def newer(count: int = 120) -> Documents:
     """Made documents as they would come in service: of the same kind, each with a word of its own."""
-    return made.documents(240 + count, seed=1).take(range(240, 240 + count))
+    return toy_corpus.documents(240 + count, seed=1).take(range(240, 240 + count))
 
 
 def drifted(classifier: Classifier, documents: Documents) -> tuple[set[str], str]:
@@ -153,7 +153,7 @@ def test_longer_documents_are_told(classifier):
 
 
 def test_documents_that_it_learned_from_are_told_as_such(classifier):
-    which, told = drifted(classifier, made.documents())
+    which, told = drifted(classifier, toy_corpus.documents())
     assert "unknown_words" in which
     assert told.endswith("if it has learned from them, evaluate it on others")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.classifier import Classifier, Prediction
-from tests import tiny
+from tests.support import tiny
 from training.data.documents import Documents
 from training.evaluation.scores import (
     ASKED,

@@ -4,7 +4,7 @@ import torch
 
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
-from tests.training import made
+from tests.support import toy_corpus
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
 from training.data.split import folds
@@ -44,8 +44,8 @@ def test_a_pair_weighs_as_much_as_it_is_rare():
 
 @pytest.mark.parametrize("kinds", [2, 3])
 def test_out_of_fold_logits_are_nearly_as_right_as_the_final_ones(kinds):
-    documents = made.documents(180)
-    places = [place for place, label in enumerate(documents.labels) if label in list(made.TOPICS)[:kinds]]
+    documents = toy_corpus.documents(180)
+    places = [place for place, label in enumerate(documents.labels) if label in list(toy_corpus.TOPICS)[:kinds]]
     documents = documents.take(places)
     read, vocabulary = encoded(documents)
     network = TanhRNN(len(vocabulary), kinds, hidden=2)
@@ -57,7 +57,7 @@ def test_out_of_fold_logits_are_nearly_as_right_as_the_final_ones(kinds):
 
 
 def test_a_label_that_a_fold_has_not_seen_comes_last_there():
-    documents = made.documents(60)
+    documents = toy_corpus.documents(60)
     documents = Documents([*documents.texts, "robot chip cloud data"], [*documents.labels, "lonely"])
     read, vocabulary = encoded(documents)
     fold = np.r_[np.arange(60) % 5, 0]

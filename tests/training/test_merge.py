@@ -3,7 +3,7 @@ import torch
 
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
-from tests.training import made
+from tests.support import toy_corpus
 from training.batches import EncodedCorpus
 from training.data.split import folds
 from training.features.bigrams import frequent_pairs, inverse_document_frequency
@@ -14,7 +14,7 @@ from training.merge import linear_units, merge
 
 
 def parts(labels: int = 3) -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus]:
-    documents = made.documents(120)
+    documents = toy_corpus.documents(120)
     vocabulary = Vocabulary.build(documents.texts, documents.labels)
     encoded = EncodedCorpus(documents, vocabulary, torch.device("cpu"))
     pairs = frequent_pairs(encoded, len(vocabulary), 50)
@@ -38,7 +38,7 @@ def test_the_merged_network_says_what_both_say_together():
 
 def spelt_parts() -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus, np.ndarray]:
     """Documents whose words are spelt out, a network with rows for the grams, and a linear model of the features."""
-    documents = made.documents(120)
+    documents = toy_corpus.documents(120)
     words = Vocabulary.build(documents.texts, documents.labels, most=60)
     encoded = EncodedCorpus(documents, words, torch.device("cpu"))
     encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), 120, 99)

@@ -16,8 +16,7 @@ import torch
 from model import device
 from model.classifier import Classifier
 from model.errors import UsageError
-from tests import command
-from tests.training import made, stepped
+from tests.support import command_line, distributed_steps, toy_corpus
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -36,7 +35,7 @@ def ended(started: list[str]) -> tuple[int, str]:
 
 
 def written(folder: Path, count: int = 90) -> Path:
-    documents = made.documents(count)
+    documents = toy_corpus.documents(count)
     rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
     path = folder / "made.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -46,14 +45,14 @@ def written(folder: Path, count: int = 90) -> Path:
 @pytest.mark.parametrize(("chosen", "descents"), [("default", 6), ("classic", 1)])
 def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, descents):
     arguments = [written(tmp_path), "--epochs", 2, "--device", "cpu", "--recipe", chosen]
-    alone = command.here("train", *arguments, "--out", tmp_path / "one")
+    alone = command_line.run_inline("train", *arguments, "--out", tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
     code, said = ended(torchrun("-m", "training", *arguments, "--out", tmp_path / "two"))
     assert code == 0, said
     assert said.count("docket: accuracy") == said.count(", epoch 1 of 2: loss") / descents == 1  # one of them speaks
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.jsonl", "one", "two"]
     one, two = (Classifier.load(tmp_path / name, "cpu") for name in ("one", "two"))
-    encodings = [one.encode(text) for text in made.documents(60, seed=1).texts]
+    encodings = [one.encode(text) for text in toy_corpus.documents(60, seed=1).texts]
     for first, second in zip(one.predict(encodings), two.predict(encodings), strict=True):
         assert first.label == second.label
         assert dict(first.scores) == pytest.approx(dict(second.scores), rel=1e-3)
@@ -62,8 +61,8 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, desce
 @pytest.mark.parametrize(("processes", "layers"), [(2, 1), (3, 2)])
 def test_a_step_of_several_has_the_gradients_of_one_and_leaves_all_with_the_same_weights(tmp_path, processes, layers):
     """A batch of one document too, where all processes but one read nothing."""
-    alone = stepped.arrays(layers)
-    code, said = ended(torchrun("-m", "tests.training.stepped", tmp_path, layers, processes=processes))
+    alone = distributed_steps.arrays(layers)
+    code, said = ended(torchrun("-m", "tests.support.distributed_steps", tmp_path, layers, processes=processes))
     assert code == 0, said
     each = [dict(np.load(tmp_path / f"{number}.npz")) for number in range(processes)]
     for name, expected in alone.items():

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from model.text.tokenizer import words
-from tests.training import made
+from tests.support import toy_corpus
 from training import recipe
 from training.evaluation import profile
 from training.train import Trained, train
 
 CPU = torch.device("cpu")
-DOCUMENTS = made.documents(90)
+DOCUMENTS = toy_corpus.documents(90)
 QUICK = replace(recipe.DEFAULT, hidden=16, epochs=1, least_steps=20)
 QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=8, epochs=1)
 

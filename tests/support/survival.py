@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.app.served import until
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.ledger import Ledger
-    from tests.app.served import Server
+    from tests.support.request_ledger import Ledger
+    from tests.support.service import Server
 
 AGAIN = 4
 """How often the service must serve at the end: connections go to each of its workers in turn."""
@@ -24,8 +24,8 @@ def survived(server: Server | None, ledger: Ledger, *, dies: bool = False) -> It
     ledger.check(dies=dies)
     if server is None:
         return
-    until(lambda: all(_serves(server) for _ in range(AGAIN)))
-    until(lambda: server.get("/health").json()["waiting"] == 0)
+    wait_until(lambda: all(_serves(server) for _ in range(AGAIN)))
+    wait_until(lambda: server.get("/health").json()["waiting"] == 0)
 
 
 def _serves(server: Server) -> bool:

@@ -51,7 +51,7 @@ def artifact(
     return folder
 
 
-def failing(folder: Path, **network_options: Any) -> Path:
+def failing_artifact(folder: Path, **network_options: Any) -> Path:
     """Write one whose table is two rows short: its network fails on the last word, ``law``, whatever is beside it."""
     short = network(words=len(WORDS) - 1, pooling="mean", **network_options)
     short.words += 2
@@ -59,7 +59,7 @@ def failing(folder: Path, **network_options: Any) -> Path:
     return folder
 
 
-def with_golden(folder: Path) -> Path:
+def add_golden(folder: Path) -> Path:
     """The same artifact, with golden documents."""
     kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2])
     assert kept
@@ -67,20 +67,20 @@ def with_golden(folder: Path) -> Path:
     return folder
 
 
-def flip(folder: Path) -> None:
+def flip_bit(folder: Path) -> None:
     """One bit of the network is another."""
     data = bytearray((folder / artifacts.NETWORK).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / artifacts.NETWORK).write_bytes(data)
 
 
-def cut(folder: Path) -> None:
+def truncate(folder: Path) -> None:
     """The network's file is half as long."""
     data = (folder / artifacts.NETWORK).read_bytes()
     (folder / artifacts.NETWORK).write_bytes(data[: len(data) // 2])
 
 
-def answer_otherwise(folder: Path) -> None:
+def change_golden_labels(folder: Path) -> None:
     """All files are whole, and the golden answers are others: as on a machine where the network runs wrongly."""
     wrong = [each | {"label": "weather"} for each in artifacts.read_manifest(folder)["golden"]]
     artifacts.add_facts(folder, {"golden": wrong})

@@ -12,19 +12,19 @@ _GROUPING = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"
 _WORDS = {"and", "or", "unless", "bool", "offset", "atan2"}
 
 
-def read(path: Path | str) -> Any:
+def read_yaml(path: Path | str) -> Any:
     """A YAML file of the repository."""
     return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
 
 
-def metrics(expression: str) -> set[str]:
+def metric_names(expression: str) -> set[str]:
     """The names of the metrics that a PromQL expression asks for."""
     bare = re.sub(r'"[^"]*"|\[[^\]]*\]', "", expression)
     bare = re.sub(rf"\{{[^}}]*\}}|{_GROUPING}", " ", bare)
     return set(re.findall(r"(?<![\w.$])([a-zA-Z_:][\w:]*)(?!\s*\(|[\w:])", bare)) - _WORDS
 
 
-def matchers(expression: str) -> list[tuple[str, str, str]]:
+def label_matchers(expression: str) -> list[tuple[str, str, str]]:
     """Metric, label and value of each matcher in a PromQL expression."""
     return [
         (metric, label, value)
@@ -33,6 +33,6 @@ def matchers(expression: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def seconds(duration: str | int) -> int:
+def to_seconds(duration: str | int) -> int:
     """A duration in seconds, of which compose writes 35s."""
     return int(str(duration).removesuffix("s"))

@@ -1,4 +1,4 @@
-"""``docket`` with a network that fails: ``python -m tests.app.faults hang@7 serve ARTIFACT …``.
+"""``docket`` with a network that fails: ``python -m tests.support.faults hang@7 serve ARTIFACT …``.
 
 A fault is a kind and when it strikes. ``hang@7``: at the seventh batch that one of the processes reads since it
 started, and only once, in whichever process comes to its seventh first. ``raise@7-``: in each process, from the

@@ -20,13 +20,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import docket
 from app.settings import PREFIX, Settings
-from tests.app.served import PATIENCE, Server
-from tests.deploy.read import metrics
+from tests.support.deploy_files import metric_names
+from tests.support.service import WAIT_SECONDS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md")} | {
     path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "docs").rglob("*.md"))
 }
@@ -104,7 +104,7 @@ class Reader:
             self.left_out.append("clients have an environment of their own: make clients")
             return
         command = [str(CLIENTS), "-c", self.here(text)]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=True)
         assert "sports" in run.stdout or "politics" in run.stdout
 
     def shell(self, text: str) -> None:
@@ -139,7 +139,7 @@ class Reader:
             case "curl":
                 run = subprocess.run(
                     ["bash", "-c", self.here(line)],
-                    capture_output=True, text=True, cwd=self.folder, timeout=PATIENCE, check=True,
+                    capture_output=True, text=True, cwd=self.folder, timeout=WAIT_SECONDS, check=True,
                 )  # fmt: skip
                 return run.stdout
             case "make":
@@ -181,8 +181,8 @@ class Reader:
         families = text_string_to_metric_families(self.server.get("/metrics").text)
         shown = {sample.name for family in families for sample in family.samples}
         for line in text.splitlines():
-            assert metrics(line)
-            assert metrics(line) <= shown
+            assert metric_names(line)
+            assert metric_names(line) <= shown
 
     def lines_of_json(self, text: str) -> None:
         """Each line is JSON."""

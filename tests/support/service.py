@@ -17,13 +17,13 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.middleware import key_file
-from tests.prepared import Copy
+from tests.support.fork_server import ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PATIENCE = 60.0
+WAIT_SECONDS = 60.0
 """Seconds after which a wait is a failure; on a quiet machine nothing takes a twentieth of it."""
 
 
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 class Server:
     """A running one; ``lines``: what it has written to stderr."""
 
-    process: Copy | subprocess.Popen[str]
+    process: ForkedProcess | subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -44,20 +44,20 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=PATIENCE, verify=False)
+        return httpx.get(self.url + path, timeout=WAIT_SECONDS, verify=False)
 
     def post(self, path: str, json: object) -> httpx.Response:
-        return httpx.post(self.url + path, json=json, timeout=PATIENCE, verify=False)
+        return httpx.post(self.url + path, json=json, timeout=WAIT_SECONDS, verify=False)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def ended(self) -> int:
+    def wait_for_exit(self) -> int:
         """The exit code, waited for."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(WAIT_SECONDS)
 
 
-def environment(settings: dict[str, object]) -> dict[str, str]:
+def docket_environment(settings: dict[str, object]) -> dict[str, str]:
     """This process's, with no ``DOCKET_…`` of its own and those of ``settings``, whose names have no prefix.
 
     One worker, unless they say otherwise.
@@ -70,32 +70,38 @@ def environment(settings: dict[str, object]) -> dict[str, str]:
     )
 
 
-def docket(*arguments: object, stdin: bytes | None = None, **settings: object) -> subprocess.CompletedProcess[bytes]:
+def run_docket(
+    *arguments: object, stdin: bytes | None = None, **settings: object
+) -> subprocess.CompletedProcess[bytes]:
     """One command, run to its end."""
     return subprocess.run(
         [sys.executable, "-m", "docket", *map(str, arguments)],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
-        timeout=PATIENCE,
-        env=environment(settings),
+        timeout=WAIT_SECONDS,
+        env=docket_environment(settings),
         check=False,
     )
 
 
 @contextmanager
-def served(artifact: Path, *options: str, fault: str = "", anew: bool = False, **settings: object) -> Iterator[Server]:
+def running_server(
+    artifact: Path, *options: str, fault: str = "", new_interpreter: bool = False, **settings: object
+) -> Iterator[Server]:
     """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how.
 
-    ``anew``: in an interpreter that starts for it alone.
+    ``new_interpreter``: in an interpreter that starts for it alone.
     """
-    module, order = ("tests.app.faults", [fault]) if fault else ("docket", [])
+    module, order = ("tests.support.faults", [fault]) if fault else ("docket", [])
     arguments = [*order, "serve", str(artifact), "--port", "0", *options]
-    own = environment(settings)
-    anew = anew or "--workers" in arguments or own["DOCKET_WORKERS"] != "1"
+    own = docket_environment(settings)
+    new_interpreter = new_interpreter or "--workers" in arguments or own["DOCKET_WORKERS"] != "1"
     command = [sys.executable, "-m", module, *arguments]
     with (
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=own) if anew else Copy(module, arguments, own)
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=own)
+        if new_interpreter
+        else ForkedProcess(module, arguments, own)
     ) as process:
         server, reader = Server(process), None
         try:
@@ -113,10 +119,10 @@ def served(artifact: Path, *options: str, fault: str = "", anew: bool = False, *
         finally:
             _end(process)
             if reader is not None:
-                reader.join(PATIENCE)
+                reader.join(WAIT_SECONDS)
 
 
-def new_keys(path: Path, *names: str) -> list[str]:
+def write_key_file(path: Path, *names: str) -> list[str]:
     """A file of new keys, and the keys."""
     made = [key_file.make(name) for name in names]
     path.write_text("# who may ask\n\n" + "".join(f"{line}\n" for _, line in made))
@@ -124,7 +130,7 @@ def new_keys(path: Path, *names: str) -> list[str]:
 
 
 def _wait_until_ready(server: Server) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT_SECONDS
     while server.process.poll() is None and time.monotonic() < until:
         try:
             if server.get("/health/ready").status_code == 200:
@@ -134,17 +140,17 @@ def _wait_until_ready(server: Server) -> None:
     raise AssertionError(f"the server did not become ready: {''.join(server.lines)}")
 
 
-def _end(process: Copy | subprocess.Popen[str]) -> None:
+def _end(process: ForkedProcess | subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(PATIENCE)
+        process.wait(WAIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
 
 
-def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+def read_problem(response: httpx.Response, status: int) -> dict[str, Any]:
     """The failure that it tells, in the one form that all have (RFC 9457)."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
@@ -157,7 +163,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     return told
 
 
-def samples(server: Server, name: str, **labels: str) -> float:
+def metric_value(server: Server, name: str, **labels: str) -> float:
     """The sum of a metric's samples that have these labels."""
     families = list(text_string_to_metric_families(server.get("/metrics").text))
     return sum(
@@ -168,9 +174,9 @@ def samples(server: Server, name: str, **labels: str) -> float:
     )
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Ask another process until it is so."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < end, "it never became so"
         time.sleep(0.01)  # another process sets no event here

@@ -67,7 +67,9 @@ class Gate:
 
 
 @contextmanager
-def gate(service: str, decide: Callable[[int, Request], Fault | Reply | None] = lambda *_: None) -> Iterator[Gate]:
+def running_proxy(
+    service: str, decide: Callable[[int, Request], Fault | Reply | None] = lambda *_: None
+) -> Iterator[Gate]:
     """On a free port, before ``service``; ``decide`` says what becomes of the nth request."""
     found = Gate()
 

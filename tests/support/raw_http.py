@@ -5,24 +5,26 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.app.served import PATIENCE, Server
+from tests.support.service import WAIT_SECONDS, Server
 
-PLAIN = "application/json"
+JSON_TYPE = "application/json"
+JSON_WITH_CHARSET = "application/json; charset=utf-8"
+TEXT = "The late goal won the cup for the home side."
 
 
-def request(document: object, kind: str = PLAIN, *more: str, version: str = "1.1") -> bytes:
+def predict_request(document: object, kind: str = JSON_TYPE, *more: str, version: str = "1.1") -> bytes:
     body = json.dumps(document).encode()
     head = [f"POST /predict HTTP/{version}", "host: x", f"content-type: {kind}", f"content-length: {len(body)}", *more]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
 @contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
-    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
+def open_connection(server: Server) -> Iterator[socket.socket]:
+    with socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) as connection:
         yield connection
 
 
-def answers(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
+def read_responses(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
     """So many answers in the order in which they came: head and body."""
     read, found = b"", []
     while len(found) < count:

@@ -14,7 +14,7 @@ import docket
 from model import interrupts
 
 
-def process(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run_subprocess(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """As a person runs it."""
     command = [sys.executable, "-m", "docket", *map(str, arguments)]
     return subprocess.run(
@@ -22,7 +22,7 @@ def process(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[
     )
 
 
-def here(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run_inline(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """All of it but the start of an interpreter and of torch."""
     out, err, before = io.StringIO(), io.StringIO(), {each: signal.getsignal(each) for each in interrupts.SIGNALS}
     given = io.TextIOWrapper(io.BytesIO(stdin.encode()))

@@ -12,7 +12,7 @@ import httptools
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from benchmarks.ledger import Ledger
+    from tests.support.request_ledger import Ledger
 
 ENOUGH = 30.0
 """Seconds after which a request without an answer is lost."""
@@ -59,7 +59,7 @@ def post(document: object, *more: str, path: str = "/predict") -> bytes:
     return head(len(body), *more, path=path) + body
 
 
-class Wire:
+class Connection:
     """A connection: bytes out, answers in, in their order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,16 +116,16 @@ class Wire:
 
 
 @asynccontextmanager
-async def wired(server: Listens) -> AsyncIterator[Wire]:
+async def open_connection(server: Listens) -> AsyncIterator[Connection]:
     """A connection of its own."""
-    wire = Wire(*await asyncio.open_connection(HOST, server.port))
+    wire = Connection(*await asyncio.open_connection(HOST, server.port))
     try:
         yield wire
     finally:
         wire.leave()
 
 
-async def settle(ledger: Ledger, wire: Wire, *, whole: bool = True) -> Answer | None:
+async def record_outcome(ledger: Ledger, wire: Connection, *, whole: bool = True) -> Answer | None:
     """Read what becomes of a request that was sent and enter it; ``whole``: it could be answered."""
     try:
         answer = await wire.answer()
@@ -148,14 +148,14 @@ async def settle(ledger: Ledger, wire: Wire, *, whole: bool = True) -> Answer | 
     return answer
 
 
-async def ask(ledger: Ledger, wire: Wire, sent: bytes) -> Answer | None:
+async def send_and_record(ledger: Ledger, wire: Connection, sent: bytes) -> Answer | None:
     """Send one whole request and enter what became of it."""
     ledger.sent += 1
     await wire.send(sent)
-    return await settle(ledger, wire)
+    return await record_outcome(ledger, wire)
 
 
-async def crowd(server: Listens, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
+async def run_clients(server: Listens, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
     """So many clients, each asking one after the other on a connection that it opens again where it ends.
 
     They go when it is ``over``, and when they are told to ask elsewhere.
@@ -166,12 +166,12 @@ async def crowd(server: Listens, ledger: Ledger, clients: int, over: Callable[[]
         sent = post({"text": f"{TEXT} {number} " * 5})
         while not over():
             try:
-                wire = Wire(*await asyncio.open_connection(HOST, server.port))
+                wire = Connection(*await asyncio.open_connection(HOST, server.port))
             except OSError:
                 return
             try:
                 while not over():
-                    answer = await ask(ledger, wire, sent)
+                    answer = await send_and_record(ledger, wire, sent)
                     if answer is None:
                         break
                     answers.append(answer)

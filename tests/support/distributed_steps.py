@@ -10,12 +10,12 @@ from torch.nn.functional import cross_entropy
 
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
-from tests.training import made
+from tests.support import toy_corpus
 from training import distributed, loop, recipe
 from training.batches import EncodedCorpus
 from training.progress import ProgressBars
 
-DOCUMENTS = made.documents(17)
+DOCUMENTS = toy_corpus.documents(17)
 QUICK = replace(recipe.DEFAULT, hidden=8, epochs=2, least_steps=0)  # batches of 8, 8 and 1: one process reads nothing
 
 

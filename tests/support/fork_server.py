@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ASKED = 1 << 20
 """Bytes that one request to begin a copy takes at most: its arguments and its environment."""
 
 
-class Copy:
+class ForkedProcess:
     """One that was begun, with what the tests use of ``subprocess.Popen``."""
 
     def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ class Copy:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def __enter__(self) -> Copy:
+    def __enter__(self) -> ForkedProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ def _prepared() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ASKED)
     with theirs:
-        command = [sys.executable, "-m", "tests.prepared", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
         own = os.environ | {"OMP_NUM_THREADS": "1"}
         return ours, subprocess.Popen(command, cwd=ROOT, env=own, pass_fds=[theirs.fileno()])
 
@@ -145,7 +145,7 @@ def _leave(waiting: selectors.BaseSelector) -> None:
 
 
 def main() -> int:
-    for name in ("app.server.direct", "app.main", "docket", "tests.app.faults"):
+    for name in ("app.server.direct", "app.main", "docket", "tests.support.faults"):
         import_module(name)
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         begun = _begin_copies(requests)

@@ -6,13 +6,13 @@ import json
 import random
 from typing import TYPE_CHECKING
 
-from tests import tiny
+from tests.support import tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def made(count: int, words: int = 300, seed: int = 0) -> list[dict]:
+def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict]:
     """Documents of about so many words, known and unknown, with an id each."""
     rng = random.Random(seed)
     known = [*tiny.WORDS, "quux", "größer", "比赛"]
@@ -21,7 +21,7 @@ def made(count: int, words: int = 300, seed: int = 0) -> list[dict]:
     ]
 
 
-def written(path: Path, documents: list[dict]) -> Path:
+def write_json_lines(path: Path, documents: list[dict]) -> Path:
     """A file of JSON lines."""
     path.write_text("".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents))
     return path

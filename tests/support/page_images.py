@@ -1,6 +1,6 @@
 """``make images``: the pictures of docs/, taken of the page as it is.
 
-``python -m tests.page.images ARTIFACT MANY``: the demo's, and one of many labels.
+``python -m tests.support.page_images ARTIFACT MANY``: the demo's, and one of many labels.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.app.served import PATIENCE, served
 from tests.page.conftest import BROWSER, MISSING, launched
+from tests.support.service import WAIT_SECONDS, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def main(artifact: Path, many: Path) -> None:
     if BROWSER is None:
         sys.exit(f"images: {MISSING}")
     with launched() as browser:
-        with served(artifact) as server:
+        with running_server(artifact) as server:
             for name, options in (
                 ("document", {"viewport": WIDE}),
                 ("document-dark", {"viewport": WIDE, "color_scheme": "dark"}),
@@ -68,7 +68,7 @@ def main(artifact: Path, many: Path) -> None:
             page.screenshot(path=IMAGES / "file.png")
             _show_card(page)
             page.screenshot(path=IMAGES / "model.png", full_page=True)
-        with served(many) as server:
+        with running_server(many) as server:
             page = _open(browser, server.url, viewport=WIDE, color_scheme="dark")
             _show_card(page)
             page.screenshot(path=IMAGES / "model-dark.png", full_page=True)
@@ -76,7 +76,7 @@ def main(artifact: Path, many: Path) -> None:
 
 def _open(browser: Any, url: str, **options: Any) -> Any:
     page = browser.new_context(**options).new_page()
-    page.set_default_timeout(PATIENCE * 1000)
+    page.set_default_timeout(WAIT_SECONDS * 1000)
     page.goto(url)
     return page
 

@@ -1,0 +1,68 @@
+"""Processes of a running service, as /proc shows them."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import WAIT_SECONDS, Server, wait_until
+
+
+def child_pids(pid: int) -> set[int]:
+    """The processes that it has started."""
+    if not Path("/proc/self").exists():
+        pytest.skip("looks for processes in /proc")
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def command_line_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def count_connections(pid: int, port: int) -> int:
+    """Open connections of a process to the port that it serves; none where it has ended."""
+    inodes = set()
+    with suppress(FileNotFoundError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # it was closed meanwhile
+                inodes.add(str(link.readlink()))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return sum(f"socket:[{row[9]}]" in inodes for row in established)
+
+
+def worker_pids(server: Server) -> list[int]:
+    """Its processes that serve."""
+    return forkserver_child_pids(server.process.pid)
+
+
+def forkserver_child_pids(parent: int) -> list[int]:
+    """Processes that are copies of the one that has imported all they need."""
+    return [pid for own in child_pids(parent) if b"forkserver" in command_line_of(own) for pid in child_pids(own)]
+
+
+def connections_per_worker(server: Server) -> list[int]:
+    """How many of twenty connections each process that serves gets."""
+    opened = [socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) for _ in range(20)]
+    try:
+        wait_until(lambda: sum(count_connections(pid, server.port) for pid in worker_pids(server)) == 20)
+        return [count_connections(pid, server.port) for pid in worker_pids(server)]
+    finally:
+        for each in opened:
+            each.close()
+        wait_until(lambda: sum(count_connections(pid, server.port) for pid in worker_pids(server)) == 0)
+
+
+def wait_until_both_serve(server: Server) -> None:
+    """Ready it is with one: while the other starts, that one gets all connections; then they are dealt out evenly."""
+    wait_until(lambda: connections_per_worker(server) == [10, 10])
