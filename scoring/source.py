@@ -52,12 +52,13 @@ def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow
 
 def of_line(line: bytes, where: str, options: ReadOptions) -> InputRow:
     """The document of one line of JSON; ``where``: its name in the ``UsageError`` of one that is no object."""
+    mend = json_rows.mend(options.text_fields[0])
     try:
         record = json_rows.parse(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: is broken JSON ({error}): write one object a line, {json_rows.EXAMPLE}") from None
+        raise UsageError(f"{where}: is broken JSON ({error}): {mend}") from None
     if not isinstance(record, dict):
-        raise UsageError(f"{where}: is JSON but no object: write one object a line, {json_rows.EXAMPLE}")
+        raise UsageError(f"{where}: is JSON but no object: {mend}")
     return of_row(record, where, options)
 
 

@@ -242,7 +242,16 @@ UNUSABLE = {
     "a line that is too long": ("a.csv", "text,label\na,x\nb, and c,y\n", "line 3"),
     "a first line that is too long": ("a.csv", "text,label\nb, and c,y\na,x\n", "line 2"),
     "a line that is too long after quoted lines": ("a.csv", 'text,label\n"a\n\n",x\nb, and c,y\n', "line 5"),
-    "a quote that is not closed": ("a.csv", 'text,label\na,x\n"b,y\nc,z\n', "line 3"),
+    "a quote that is not closed": (
+        "a.csv",
+        'text,label\na,x\n"b,y\nc,z\n',
+        "line 3: a quote opens a text and none closes it: add the closing quote, or write a quote in a text twice",
+    ),
+    "a quote in a quoted text": (
+        "a.csv",
+        'text,label\na,x\n"b" c,y\n',
+        "a.csv, line 3: a quote stands inside a quoted text: write it twice",
+    ),
     "latin-1": ("a.csv", "text,label\ncafe,x\ncafé,x\n".encode("latin-1"), "line 3: byte 0xe9 is not UTF-8"),
     "latin-1 in JSON": (
         "a.jsonl",
@@ -267,6 +276,13 @@ UNUSABLE = {
     "a kind that is none, packed": ("a.doc.gz", gzip.compress(b"a"), "is of no kind that can be read"),
     "no kind": ("corpus", "a", "is of no kind that can be read"),
 }
+
+
+@pytest.mark.parametrize("bad", ["5", '{"team": ', '{"body": "b"'])
+def test_the_mend_for_a_json_line_names_the_text_field_that_was_asked_for(tmp_path, bad):
+    path = written(tmp_path / "a.jsonl", jsonl({"body": "a", "team": "x"}, bad))
+    with pytest.raises(UsageError, match=r"line 2: .*: write one object a line, with its text in the field 'body'$"):
+        read(path, "body", "team")
 
 
 @pytest.mark.parametrize("what", UNUSABLE)

@@ -65,12 +65,19 @@ def _records(
                 first = False
             begin = skipped + reader.line_num + 1
     except csv.Error as error:
-        if "field limit" in str(error):
-            raise UsageError(
-                f"{name}, line {begin}: a text is longer than {FIELD:,} characters: is a quote open?"
-            ) from None
-        raise UsageError(f"{name}, line {begin}: {error}: close the quote, or double it inside a text") from None
+        raise UsageError(f"{name}, line {begin}: {_sentence_of(str(error))}") from None
     swallowed.end()
+
+
+def _sentence_of(error: str) -> str:
+    """What is wrong with a record and what to do, for an error of the ``csv`` module."""
+    if "field limit" in error:
+        return f"a text is longer than {FIELD:,} characters: close its quote, or cut it into documents"
+    if "unexpected end" in error:
+        return "a quote opens a text and none closes it: add the closing quote, or write a quote in a text twice"
+    if "expected after" in error:
+        return "a quote stands inside a quoted text: write it twice"
+    return f"the row cannot be read ({error}): save the table again as .csv"
 
 
 def _check_no_markdown(record: list[str], where: str) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from training.data.notices import Say
 
-EXAMPLE = '{"text": …, "label": …}'
 NEAR = 16
 """Characters before the end of what has been read at which an error may only be a piece cut short."""
 ROWS = ("rows", "data", "documents", "examples", "items", "records")
@@ -31,15 +30,20 @@ def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Sa
     if not first:
         return
     if first.lstrip().startswith("[") or _is_begun(first):
-        values = _values(first, lines, number, name)
+        values = _values(first, lines, number, name, mend(text_field))
     else:
-        values = _by_line(first, lines, number, name)
+        values = _by_line(first, lines, number, name, mend(text_field))
     if kind == ".json":
         values = _unwrapped(values, name, text_field, say)
     for line, value in values:
         if not isinstance(value, Record):
-            raise UsageError(f"{name}, line {line}: is JSON but no object: write one object a line, {EXAMPLE}")
+            raise UsageError(f"{name}, line {line}: is JSON but no object: {mend(text_field)}")
         yield f"line {line}", value
+
+
+def mend(text_field: str) -> str:
+    """What to do about a line that is no row."""
+    return f"write one object a line, with its text in the field {quoted(text_field)}"
 
 
 def parse(line: str | bytes) -> Any:
@@ -69,23 +73,21 @@ def _is_begun(line: str) -> bool:
     return False
 
 
-def _by_line(first: str, lines: Iterator[str], number: int, name: str) -> Iterator[Place]:
+def _by_line(first: str, lines: Iterator[str], number: int, name: str, usual_mend: str) -> Iterator[Place]:
     for line_number, line in enumerate(chain([first], lines), start=number):
         if not line.strip():
             continue
         try:
             value = _DECODER.decode(line.strip())
         except (ValueError, RecursionError) as error:
-            mend = f"write one object a line, {EXAMPLE}"
-            if line.rstrip().endswith("},"):
-                mend = "take out the comma at its end"
+            mend = "take out the comma at its end" if line.rstrip().endswith("},") else usual_mend
             raise UsageError(f"{name}, line {line_number}: is broken JSON ({_why(error)}): {mend}") from None
         yield line_number, value
 
 
-def _values(first: str, lines: Iterator[str], number: int, name: str) -> Iterator[Place]:
+def _values(first: str, lines: Iterator[str], number: int, name: str, mend: str) -> Iterator[Place]:
     """The values of an array, or values one after the other, with their lines."""
-    text = _Text(first, lines, number, name)
+    text = _Text(first, lines, number, name, mend)
     in_array = text.skip("[")
     if in_array and text.skip("]"):
         in_array = False
@@ -108,7 +110,8 @@ def _values(first: str, lines: Iterator[str], number: int, name: str) -> Iterato
 class _Text:
     """A text that is read as far as it is needed; ``line``: the number of the line at its begin."""
 
-    def __init__(self, first: str, lines: Iterator[str], line: int, name: str) -> None:
+    def __init__(self, first: str, lines: Iterator[str], line: int, name: str, mend: str) -> None:
+        self._mend = mend
         self._buffer, self._lines, self._line, self._name, self._at = first, lines, line, name, 0
 
     def at_end(self) -> bool:
@@ -147,9 +150,9 @@ class _Text:
             else:
                 return self._line, value
 
-    def broken(self, why: str, mend: str = f"write one object a line, {EXAMPLE}") -> UsageError:
+    def broken(self, why: str, mend: str = "") -> UsageError:
         """The refusal of what stands here."""
-        return UsageError(f"{self._name}, line {self._line}: is broken JSON ({why}): {mend}")
+        return UsageError(f"{self._name}, line {self._line}: is broken JSON ({why}): {mend or self._mend}")
 
     def _more(self, least: int) -> bool:
         """Read on by at least so many characters, if there are; whether there were any."""
