@@ -24,20 +24,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 2: the command or its input cannot be used, and stderr says why in one sentence. 130: interrupted.
     """
     terminal.open_closed_streams()
-    terminal.write_utf_8()
+    terminal.use_utf8_output()
     asked = _parser().parse_args(arguments)
     if asked.run is not _serve:  # which drains first
         interrupts.raise_on_first()
     try:
         asked.run(asked)
     except UsageError as refusal:
-        terminal.tell(str(refusal))
+        terminal.print_message(str(refusal))
         return 2
     except BrokenPipeError:  # the reader of our output left: nobody is there to be told
         return 0
     except KeyboardInterrupt as interrupt:  # its message says what is kept
         interrupts.ignore()
-        terminal.tell(f"stopped: {interrupt}" if interrupt.args else "stopped")
+        terminal.print_message(f"stopped: {interrupt}" if interrupt.args else "stopped")
         return interrupts.EXIT_CODE
     return 0
 
@@ -140,11 +140,17 @@ def _train(asked: argparse.Namespace) -> None:
         raise KeyboardInterrupt(checkpoint.kept(asked.out)) from None
     if scores:
         if not asked.no_golden:
-            job.tell("the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none")
-        job.tell(f"accuracy {scores.accuracy:.4f} on {terminal.plural(scores.documents, 'test document')}")
+            terminal.print_message(
+                "the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none"
+            )
+        terminal.print_message(
+            f"accuracy {scores.accuracy:.4f} on {terminal.format_count(scores.documents, 'test document')}"
+        )
         if uncertainty := scores.uncertainty():
-            job.tell(uncertainty)
-        job.tell(f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}")
+            terminal.print_message(uncertainty)
+        terminal.print_message(
+            f"{asked.out} is ready, {asked.out / 'report' / 'index.html'} shows it: docket serve {asked.out}"
+        )
 
 
 def _evaluate(asked: argparse.Namespace) -> None:
@@ -153,7 +159,7 @@ def _evaluate(asked: argparse.Namespace) -> None:
     found = command.run(asked.artifact, asked.corpus, arguments.read_options(asked), asked.device)
     if not asked.json:
         for line in found.summary:
-            terminal.tell(line)
+            terminal.print_message(line)
     terminal.write_json(found.as_json)
 
 
@@ -188,35 +194,39 @@ def _new_key(asked: argparse.Namespace) -> None:
     key, line = key_file.make(asked.name)
     if asked.file is None:
         terminal.write_output(f"{key}\n{line}\n")
-        terminal.tell(f"the first line is the key for {asked.name}; the second goes into the service's file of keys")
+        terminal.print_message(
+            f"the first line is the key for {asked.name}; the second goes into the service's file of keys"
+        )
         return
     with key_file.appending(asked.file) as append:  # the hash of a key that could not be shown would be of no use
         terminal.write_output(f"{key}\n")
         append(line)
-    terminal.tell(f"{asked.file} has its hash, and nothing has the key itself: keep it now")
+    terminal.print_message(f"{asked.file} has its hash, and nothing has the key itself: keep it now")
 
 
 def _list(asked: argparse.Namespace) -> None:
     from model.artifacts import registry
 
-    rows = registry.rows(asked.folder)
+    rows = registry.describe_artifacts(asked.folder)
     for row in rows:
         terminal.write_json(row)
     if not rows:
-        terminal.tell(f"{asked.folder} has no artifact in it: name the folder that holds the artifacts' folders")
+        terminal.print_message(
+            f"{asked.folder} has no artifact in it: name the folder that holds the artifacts' folders"
+        )
 
 
 def _promote(asked: argparse.Namespace) -> None:
     from model.artifacts import registry
 
-    _have_served(asked.folder, registry.find(asked.folder, asked.version))
+    _have_served(asked.folder, registry.find_artifact(asked.folder, asked.version))
 
 
 def _rollback(asked: argparse.Namespace) -> None:
     from model.artifacts import registry
 
-    registry.pointer(asked.folder)  # says what is wrong where there is none
-    before = registry.before(asked.folder)
+    registry.read_pointer(asked.folder)  # says what is wrong where there is none
+    before = registry.previous_artifact(asked.folder)
     if before is None:
         raise UsageError(
             f"{asked.folder} has no version before the current one: say docket models promote {asked.folder} VERSION"
@@ -230,7 +240,7 @@ def _have_served(folder: Path, artifact: Path) -> None:
     from model.classifier import Classifier
 
     version = Classifier.load(artifact, "cpu", threads=1).version
-    terminal.write_json({"version": version, **registry.point(folder, artifact.name)._asdict()})
+    terminal.write_json({"version": version, **registry.write_pointer(folder, artifact.name)._asdict()})
 
 
 if __name__ == "__main__":

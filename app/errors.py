@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from model.terminal import MOST, plural, printable
+from model.terminal import MAX_QUOTED_CHARACTERS, escape_unprintable, format_count
 
 
 def quote_input(text: str) -> str:
     """Text from a client as an error sentence quotes it: printable, and cut after 40 characters."""
-    return printable(text[:MOST]) + "…" * (len(text) > MOST)
+    return escape_unprintable(text[:MAX_QUOTED_CHARACTERS]) + "…" * (len(text) > MAX_QUOTED_CHARACTERS)
 
 
 class MalformedRequest(Exception):
@@ -32,7 +32,9 @@ class TooManyConnections(Exception):
     """The process has as many connections as ``DOCKET_CONNECTIONS`` allows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{plural(limit, 'connection is', 'connections are')} open already: close one, and ask again")
+        super().__init__(
+            f"{format_count(limit, 'connection is', 'connections are')} open already: close one, and ask again"
+        )
 
 
 class BodyTooLarge(Exception):

@@ -31,7 +31,7 @@ from app.protocols.registry import speak
 from app.server.drain import draining_on_sigterm
 from app.settings import Settings
 from model import __version__
-from model.device import is_lost
+from model.device import is_device_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
             traces or nullcontext(),
             Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
             Batcher(predict, weigh, limits, note, versions.probe) as batcher,
-            Watchdog(batcher, is_lost) as watch,
+            Watchdog(batcher, is_device_lost) as watch,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.

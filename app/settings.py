@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from model.errors import UsageError
-from model.terminal import quoted
+from model.terminal import quote
 
 PREFIX = "DOCKET_"
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -31,7 +31,7 @@ def _check_origins(origins: str) -> str:
     if wrong is None or each == ["*"]:
         return ",".join(each)
     raise ValueError(
-        f"{quoted(wrong)} is no origin: name each as https://app.example.com, lower case, without a path, or * alone"
+        f"{quote(wrong)} is no origin: name each as https://app.example.com, lower case, without a path, or * alone"
     )
 
 

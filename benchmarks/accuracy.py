@@ -74,7 +74,7 @@ METHODS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the corpus' section; 2: the corpus cannot be used, 1: a method failed and its row says how."""
     asked = _parser().parse_args(arguments)
-    device.use_threads(1)
+    device.set_thread_count(1)
     try:
         split = load(asked.corpus, asked.test, asked.text_field, asked.label_field)
     except UsageError as refusal:

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for hidden in HIDDEN:
                 write_artifact(folder / f"hidden-{hidden}", hidden)
             measure_network(table, folder, asked.device, texts, size)
-            registry.point(folder, f"hidden-{HIDDEN[0]}")
+            registry.write_pointer(folder, f"hidden-{HIDDEN[0]}")
             gpu_service.measure(table, folder, asked.device, texts, size)
     except UsageError as refusal:
         print(f"gpu: {refusal}", file=sys.stderr)

@@ -48,7 +48,7 @@ def measure(table: Table, folder: Path, device: str, texts: Sequence[str], size:
         before = ask(port, "GET", "/health")[1]["version"]
         load = Load(port, texts, size.connections)
         names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
-        threading.Timer(size.load_seconds / 4, registry.point, [folder, names[0]]).start()
+        threading.Timer(size.load_seconds / 4, registry.write_pointer, [folder, names[0]]).start()
         load.run(size.load_seconds)
         until = time.monotonic() + PATIENCE
         while ask(port, "GET", "/health")[1]["version"] == before and time.monotonic() < until:

@@ -25,7 +25,7 @@ def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> li
     """Train an artifact by ``recipe`` and let it answer."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        trained = train_network(train, recipe, seed, device.choose("cpu"))
+        trained = train_network(train, recipe, seed, device.select_device("cpu"))
         seconds = time.perf_counter() - begin
         artifact.write(Path(folder), trained.network, trained.vocabulary, trained.calibration, {})
         size = sum(path.stat().st_size for path in Path(folder).iterdir())

@@ -100,7 +100,7 @@ async def _soak(tree: Tree, folder: Path, kinds: Sequence[Kind], seconds: float)
     ledgers, events = [Ledger(kind.name) for kind in kinds], Events([], [], [])
 
     def swap(number: int) -> None:
-        registry.point(folder, NAMES[number % 2])
+        registry.write_pointer(folder, NAMES[number % 2])
         events.swaps.append(NAMES[number % 2])
 
     def kill(number: int) -> None:

@@ -82,7 +82,7 @@ def _under_load(tree: Tree, folder: Path, post: Callable[[], Report]) -> tuple[l
     def swap() -> None:
         for name in itertools.islice(itertools.cycle(reversed(NAMES)), SWAPS):
             begin, before = time.perf_counter(), _swaps(tree)
-            registry.point(folder, name)
+            registry.write_pointer(folder, name)
             os.kill(tree.root, signal.SIGHUP)
             while _swaps(tree) < before + WORKERS and time.perf_counter() < begin + PATIENCE:
                 time.sleep(0.05)

@@ -30,5 +30,5 @@ def twins() -> Iterator[Path]:
         folder = Path(name)
         for each, artifact in zip(NAMES, (DEMO, SECOND), strict=True):
             (folder / each).symlink_to(artifact)
-        registry.point(folder, NAMES[0])
+        registry.write_pointer(folder, NAMES[0])
         yield folder

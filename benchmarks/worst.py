@@ -150,7 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(rows[-1], flush=True)
     if asked.megabytes == SIZE:
         page = PAGE.format(
-            cores=device.cores(), python=platform.python_version(), torch=torch.__version__, table="\n".join(rows)
+            cores=device.count_usable_cores(),
+            python=platform.python_version(),
+            torch=torch.__version__,
+            table="\n".join(rows),
         )
         (ROOT / "docs" / "worst.md").write_text(page, encoding="utf-8")
     return 0

@@ -6,7 +6,7 @@ import threading
 from multiprocessing import parent_process
 
 
-def begin() -> None:
+def follow_parent() -> None:
     """Leave Ctrl-C, which a terminal sends to all, to the process that started this one, and end where that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from model.artifacts import artifact, golden, registry
-from model.device import choose, use_threads
+from model.device import select_device, set_thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,10 +74,10 @@ class Classifier:
         ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out. ``warm``: whether
         its first predictions are to be as fast as any, which takes 0.15 s.
         """
-        chosen = choose(device)
+        chosen = select_device(device)
         if threads:
-            use_threads(threads)
-        classifier = cls(artifact.read(registry.served(Path(folder)), chosen), chosen)
+            set_thread_count(threads)
+        classifier = cls(artifact.read(registry.resolve_artifact(Path(folder)), chosen), chosen)
         if warm:
             classifier.warm_up()
         golden.check(classifier)

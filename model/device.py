@@ -7,12 +7,12 @@ import torch
 
 from model.errors import UsageError
 
-NAMES = ("auto", "cpu", "cuda")
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
+DEVICE_NAMES = ("auto", "cpu", "cuda")
+CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much of the cores a container may use: microseconds, of each so many (control group v2)."""
 
 
-def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
+def select_device(name: str, number: int = 0, processes: int = 1) -> torch.device:
     """``auto`` is the GPU where torch sees one, else the CPU; raise ``UsageError`` for a GPU that is not there.
 
     Of several ``processes`` each has a GPU of its own, the one of its ``number``.
@@ -30,17 +30,17 @@ def choose(name: str, number: int = 0, processes: int = 1) -> torch.device:
     return torch.device(name, number) if name == "cuda" else torch.device(name)
 
 
-def is_lost(error: Exception) -> bool:
+def is_device_lost(error: Exception) -> bool:
     """Whether the GPU has failed in a way that only another process mends; a lack of memory passes."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error) and "out of memory" not in str(error)
 
 
-def use_threads(threads: int) -> None:
+def set_thread_count(threads: int) -> None:
     """How many cores a product may take, in the whole process."""
     torch.set_num_threads(threads)
 
 
-def cores(quota: Path = QUOTA) -> int:
+def count_usable_cores(quota: Path = CPU_QUOTA_FILE) -> int:
     """Whole cores that this process may keep busy: those it is bound to, and no more than its container's ``quota``."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:

@@ -11,33 +11,33 @@ from typing import Any
 
 from model.errors import UsageError
 
-MOST = 40
+MAX_QUOTED_CHARACTERS = 40
 """Characters of a user's value in a message: enough to find it, and it leaves room for the sentence."""
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """``text`` with each control, format or separator character but the space as its escape: one line, no colours."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def quoted(value: Any) -> str:
+def quote(value: Any) -> str:
     """A user's value for a message: printable, in quotes, and cut after 40 characters."""
     text = str(value)
-    return f"'{printable(text[:MOST])}{'…' if len(text) > MOST else ''}'"
+    return f"'{escape_unprintable(text[:MAX_QUOTED_CHARACTERS])}{'…' if len(text) > MAX_QUOTED_CHARACTERS else ''}'"
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
+def format_count(count: int, one: str, many: str | None = None) -> str:
     """A count and its noun: 1 label, 2 labels; ``many`` where that is not ``one`` and an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def tell(line: str) -> None:
+def print_message(line: str) -> None:
     """Write one line for a person to stderr. Where that is closed or full, nobody reads it and the command goes on."""
     with suppress(OSError, ValueError):
         if sys.stderr is not None:
-            sys.stderr.write(f"docket: {printable(line)}\n")
+            sys.stderr.write(f"docket: {escape_unprintable(line)}\n")
             sys.stderr.flush()
 
 
@@ -77,7 +77,7 @@ def open_closed_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, which is this one
 
 
-def write_utf_8() -> None:
+def use_utf8_output() -> None:
     """Write UTF-8 to stdout and stderr: the locale's encoding may lack a label's characters."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -12,7 +12,7 @@ from model import device
 from model.artifacts import registry
 from model.classifier import Classifier
 from model.errors import UsageError
-from model.terminal import plural, tell, write_output
+from model.terminal import format_count, print_message, write_output
 from scoring import source
 from scoring.blocks import Blocks
 from scoring.input_row import ANSWER, kept_name
@@ -45,7 +45,9 @@ def run(job: Job) -> None:
     """Raise ``UsageError`` for an artifact, a source or an output that cannot be used."""
     out = None if job.out is None else check_file(job.out, job.source)
     read = source.read(job.source, job.reading, keep_text=out is not None)
-    folder = registry.served(job.artifact)  # once: another may be promoted before the last process has read it
+    folder = registry.resolve_artifact(
+        job.artifact
+    )  # once: another may be promoted before the last process has read it
     scorer = Scorer(Classifier.load(folder, job.device, threads=1), job.options)
     if out is None:
         check_stdout(job.source)
@@ -62,7 +64,7 @@ def _to_stdout(job: Job, read: Source, scorer: Scorer, folder: Path) -> None:
         errors += lines.errors
     _tell_renamed(job.source, "the output", renamed)
     if errors:
-        tell(errors_sentence(errors))
+        print_message(errors_sentence(errors))
 
 
 def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) -> None:
@@ -70,7 +72,9 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
     with OutputFile(out, asked) as output:
         blocks, before = Blocks(read.documents), output.reached
         if before.documents:
-            tell(f"{output.part} has the answers to {plural(before.documents, 'document')}: going on from there")
+            print_message(
+                f"{output.part} has the answers to {format_count(before.documents, 'document')}: going on from there"
+            )
             blocks.skip(before.documents)
             if (blocks.read, blocks.fingerprint) != (before.documents, before.fingerprint):
                 raise UsageError(
@@ -87,15 +91,17 @@ def _to_file(job: Job, out: Path, read: Source, scorer: Scorer, folder: Path) ->
     _tell_renamed(job.source, str(out), renamed)
     new, seconds = blocks.read - before.documents, time.perf_counter() - began
     failed = f"; {errors_sentence(output.reached.errors)}" if output.reached.errors else ""
-    tell(
-        f"{plural(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: "
+    print_message(
+        f"{format_count(new, 'document')} in {seconds:.1f} s, {new / seconds:,.0f} a second: "
         f"{out} has all {blocks.read:,}{failed}"
     )
 
 
 def errors_sentence(count: int) -> str:
     """How many rows ended in an error, and where the reason stands."""
-    return f"{plural(count, 'row')} ended in an error, and {'its' if count == 1 else 'their'} field 'error' says why"
+    return (
+        f"{format_count(count, 'row')} ended in an error, and {'its' if count == 1 else 'their'} field 'error' says why"
+    )
 
 
 def _renamed(block: Block) -> set[tuple[str, str]]:
@@ -108,8 +114,8 @@ def _tell_renamed(source: str, out: str, renamed: set[tuple[str, str]]) -> None:
     if renamed:
         names = ", ".join(f"{name} as {kept}" for name, kept in sorted(renamed))
         read = "stdin" if source == "-" else source
-        tell(f"{read} has columns with the names of an answer's fields: {out} keeps {names}")
+        print_message(f"{read} has columns with the names of an answer's fields: {out} keeps {names}")
 
 
 def _processes(job: Job, scorer: Scorer) -> int:
-    return job.workers or (1 if scorer.classifier.device == "cuda" else device.cores())
+    return job.workers or (1 if scorer.classifier.device == "cuda" else device.count_usable_cores())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from model.errors import UsageError
-from model.terminal import plural
+from model.terminal import format_count
 from scoring import table
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class OutputFile:
                     self._note.unlink()
             self._file.close()
         if kind is KeyboardInterrupt:
-            answered = plural(self.reached.documents, "document")
+            answered = format_count(self.reached.documents, "document")
             raise KeyboardInterrupt(
                 f"{self.part} keeps the answers to {answered}: run the same command again to go on"
             ) from None

@@ -76,7 +76,7 @@ class _Own:
 
 
 def _begin(folder: Path, device: str, options: Options) -> None:
-    child_process.begin()
+    child_process.follow_parent()
     _Own.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
 
 

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from model.terminal import plural, printable
+from model.terminal import escape_unprintable, format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ def bar(title: str, share: Callable[[], float | None]) -> Iterator[Callable[[int
     columns = name, BarColumn(), now, TimeRemainingColumn()
     began, done = time.perf_counter(), 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(printable(title), total=None, now="")
+        task = progress.add_task(escape_unprintable(title), total=None, now="")
 
         def answered(documents: int) -> None:
             nonlocal done
             done += documents
-            rate = f"{plural(done, 'document')} · {done / (time.perf_counter() - began):,.0f} a second"
+            rate = f"{format_count(done, 'document')} · {done / (time.perf_counter() - began):,.0f} a second"
             read = share()
             progress.update(task, total=None if read is None else 1.0, completed=read or 0.0, now=rate)
 

@@ -17,7 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from model.artifacts import artifact, registry
 from model.classifier import Classifier
 from model.errors import UsageError
-from model.terminal import plural, tell
+from model.terminal import format_count, print_message
 from scoring import shards, source, table
 from scoring.blocks import Blocks
 from scoring.scorer import Scorer, as_line
@@ -38,7 +38,7 @@ SCORING = 0.9
 def run(job: Job) -> None:
     """Score with as many workers as the cluster has cores, or GPUs; raise ``UsageError`` as one machine does."""
     out, sink = shards.sink(job.out or "")
-    folder = registry.served(job.artifact)
+    folder = registry.resolve_artifact(job.artifact)
     version = Classifier.load(folder, "cpu", threads=1).version  # refused here, and not by each worker
     began = time.perf_counter()
     if not ray.is_initialized():
@@ -67,9 +67,9 @@ def run(job: Job) -> None:
     with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
         pass  # as others mark a folder that is whole
     seconds = time.perf_counter() - began
-    tell(
-        f"{plural(sink.rows, 'document')} in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
-        f"by {plural(workers, 'worker')}: {out} has the answers of {version}"
+    print_message(
+        f"{format_count(sink.rows, 'document')} in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
+        f"by {format_count(workers, 'worker')}: {out} has the answers of {version}"
     )
 
 

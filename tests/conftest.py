@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Two threads of torch beside another busy process spin against each other, as ``training.job`` says."""
-    device.use_threads(1)
+    device.set_thread_count(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

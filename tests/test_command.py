@@ -137,7 +137,7 @@ def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_roll
     answer = json.loads(run_inline("predict", folder, stdin='{"text": "the goal"}\n').stdout)
     assert answer["version"] == digits["new"]
     assert json.loads(run_inline("models", "rollback", folder).stdout)["current"] == "old"
-    assert registry.pointer(folder) == ("old", "new")
+    assert registry.read_pointer(folder) == ("old", "new")
     assert json.loads(run_inline("models", "rollback", folder).stdout)["current"] == "new"  # and forward again
 
 
@@ -148,12 +148,12 @@ def test_a_version_is_promoted_by_its_folder_or_its_first_digits_listed_and_roll
 def test_a_version_that_is_broken_is_neither_promoted_nor_rolled_back_to(two, spoil, why, command):
     folder, _ = two
     for name in ("new", "old"):
-        registry.point(folder, name)
+        registry.write_pointer(folder, name)
     spoil(folder / "new")
     ended = run_inline("models", command[0], folder, *command[1:])
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
     assert why in ended.stderr
-    assert registry.pointer(folder) == ("old", "new")
+    assert registry.read_pointer(folder) == ("old", "new")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import docket_client
 from model import __version__
-from model.terminal import plural
+from model.terminal import format_count
 from scoring import progress
 from tests.support import tiny
 from tests.support.command_line import run_inline
@@ -49,7 +49,7 @@ def test_output_is_utf_8_whatever_the_locale(tmp_path, locale):
 
 @pytest.mark.parametrize(("count", "said"), [(0, "0 labels"), (1, "1 label"), (2, "2 labels"), (1234, "1,234 labels")])
 def test_a_count_has_its_noun_in_the_right_number(count, said):
-    assert plural(count, "label") == said
+    assert format_count(count, "label") == said
 
 
 def test_serve_takes_its_artifact_from_the_environment(tmp_path):

@@ -41,7 +41,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.artifact(folder / "artifacts" / "tickets", labels=("printers", "screens"), profile=profile)
     for seed, name in enumerate(("2026-07", "2026-08")):
         tiny.add_golden(tiny.artifact(folder / "versions" / name, seed=seed))
-    registry.point(folder / "versions", "2026-07")
+    registry.write_pointer(folder / "versions", "2026-07")
     right = ["sports", "politics"]
     scores, _ = evaluate(Classifier.load(demo, "cpu"), Documents(TEXTS * 2, right + right[::-1]))
     corpus = {"name": "bbc-news", "documents": 4, "fingerprint": "0"}

@@ -27,13 +27,13 @@ PATIENCE = 120.0
     ],
 )
 def test_what_could_steer_a_terminal_or_begin_a_line_is_shown_as_its_escape(value, shown):
-    assert terminal.printable(value) == shown
-    assert terminal.quoted(value) == f"'{shown}'"
+    assert terminal.escape_unprintable(value) == shown
+    assert terminal.quote(value) == f"'{shown}'"
 
 
 def test_a_value_in_a_message_has_40_characters_at_most():
-    assert terminal.quoted("x" * 40) == f"'{'x' * 40}'"
-    assert terminal.quoted("x" * 200_000) == f"'{'x' * 40}…'"
+    assert terminal.quote("x" * 40) == f"'{'x' * 40}'"
+    assert terminal.quote("x" * 200_000) == f"'{'x' * 40}…'"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from model.errors import UsageError
-from model.terminal import plural
+from model.terminal import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,9 @@ def kept(out: Path) -> str:
     runs = len(list(folder.glob("*.npz")))
     if not runs:
         return "no checkpoint is written yet, run the same command again"
-    return f"{folder} keeps the last checkpoint of {plural(runs, 'run')}: add --resume to the same command to go on"
+    return (
+        f"{folder} keeps the last checkpoint of {format_count(runs, 'run')}: add --resume to the same command to go on"
+    )
 
 
 def _beside(out: Path) -> Path:

@@ -38,7 +38,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     """
     if not processes.is_torchelastic_launched():
         sys.exit(main())
-    processes.init_process_group("cpu:gloo,cuda:nccl" if device.choose("auto").type == "cuda" else "gloo")
+    processes.init_process_group("cpu:gloo,cuda:nccl" if device.select_device("auto").type == "cuda" else "gloo")
     try:
         with ExitStack() as quiet:
             if not first():

@@ -54,8 +54,10 @@ def run(job: Job) -> Scores | None:
     Without a test part of its own a corpus gives a tenth of its documents for the test. Of several processes the first
     alone writes, and knows the scores.
     """
-    chosen = device.choose(job.device, *distributed.place())
-    device.use_threads(1)  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
+    chosen = device.select_device(job.device, *distributed.place())
+    device.set_thread_count(
+        1
+    )  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
     with artifact.replacing(job.out) if distributed.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
@@ -103,7 +105,7 @@ def run(job: Job) -> Scores | None:
 
 def tell(line: str) -> None:
     """One line for the person at the terminal; stdout is kept for answers."""
-    terminal.tell(line)
+    terminal.print_message(line)
 
 
 def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:

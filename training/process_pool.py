@@ -31,7 +31,7 @@ def processes(chosen: torch.device) -> int:
     A process is a copy of this one, with all that it has read: Linux alone makes those safely.
     """
     alone = chosen.type != "cpu" or distributed.together() or not sys.platform.startswith("linux")
-    return 1 if alone else device.cores()
+    return 1 if alone else device.count_usable_cores()
 
 
 def side_by_side(descents: Sequence[Descent[Came]], processes: int, bars: ProgressBars) -> list[Came]:
@@ -92,7 +92,7 @@ def _received(end: Connection, process: BaseProcess) -> tuple[str, Any]:
 
 def _descend(descent: Descent[object], there: Connection, others: Sequence[Connection]) -> None:
     """In the process: do it and tell what came of it, with nothing of the parent's but its memory."""
-    child_process.begin()
+    child_process.follow_parent()
     for other in others:
         other.close()
     try:

@@ -86,7 +86,7 @@ class Reloader:
         self.reload = "ok"
 
     async def __aenter__(self) -> Reloader:
-        self._mark: object = registry.mark(self._folder)
+        self._mark: object = registry.pointer_stamp(self._folder)
         self.current = self._first()
         self._metrics.reference.show(self.current)
         self._loader: WorkerThread[object] = WorkerThread("loader")
@@ -117,7 +117,7 @@ class Reloader:
         try:
             return Classifier.load(self._folder, self._device, threads=1)
         except UsageError as refusal:
-            before = registry.before(self._folder)
+            before = registry.previous_artifact(self._folder)
             if before is None:
                 raise
             self._refuse(refusal)
@@ -128,7 +128,7 @@ class Reloader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._asked.wait()
-            mark = await self._loader.call(lambda: registry.mark(self._folder))
+            mark = await self._loader.call(lambda: registry.pointer_stamp(self._folder))
             if self._asked.is_set() or mark != self._mark or self._is_due():
                 self._asked.clear()
                 self._mark = mark  # as it was before it is read: what is written meanwhile is seen the next time
@@ -157,7 +157,7 @@ class Reloader:
 
     def _next(self) -> Classifier | None:
         """What the folder says now, verified, warm and tried; None where that is served already."""
-        folder = registry.served(self._folder)
+        folder = registry.resolve_artifact(self._folder)
         if artifact.read_manifest(folder)["version"] == self.current.version:
             return None
         with turn(self._shared):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from structlog.contextvars import merge_contextvars
 
-from model.terminal import printable
+from model.terminal import escape_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -77,4 +77,6 @@ def _text(logger: logging.Logger, method: str, line: Line) -> str:
     grave = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
     asked = f" (request {line['request_id']})" if "request_id" in line else ""
     traceback = (line.get("exception") or "").splitlines()
-    return "\n".join([f"docket: {grave}{printable(str(line['event']))}{asked}", *map(printable, traceback)])
+    return "\n".join(
+        [f"docket: {grave}{escape_unprintable(str(line['event']))}{asked}", *map(escape_unprintable, traceback)]
+    )

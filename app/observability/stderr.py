@@ -9,7 +9,7 @@ import stat
 import time
 from contextvars import Context
 
-from model.terminal import plural
+from model.terminal import format_count
 
 PATIENCE = 0.1
 """Seconds that a line waits for a slow reader; none once a line was lost, until the reader takes one again."""
@@ -50,7 +50,7 @@ class Stderr(logging.Handler):
             self.handleError(record)
 
     def _lost_line(self) -> str:
-        message = f"{plural(self._lost, 'log line was', 'log lines were')} lost: nobody read stderr"
+        message = f"{format_count(self._lost, 'log line was', 'log lines were')} lost: nobody read stderr"
         record = logging.LogRecord("docket", logging.WARNING, __file__, 0, message, None, None)
         return Context().run(self.format, record)  # it is of no request
 

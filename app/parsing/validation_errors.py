@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import quote_input
 from app.parsing.json_reader import RepeatedKey
-from model.terminal import plural
+from model.terminal import format_count
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -52,14 +52,14 @@ def unknown_fields(names: list[str], missing: str | None) -> str:
 
 
 def _more(others: int) -> str:
-    return f" ({plural(others, 'more error')})" if others else ""
+    return f" ({format_count(others, 'more error')})" if others else ""
 
 
 def sentences(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
     """All errors in one line, and the first ``MAX_ERRORS`` with their places."""
     listed = [_sentence_of(each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
     left_out = error.error_count() - len(listed)
-    more = [plural(left_out, "more error")] if left_out else []
+    more = [format_count(left_out, "more error")] if left_out else []
     return "; ".join([*map(_with_place, listed), *more]), listed
 
 

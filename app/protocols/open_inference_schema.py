@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.errors import InvalidBody
 from app.parsing.schemas import NULL_IS_UNSET, Whole
 from app.protocols import tensor_bytes
-from model.terminal import plural
+from model.terminal import format_count
 
 if TYPE_CHECKING:
     from app.api.responses import Answer
@@ -91,7 +91,9 @@ class Inference(OpenSchema):
             raise InvalidBody("inputs.0: send either data or, with binary_data_size, bytes after the JSON")
         found = tensor_bytes.texts(packed, count) if tensor.data is None else _flat(tensor.data, tensor.shape)
         if len(found) != count:
-            raise InvalidBody(f"inputs.0: {plural(len(found), 'text')} for shape {tensor.shape}: mend one or the other")
+            raise InvalidBody(
+                f"inputs.0: {format_count(len(found), 'text')} for shape {tensor.shape}: mend one or the other"
+            )
         return found
 
     def outputs_of(self, answered: Answered) -> tuple[list[dict[str, Any]], bytes]:

@@ -12,7 +12,7 @@ from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
 from app.server.http_timeouts import TimeoutProtocol
-from model.terminal import plural
+from model.terminal import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
         batcher.drain()
         begun = loop.time()
         said = "%s: the service drains for %g s at most, and %s"
-        waiting = plural(batcher.waiting, "document waits", "documents wait")
+        waiting = format_count(batcher.waiting, "document waits", "documents wait")
         Context().run(log.log, level, said, signal.Signals(number).name, grace, waiting)  # it is of no request
         # As SIGTERM in any case: to a server that is ending by then, a SIGINT would say to cut off whoever waits.
         loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, signal.SIGTERM, frame)

@@ -26,7 +26,9 @@ def trial(settings: Settings) -> ArtifactCheck:
     from model.classifier import Classifier
 
     classifier = Classifier.load(settings.artifact, settings.device, threads=1, warm=False)
-    return ArtifactCheck(classifier.version, settings.workers or (1 if classifier.device == "cuda" else device.cores()))
+    return ArtifactCheck(
+        classifier.version, settings.workers or (1 if classifier.device == "cuda" else device.count_usable_cores())
+    )
 
 
 def prepare() -> None:

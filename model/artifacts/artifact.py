@@ -18,7 +18,7 @@ from model.artifacts.folder_swap import exchange
 from model.artifacts.golden import GoldenDocument
 from model.calibration import Calibration
 from model.errors import UsageError
-from model.terminal import quoted
+from model.terminal import quote
 from model.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _check_replaceable(folder: Path) -> None:
     others = sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*")} - PARTS)
     if others:
         raise UsageError(
-            f"{folder} holds {quoted(others[0])}, which is no part of an artifact: move it, or name another folder"
+            f"{folder} holds {quote(others[0])}, which is no part of an artifact: move it, or name another folder"
         )
 
 

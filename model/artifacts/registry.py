@@ -23,24 +23,24 @@ class Pointer(NamedTuple):
     previous: str | None = None
 
 
-def served(folder: Path) -> Path:
+def resolve_artifact(folder: Path) -> Path:
     """The artifact to load: ``folder`` itself, or where it is a folder of versions the current one."""
     if (folder / POINTER).exists():
-        return folder / pointer(folder).current
-    if not (folder / artifact.MANIFEST).exists() and folder.is_dir() and found(folder):
+        return folder / read_pointer(folder).current
+    if not (folder / artifact.MANIFEST).exists() and folder.is_dir() and list_artifacts(folder):
         raise UsageError(
             f"{folder} has versions and none of them is current: say docket models promote {folder} VERSION"
         )
     return folder
 
 
-def before(folder: Path) -> Path | None:
+def previous_artifact(folder: Path) -> Path | None:
     """The artifact that was current before, where ``folder`` is one of versions and there was one."""
     now = _now(folder)
     return folder / now.previous if now and now.previous else None
 
 
-def pointer(folder: Path) -> Pointer:
+def read_pointer(folder: Path) -> Pointer:
     """What the file says; raise ``UsageError`` where it is not there or names no subfolder."""
     path = folder / POINTER
     try:
@@ -58,7 +58,7 @@ def pointer(folder: Path) -> Pointer:
     return Pointer(names[0], names[1] if len(names) > 1 and names[1] else None)
 
 
-def mark(folder: Path) -> tuple[int, int, int] | None:
+def pointer_stamp(folder: Path) -> tuple[int, int, int] | None:
     """What is another whenever the pointer was replaced or written to; None where there is no pointer."""
     try:
         found = (folder / POINTER).stat()
@@ -67,7 +67,7 @@ def mark(folder: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def point(folder: Path, to: str) -> Pointer:
+def write_pointer(folder: Path, to: str) -> Pointer:
     """Make the subfolder ``to`` current, in one moment: whoever reads finds the old pointer or the new one, whole."""
     was = _now(folder)  # one that cannot be read is replaced all the same
     now = Pointer(to, None if was is None else was.previous if was.current == to else was.current)
@@ -88,7 +88,7 @@ def point(folder: Path, to: str) -> Pointer:
     return now
 
 
-def found(folder: Path) -> list[Path]:
+def list_artifacts(folder: Path) -> list[Path]:
     """The artifacts in ``folder``, by name; what is being written beside them begins with a dot."""
     try:
         entries = sorted(folder.iterdir())
@@ -97,9 +97,9 @@ def found(folder: Path) -> list[Path]:
     return [each for each in entries if _is_name(each.name) and (each / artifact.MANIFEST).is_file()]
 
 
-def find(folder: Path, asked: str) -> Path:
+def find_artifact(folder: Path, asked: str) -> Path:
     """The artifact of that folder name, or of the version that begins so; raise ``UsageError`` for none and for two."""
-    here = found(folder)
+    here = list_artifacts(folder)
     named = [each for each in here if each.name == asked]
     fitting = named or [each for each in here if asked and _version(each).startswith(asked)]
     if len(fitting) == 1:
@@ -111,18 +111,18 @@ def find(folder: Path, asked: str) -> Path:
     raise UsageError(f"{folder} has no version {asked}: docket models list {folder} says which it has")
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
+def describe_artifacts(folder: Path) -> list[dict[str, Any]]:
     """What each artifact's manifest says of it; one that cannot be read has its ``error``.
 
     ``written``: when its manifest was, since a training that is repeated writes the same bytes, and no time.
     """
     now = _now(folder)
-    return [_row(each, now) for each in found(folder)]
+    return [_row(each, now) for each in list_artifacts(folder)]
 
 
 def _now(folder: Path) -> Pointer | None:
     try:
-        return pointer(folder)
+        return read_pointer(folder)
     except UsageError:
         return None
 

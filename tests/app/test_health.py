@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from model.device import cores
+from model.device import count_usable_cores
 from tests.support import tiny
 from tests.support.service import Server, metric_value, running_server
 
@@ -222,5 +222,5 @@ def test_the_metrics_of_two_workers_add_up(pair: Server) -> None:
 
 def test_there_are_as_many_workers_as_cores_where_nobody_says(artifact: Path) -> None:
     with running_server(artifact, workers=0) as server:
-        assert f"with {cores()} worker" in server.lines[0]
+        assert f"with {count_usable_cores()} worker" in server.lines[0]
         assert server.get("/health").status_code == 200

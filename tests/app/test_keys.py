@@ -231,9 +231,9 @@ def test_a_reload_tells_in_health_why_the_version_stays_until_it_is_asked_again(
     for name in ("old", "new"):
         (both / name).rename(both / "versions" / name)
     tiny.flip_bit(both / "versions" / "new")
-    registry.point(both / "versions", "old")
+    registry.write_pointer(both / "versions", "old")
     with running_server(both / "versions", api_keys_file=both / "keys") as server:
-        registry.point(both / "versions", "new")
+        registry.write_pointer(both / "versions", "new")
         assert ask(server, "POST", "/admin/reload", JSON_TYPE, shown(key)).status_code == 202
         wait_until(lambda: server.get("/health").json()["reload"].startswith("refused: "))
         shutil.rmtree(both / "versions" / "new")

@@ -42,12 +42,12 @@ def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhil
     old, new = (
         artifact.read_manifest(tiny.artifact(folder / name, seed=seed))["version"] for seed, name in enumerate(NAMES)
     )
-    registry.point(folder, NAMES[0])
+    registry.write_pointer(folder, NAMES[0])
     monkeypatch.setenv("TMPDIR", str(own))
     with running_server(folder, workers=2) as server:
         (shared,) = own.glob("docket-*")
         with turn(shared):
-            registry.point(folder, NAMES[1])
+            registry.write_pointer(folder, NAMES[1])
             wait_until(lambda: server.get("/health").json()["reload"] == "loading")
             time.sleep(2 * LOOK)  # both have looked by then
             assert {version(server) for _ in range(8)} == {old}

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     """``old`` and ``new`` side by side, ``old`` current."""
     tiny.add_golden(tiny.artifact(tmp_path / "old", profile=tiny.PROFILE))
     tiny.add_golden(tiny.artifact(tmp_path / "new", labels=sorted(LABELS["new"]), words=tiny.WORDS[:3:-1], seed=1))
-    registry.point(tmp_path, "old")
+    registry.write_pointer(tmp_path, "old")
     return tmp_path
 
 
@@ -91,7 +91,7 @@ def test_a_swap_under_load_answers_every_request_whole_by_the_version_that_it_na
     expected = {each.version: scores(each) for each in loaded(folder).values()}
     with running_server(folder) as server, asked_all_the_time(server) as answers:
         for name in ("new", "old", "new"):
-            registry.point(folder, name)
+            registry.write_pointer(folder, name)
             wait_until(lambda name=name: version(server) == digits(folder / name))
         before = len(answers)
         wait_until(lambda: len(answers) > before + 20)
@@ -132,7 +132,7 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
     with running_server(folder) as server:
         assert reload(server) == "ok"
         assert metric_value(server, "docket_reloads_total") == 0
-        registry.point(folder, "new")
+        registry.write_pointer(folder, "new")
         wait_until(lambda: reload(server).startswith("refused: "))
         assert why in reload(server)
         assert str(folder.parent) not in reload(
@@ -146,10 +146,10 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
         wait_until(lambda: any(why in line for line in server.lines))
         assert "Traceback" not in "".join(server.lines)
 
-        registry.point(folder, "old")  # what is served already is not loaded again
+        registry.write_pointer(folder, "old")  # what is served already is not loaded again
         wait_until(lambda: reload(server) == "ok")
         assert metric_value(server, "docket_reloads_total", outcome="taken") == 0
-        registry.point(folder, "whole")
+        registry.write_pointer(folder, "whole")
         wait_until(lambda: version(server) == digits(folder / "whole"))
         assert metric_value(server, "docket_reloads_total", outcome="taken") == 1
 
@@ -161,14 +161,14 @@ def test_a_pointer_that_says_nothing_or_is_gone_leaves_the_old_version(folder: P
         (folder / registry.POINTER).unlink()
         wait_until(lambda: "none of them is current" in reload(server))
         assert version(server) == digits(folder / "old")
-        registry.point(folder, "new")
+        registry.write_pointer(folder, "new")
         wait_until(lambda: version(server) == digits(folder / "new"))
 
 
 def test_all_workers_follow_the_pointer_and_the_metrics_have_the_new_version_alone(folder: Path) -> None:
     with running_server(folder, "--workers", "2") as server:
         assert metric_value(server, "docket_profile_unknown_rate", version=digits(folder / "old")) > 0
-        registry.point(folder, "new")
+        registry.write_pointer(folder, "new")
         wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="taken") == 2)
         for _ in range(30):
             assert version(server) == digits(folder / "new")
@@ -220,7 +220,7 @@ def children(server: Server, workers: int) -> set[int]:
 def test_a_worker_that_is_replaced_while_the_current_version_is_refused_serves_the_one_before(folder: Path) -> None:
     with running_server(folder, "--workers", "2") as server:
         tiny.flip_bit(folder / "new")
-        registry.point(folder, "new")
+        registry.write_pointer(folder, "new")
         wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="refused") >= 2)
         before = children(server, 2)
         os.kill(min(before), signal.SIGKILL)
@@ -251,7 +251,7 @@ def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkey
     async def wait() -> None:
         (folder / "new").rename(folder / ".new")
         async with Reloader(folder, "cpu", Metrics()) as served:
-            registry.point(folder, "new")
+            registry.write_pointer(folder, "new")
             served.look()
             async with asyncio.timeout(WAIT_SECONDS):
                 while not served.reload.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
@@ -293,7 +293,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
             old = served.current
             parts = [weakref.ref(part) for part in (old, old._artifact.network, old._artifact.vocabulary)]
             item = EncodedDocument(old, old.encode(TEXT))
-            registry.point(folder, "new")
+            registry.write_pointer(folder, "new")
             served.look()
             async with asyncio.timeout(WAIT_SECONDS):
                 while served.current is old:  # noqa: ASYNC110  # nobody but this test waits for it

@@ -139,8 +139,8 @@ def test_a_gpu_that_is_not_there_is_refused_and_auto_does_without(folder):
 
 
 def test_every_name_of_a_device_is_known():
-    assert device.NAMES == ("auto", "cpu", "cuda")
-    assert device.choose("cpu") == torch.device("cpu")
+    assert device.DEVICE_NAMES == ("auto", "cpu", "cuda")
+    assert device.select_device("cpu") == torch.device("cpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

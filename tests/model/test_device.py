@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.device import cores, is_lost
+from model.device import count_usable_cores, is_device_lost
 
 BOUND = len(os.sched_getaffinity(0))
 
@@ -21,16 +21,16 @@ BOUND = len(os.sched_getaffinity(0))
 )
 def test_a_container_keeps_no_more_cores_busy_than_it_may(tmp_path: Path, quota: str, most: int) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    assert cores(tmp_path / "cpu.max") == most
+    assert count_usable_cores(tmp_path / "cpu.max") == most
 
 
 def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_path: Path) -> None:
-    assert cores(tmp_path / "none") == BOUND
+    assert count_usable_cores(tmp_path / "none") == BOUND
     one = min(os.sched_getaffinity(0))
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {one})
     try:
-        assert cores(tmp_path / "none") == 1
+        assert count_usable_cores(tmp_path / "none") == 1
     finally:
         os.sched_setaffinity(0, before)
 
@@ -50,4 +50,4 @@ def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_pa
     ids=repr,
 )
 def test_a_device_is_lost_by_an_error_that_no_call_after_it_can_escape(error: Exception, lost: bool) -> None:
-    assert is_lost(error) is lost
+    assert is_device_lost(error) is lost

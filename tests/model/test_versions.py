@@ -23,50 +23,50 @@ def version(each: Path) -> str:
 
 
 def test_a_folder_of_versions_is_served_by_its_pointer_and_an_artifact_as_it_is(folder):
-    registry.point(folder, "two")
-    assert registry.served(folder) == folder / "two"
-    assert registry.served(folder / "one") == folder / "one"
+    registry.write_pointer(folder, "two")
+    assert registry.resolve_artifact(folder) == folder / "two"
+    assert registry.resolve_artifact(folder / "one") == folder / "one"
     assert Classifier.load(folder, "cpu").version == version(folder / "two")
 
 
 def test_a_folder_of_versions_of_which_none_is_current_is_refused_with_the_mend(folder):
     with pytest.raises(UsageError, match="docket models promote"):
-        registry.served(folder)
+        registry.resolve_artifact(folder)
 
 
 def test_the_one_before_is_kept_in_the_same_file_and_promoting_the_current_one_again_keeps_it(folder):
-    assert registry.point(folder, "one") == Pointer("one", None)
-    assert registry.before(folder) is None
+    assert registry.write_pointer(folder, "one") == Pointer("one", None)
+    assert registry.previous_artifact(folder) is None
     for name in ("two", "two"):
-        registry.point(folder, name)
-        assert registry.pointer(folder) == Pointer("two", "one")
-    assert registry.before(folder) == folder / "one"
+        registry.write_pointer(folder, name)
+        assert registry.read_pointer(folder) == Pointer("two", "one")
+    assert registry.previous_artifact(folder) == folder / "one"
     assert (folder / POINTER).read_text() == "two\none\n"
 
 
 def test_a_pointer_written_by_hand_is_read(folder):
     for text in ("one", "one\n", "one\r\n", " one \n\n"):
         (folder / POINTER).write_text(text, newline="")
-        assert registry.pointer(folder) == Pointer("one", None)
+        assert registry.read_pointer(folder) == Pointer("one", None)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "../one", "/etc", ".one", "one\n../two", "current"])
 def test_a_pointer_that_names_no_subfolder_is_refused_and_replaced_when_another_is_promoted(folder, text):
     (folder / POINTER).write_text(text)
     with pytest.raises(UsageError, match="does not name a subfolder"):
-        registry.served(folder)
-    registry.point(folder, "one")
-    assert registry.served(folder) == folder / "one"
+        registry.resolve_artifact(folder)
+    registry.write_pointer(folder, "one")
+    assert registry.resolve_artifact(folder) == folder / "one"
 
 
 def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(folder):
     """Many put a link to a folder there; rsync without its option, kubectl cp and object stores leave links behind."""
     (folder / POINTER).symlink_to("one")
     with pytest.raises(UsageError, match="cannot be read"):
-        registry.served(folder)
-    assert [each.name for each in registry.found(folder)] == ["one", "three", "two"]
-    registry.point(folder, "two")
-    assert registry.pointer(folder) == Pointer("two", None)
+        registry.resolve_artifact(folder)
+    assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
+    registry.write_pointer(folder, "two")
+    assert registry.read_pointer(folder) == Pointer("two", None)
     assert (folder / "one" / artifact.MANIFEST).exists()
 
 
@@ -75,77 +75,77 @@ def test_a_pointer_that_is_a_link_to_a_file_is_read_through(folder, tmp_path_fac
     elsewhere = tmp_path_factory.mktemp("mounted") / "version"
     elsewhere.write_text("three")
     (folder / POINTER).symlink_to(elsewhere)
-    assert registry.served(folder) == folder / "three"
+    assert registry.resolve_artifact(folder) == folder / "three"
 
 
 def test_a_pointer_that_cannot_be_written_is_refused_and_nothing_is_left(folder):
     (folder / POINTER / "full").mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot be written"):
-        registry.point(folder, "one")
+        registry.write_pointer(folder, "one")
     assert not [each.name for each in folder.iterdir() if each.name.startswith(".")]
 
 
 def test_a_reader_never_sees_no_pointer_or_half_of_one(folder):
-    registry.point(folder, "one")
+    registry.write_pointer(folder, "one")
     over = threading.Event()
 
     def exchange() -> None:
         for number in range(400):
-            registry.point(folder, ("one", "two")[number % 2])
+            registry.write_pointer(folder, ("one", "two")[number % 2])
         over.set()
 
     writer = threading.Thread(target=exchange)
     writer.start()
     seen = set()
     while not over.is_set():
-        seen.add(registry.pointer(folder))
-        assert registry.mark(folder) is not None
+        seen.add(registry.read_pointer(folder))
+        assert registry.pointer_stamp(folder) is not None
     writer.join()
     assert seen <= {Pointer("one"), Pointer("one", "two"), Pointer("two", "one")}
     assert len(seen) > 1
 
 
 def test_the_mark_is_another_after_each_replacement_and_each_edit(folder):
-    assert registry.mark(folder) is None
+    assert registry.pointer_stamp(folder) is None
     marks = []
     for name in ("one", "two", "one", "one"):
-        registry.point(folder, name)
-        marks.append(registry.mark(folder))
+        registry.write_pointer(folder, name)
+        marks.append(registry.pointer_stamp(folder))
     (folder / POINTER).write_text("three")
     os.utime(folder / POINTER, ns=(1, 1))
-    marks.append(registry.mark(folder))
+    marks.append(registry.pointer_stamp(folder))
     assert len(set(marks)) == len(marks)
 
 
 def test_a_version_is_found_by_its_folder_its_digits_or_the_first_of_them(folder):
     digits = version(folder / "two")
     for asked in ("two", digits, digits[:6]):
-        assert registry.find(folder, asked) == folder / "two"
+        assert registry.find_artifact(folder, asked) == folder / "two"
 
 
 def test_what_fits_two_versions_or_none_is_refused(folder):
     tiny.artifact(folder / "copy", seed=0)
     with pytest.raises(UsageError, match="fits copy and one in"):
-        registry.find(folder, version(folder / "one"))
+        registry.find_artifact(folder, version(folder / "one"))
     for asked in ("zero", "", "../one", "current"):
         with pytest.raises(UsageError, match=r"has no version .*: docket models list"):
-            registry.find(folder, asked)
+            registry.find_artifact(folder, asked)
 
 
 def test_what_is_being_written_and_what_is_no_artifact_are_no_versions(folder):
     tiny.artifact(folder / ".four.0a1b2c3d")
     (folder / "notes").mkdir()
     (folder / "notes.txt").touch()
-    assert [each.name for each in registry.found(folder)] == ["one", "three", "two"]
+    assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
 
 
 def test_a_row_says_what_the_manifest_does_and_a_broken_one_what_is_wrong(folder):
     artifact.add_facts(folder / "one", {"scores": {"accuracy": 0.9, "documents": 50}})
     (folder / "three" / artifact.MANIFEST).write_text("{")
     os.utime(folder / "one" / artifact.MANIFEST, (0, 0))
-    registry.point(folder, "two")
-    registry.point(folder, "one")
-    one, three, two = registry.rows(folder)
+    registry.write_pointer(folder, "two")
+    registry.write_pointer(folder, "one")
+    one, three, two = registry.describe_artifacts(folder)
     assert one == {
         "folder": "one",
         "current": True,

@@ -105,6 +105,6 @@ def test_what_one_cannot_do_ends_all_with_its_sentence(tmp_path):
 def test_several_processes_without_a_gpu_each_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert device.choose("auto", 1, 2) == torch.device("cuda", 1)
+    assert device.select_device("auto", 1, 2) == torch.device("cuda", 1)
     with pytest.raises(UsageError, match="3 processes need a GPU each and torch sees 2: start fewer, or say cpu"):
-        device.choose("auto", 1, 3)
+        device.select_device("auto", 1, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from model.terminal import quoted
+from model.terminal import quote
 from training.data.fields import FieldError, label_of, label_text
 from training.data.read_options import LABEL, TEXT, ReadOptions
 from training.data.table import SkippedRows
@@ -57,7 +57,7 @@ def _label_studio(task: Mapping[str, Any]) -> Label:
 
 def _accepted(task: Mapping[str, Any]) -> SkippedRows | None:
     accepted = task.get("answer") == "accept"
-    answer = f"with the answer {quoted(task['answer'])}" if task.get("answer") else "without an answer"
+    answer = f"with the answer {quote(task['answer'])}" if task.get("answer") else "without an answer"
     return None if accepted else SkippedRows(f"{answer} in Prodigy")
 
 

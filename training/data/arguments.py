@@ -14,7 +14,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say it in one sentence."""
-        terminal.tell(f"{message}: see {self.prog} --help")
+        terminal.print_message(f"{message}: see {self.prog} --help")
         self.exit(2)
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # noqa: D102

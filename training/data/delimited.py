@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from model.errors import UsageError
-from model.terminal import plural, quoted
+from model.terminal import format_count, quote
 from training.data.archives import FIELD
 from training.data.delimiter import SAMPLE, Delimiter, sniff, without_separator_line
 from training.data.header import Header, header_of
@@ -34,7 +34,7 @@ def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, l
     needed = options.needed(labelled=labelled)
     dialect = sniff(sample[skipped:], kind, needed if options.header else (), said)
     if dialect.separator != Delimiter.usual(kind):
-        say(f"{name} is separated by {quoted(dialect.separator)}")
+        say(f"{name} is separated by {quote(dialect.separator)}")
     elif kind == ".tsv" and dialect.quoted:
         say(f"{name} has its names in quotes, so quotes are no characters of its texts")
     elif not dialect.quoted and any(map(DOUBLED.fullmatch, chain(*dialect.records(sample[skipped:])))):
@@ -96,7 +96,7 @@ def _row(record: list[str], keys: list[str], header: Header, dialect: Delimiter,
                 if dialect.quoted
                 else "in a .tsv quotes are characters: name it .csv if its texts are quoted"
             )
-            error = f"{plural(len(record), 'value')} under {plural(wide, 'field')}: {mend}"
+            error = f"{format_count(len(record), 'value')} under {format_count(wide, 'field')}: {mend}"
         record = [*record, *[""] * len(under)]
         if over:  # nothing is lost: the last field has all of them
             record[wide - 1 :] = [dialect.separator.join(record[wide - 1 :])]

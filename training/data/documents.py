@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from model.errors import UsageError
-from model.terminal import plural
+from model.terminal import format_count
 from training.data.label_checks import alike_labels, rare_labels
 from training.data.notices import listed_places
 
@@ -53,9 +53,9 @@ class Documents:
         copies = len(full) - len(distinct)
         torn = len(set(zip(full.texts, full.labels, strict=True))) - len(distinct)
         counts = {
-            f"{plural(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one side "
-            "of every split": copies,
-            f"{plural(torn, 'time')} a text comes with another label than before: no classifier can have both "
+            f"{format_count(copies, 'document repeats', 'documents repeat')} another to the letter: copies stay on one "
+            "side of every split": copies,
+            f"{format_count(torn, 'time')} a text comes with another label than before: no classifier can have both "
             "right": torn,
         }
         lines = [rare_labels(full.labels), *alike_labels(full.labels, full.places)]
@@ -72,7 +72,7 @@ class Documents:
         if not empty:
             return None
         where = f" ({listed_places([self.places[i] for i in empty])})" if self.places else ""
-        what = plural(len(empty), "empty text is", "empty texts are")
+        what = format_count(len(empty), "empty text is", "empty texts are")
         return f"{what} {treatment}{where}: fill {'it' if len(empty) == 1 else 'them'} in, or take the row out"
 
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from model.errors import UsageError
-from model.terminal import plural, quoted
+from model.terminal import format_count, quote
 from training.data.notices import listed
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def find(record: Mapping[str, Any], field: str) -> Any:
 
 def _once(record: Mapping[str, Any], name: str) -> Any:
     if name in getattr(record, "repeated", ()):
-        raise FieldError(f"{quoted(name)} is there twice: keep one")
+        raise FieldError(f"{quote(name)} is there twice: keep one")
     return record[name]
 
 
@@ -97,7 +97,7 @@ def label_text(value: Any, field: str = "label") -> str:
             raise several(alternatives)
         value = alternatives[0] if alternatives else None
     if is_null(value):
-        raise FieldError(f"there is no {quoted(field)}: fill it in or take the row out")
+        raise FieldError(f"there is no {quote(field)}: fill it in or take the row out")
     label = _text(value, field).strip()
     if not label:
         raise FieldError("the label is empty: fill it in or take the row out")
@@ -107,7 +107,7 @@ def label_text(value: Any, field: str = "label") -> str:
 def several(labels: Sequence[str]) -> FieldError:
     """The refusal of a document with more than one label."""
     return FieldError(
-        f"has {plural(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
+        f"has {format_count(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
     )
 
 
@@ -116,10 +116,10 @@ def no_field(field: str, names: Sequence[str], more: str = "", *, label: bool = 
     alike = [name for name in names if name.strip().casefold() == field.strip().casefold()]
     within = [name for name in names if name.endswith(f".{field}")]
     option = "--label-field" if label else "--text-field"
-    meant = f"say {option} {quoted((alike or within)[0])}" if alike or within else f"say {option}"
+    meant = f"say {option} {quote((alike or within)[0])}" if alike or within else f"say {option}"
     if not label and not (alike or within):
         meant = "say --text-field and --label-field"
-    return FieldError(f"no field {quoted(field)} among {listed(names) or 'none'}: {meant}{more}")
+    return FieldError(f"no field {quote(field)} among {listed(names) or 'none'}: {meant}{more}")
 
 
 def names_of(record: Mapping[str, Any]) -> list[str]:
@@ -158,7 +158,7 @@ def _text(value: Any, field: str) -> str:
         return json.dumps(value)
     for kind, what in NO_TEXT.items():
         if isinstance(value, kind):
-            raise FieldError(f"{quoted(field)} is no text but {what}: make it one text")
+            raise FieldError(f"{quote(field)} is no text but {what}: make it one text")
     return str(value)
 
 
@@ -174,7 +174,7 @@ def _one_hot(record: Mapping[str, Any], fields: Sequence[str]) -> str:
     for cell, field in zip(cells, fields, strict=True):
         if cell not in YES | NO:
             raise FieldError(
-                f"{quoted(field)} is {quoted(cell)} and not 0 or 1: several label fields are columns of 0 and 1"
+                f"{quote(field)} is {quote(cell)} and not 0 or 1: several label fields are columns of 0 and 1"
             )
     chosen = [field for field, cell in zip(fields, cells, strict=True) if cell in YES]
     if not chosen:

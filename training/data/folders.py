@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.errors import UsageError
-from model.terminal import plural, quoted
+from model.terminal import format_count, quote
 from training.data import encodings
 from training.data.archives import FIELD, opened
 from training.data.documents import Documents
@@ -61,9 +61,10 @@ def labelled(folder: Path, encoding: str | None, say: Say) -> tuple[Documents, D
         names = ", ".join(sorted(tops))
         say(f"{folder} has the parts {names}: train is learned{', test is the test' if tested else ''}")
         if others := [str(file.relative_to(folder)) for file, parts in files if parts[0].casefold() in OTHER_PARTS]:
-            say(f"{plural(len(others), 'file')} of other parts {_are(others)} passed over: {listed(others)}")
+            say(f"{format_count(len(others), 'file')} of other parts {_are(others)} passed over: {listed(others)}")
     if loose:
-        say(f"{plural(len(loose), 'file')} beside the folders of {folder} {_are(loose)} passed over: {listed(loose)}")
+        count = format_count(len(loose), "file")
+        say(f"{count} beside the folders of {folder} {_are(loose)} passed over: {listed(loose)}")
     _say_passed(folder, passed, say)
     return _read(folder, learned, encoding), _read(folder, tested, encoding) if tested else None
 
@@ -115,7 +116,7 @@ def _read(folder: Path, files: Sequence[tuple[Path, tuple[str, ...]]], encoding:
     documents, unreadable = Documents([], []), list[Unreadable]()
     for file, (label, _) in files:
         if label.encode("utf-8", "replace").decode() != label:
-            raise UsageError(f"{folder}: the name of the folder {quoted(label)} is not UTF-8: rename it")
+            raise UsageError(f"{folder}: the name of the folder {quote(label)} is not UTF-8: rename it")
         text = text_of(file, encoding)
         if isinstance(text, Unreadable):
             unreadable.append(text)
@@ -160,7 +161,7 @@ def _misplaced(folder: Path, file: Path, tops: set[str]) -> str:
 
 def _say_passed(folder: Path, passed: Sequence[str], say: Say) -> None:
     if passed:
-        count = plural(len(passed), "hidden or system file or folder", "hidden or system files or folders")
+        count = format_count(len(passed), "hidden or system file or folder", "hidden or system files or folders")
         say(f"{count} in {folder} {_are(passed)} passed over: {listed(passed)}")
 
 

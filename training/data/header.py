@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from model.errors import UsageError
-from model.terminal import plural, quoted
+from model.terminal import format_count, quote
 from training.data.fields import no_field
 from training.data.notices import listed
 
@@ -59,7 +59,7 @@ def header_of(
         raise UsageError(f"{where}: {no_field(missing[0], names, no_header, label=missing[0] in options.label_fields)}")
     for field in options.needed(labelled=labelled):
         if names.count(field) > 1:
-            raise UsageError(f"{where}: {names.count(field)} fields are called {quoted(field)}: give each its own name")
+            raise UsageError(f"{where}: {names.count(field)} fields are called {quote(field)}: give each its own name")
     if again := sorted({each for each in names if each and names.count(each) > 1}):
         say(f"{name} has more than one field called {listed(again)}: each after the first is kept under its number")
     return Header(names, True, options.text_fields, options.label_fields)
@@ -72,7 +72,7 @@ def _numbered(records: Sequence[Sequence[str]], name: str, options: ReadOptions,
     if not options.default_fields:
         for field in options.needed(labelled=labelled):
             if field not in names:
-                raise UsageError(f"{name}: no column {quoted(field)}: with --no-header columns are called 1 to {wide}")
+                raise UsageError(f"{name}: no column {quote(field)}: with --no-header columns are called 1 to {wide}")
         return Header(names, False, options.text_fields, options.label_fields)
     if wide == 1 and not labelled:
         return Header(names, False, ("1",), ())
@@ -80,7 +80,7 @@ def _numbered(records: Sequence[Sequence[str]], name: str, options: ReadOptions,
     if found is None:
         also = " and which the label" if labelled else ""
         raise UsageError(
-            f"{name}: which of the {plural(wide, 'column')} has the text{also} is not clear: "
+            f"{name}: which of the {format_count(wide, 'column')} has the text{also} is not clear: "
             "name them by number, --text-field N" + (" --label-field N" if labelled else "")
         )
     say(f"{name}: column {found + 1} is the label and column {2 - found} the text")

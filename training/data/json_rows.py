@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from model.errors import UsageError
-from model.terminal import quoted
+from model.terminal import quote
 from training.data.archives import FIELD
 from training.data.fields import MISSING, Record, WrittenFloat, find
 
@@ -43,7 +43,7 @@ def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Sa
 
 def mend(text_field: str) -> str:
     """What to do about a line that is no row."""
-    return f"write one object a line, with its text in the field {quoted(text_field)}"
+    return f"write one object a line, with its text in the field {quote(text_field)}"
 
 
 def parse(line: str | bytes) -> Any:
@@ -179,7 +179,7 @@ def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Say) ->
         ]
         chosen = next((key for key in ROWS if key in arrays), arrays[0] if len(arrays) == 1 else None)
         if chosen:
-            say(f"{name}: the rows are those of its field {quoted(chosen)}")
+            say(f"{name}: the rows are those of its field {quote(chosen)}")
             yield from ((line, each) for each in value[chosen])
             return
         if value and all(isinstance(each, dict) for each in value.values()):

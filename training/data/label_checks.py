@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from model.terminal import plural, quoted
+from model.terminal import format_count, quote
 from training.data.notices import MOST, listed, listed_places
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def rare_labels(labels: Sequence[str]) -> str | None:
         return None
     them = "it" if len(single) == 1 else "they"
     return (
-        f"{plural(len(single), 'label has', 'labels have')} one document: {listed(single)}: "
+        f"{format_count(len(single), 'label has', 'labels have')} one document: {listed(single)}: "
         f"{them} can be learned and not tested, add documents or take {'it' if len(single) == 1 else 'them'} out"
     )
 
@@ -48,7 +48,7 @@ def alike_labels(labels: Sequence[str], places: Sequence[str] = ()) -> list[str]
 
 def _with_documents(label: str, numbers: Sequence[int], places: Sequence[str]) -> str:
     where = f": {listed_places([places[number] for number in numbers], 3)}" if places else ""
-    return f"{quoted(label)} ({plural(len(numbers), 'document')}{where})"
+    return f"{quote(label)} ({format_count(len(numbers), 'document')}{where})"
 
 
 def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None:
@@ -56,7 +56,7 @@ def untested_labels(learned: Sequence[str], tested: Sequence[str]) -> str | None
     missing = sorted({label for label, count in Counter(learned).items() if count > 1} - set(tested))
     if not missing:
         return None
-    return f"{plural(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
+    return f"{format_count(len(missing), 'label has', 'labels have')} no document in the test: {listed(missing)}"
 
 
 def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
@@ -66,11 +66,11 @@ def unknown_labels(labels: Sequence[str], known: Sequence[str]) -> str | None:
         return None
     names = {_key(label): label for label in known}
     each = [
-        f"{quoted(label)} (is it {quoted(names[_key(label)])}?)" if _key(label) in names else quoted(label)
+        f"{quote(label)} (is it {quote(names[_key(label)])}?)" if _key(label) in names else quote(label)
         for label in unknown[:MOST]
     ]
     more = f" and {len(unknown) - MOST} more" if len(unknown) > MOST else ""
-    return f"{plural(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
+    return f"{format_count(len(unknown), 'label is', 'labels are')} unknown to the artifact: {', '.join(each)}{more}"
 
 
 def joined_label(labels: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from model.terminal import quoted
+from model.terminal import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,4 +24,4 @@ def listed_places(places: Sequence[str], most: int = MOST) -> str:
 def listed(names: Sequence[object]) -> str:
     """The first ``MOST`` values, in quotes, each cut to 40 characters."""
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(map(quoted, names[:MOST])) + more
+    return ", ".join(map(quote, names[:MOST])) + more

@@ -6,7 +6,7 @@ import json
 from typing import IO, TYPE_CHECKING, Any
 
 from model.errors import UsageError
-from model.terminal import quoted
+from model.terminal import quote
 from training.data.archives import FREE, RATIO, too_much
 from training.data.fields import no_field
 
@@ -49,7 +49,7 @@ def column_of(field: str, names: Sequence[str], name: str) -> str:
     for column in (field, *(field.rsplit(".", cut)[0] for cut in range(1, field.count(".") + 1))):
         if names.count(column) > 1:
             raise UsageError(
-                f"{name}: {names.count(column)} columns are called {quoted(column)}: give each its own name"
+                f"{name}: {names.count(column)} columns are called {quote(column)}: give each its own name"
             )
         if column in names:
             return column
@@ -84,6 +84,6 @@ def _named(value: Any, names: list[str], where: str) -> Any:
         return None
     if not isinstance(value, int) or not 0 <= value < len(names):
         raise UsageError(
-            f"{where}: label {quoted(value)} has no name among the {len(names)} of the file: write it again"
+            f"{where}: label {quote(value)} has no name among the {len(names)} of the file: write it again"
         )
     return names[value]

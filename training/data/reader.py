@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.errors import UsageError
-from model.terminal import plural, quoted, tell
+from model.terminal import format_count, print_message, quote
 from training.data import annotation_tools, delimited, encodings, fields, folders, json_rows, parquet_rows, plain_text
 from training.data.archives import Watch, opened, peek
 from training.data.delimiter import sniff
@@ -41,7 +41,7 @@ class Input(NamedTuple):
     text_fields: tuple[str, ...] = TEXT
 
 
-def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[Documents, Documents | None]:
+def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = print_message) -> tuple[Documents, Documents | None]:
     """The labelled documents of a file or a folder, and those of a folder's test part."""
     if options.encoding:
         encodings.check_known(options.encoding)
@@ -69,19 +69,21 @@ def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell) -> tuple[
         names = rows.label_fields
     for why, places in left_out.items():
         are = "is" if len(places) == 1 else "are"
-        tell(f"{path}: {plural(len(places), 'row')} {why} {are} left out: {listed_places(places)}")
+        tell(f"{path}: {format_count(len(places), 'row')} {why} {are} left out: {listed_places(places)}")
     if not documents.texts:
         raise UsageError(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
         raise UsageError(
-            f"{path}: {quoted(joined)} is several labels, as doccano writes them: keep one label a document"
+            f"{path}: {quote(joined)} is several labels, as doccano writes them: keep one label a document"
         )
     if len(names) == 1 and names[0] in documents.labels and not names[0].isdecimal():  # a number is no name
-        tell(f"{path}: the field {quoted(names[0])} has its own name as a label: if line 1 is a row, say --no-header")
+        tell(f"{path}: the field {quote(names[0])} has its own name as a label: if line 1 is a row, say --no-header")
     return documents, None
 
 
-def inputs(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell, watch: Watch | None = None) -> Iterator[Input]:
+def inputs(
+    path: Path, options: ReadOptions = DEFAULT, tell: Say = print_message, watch: Watch | None = None
+) -> Iterator[Input]:
     """The documents of a file, one after the other, whether labelled or not; of a folder each file is one."""
     if options.encoding:
         encodings.check_known(options.encoding)
@@ -98,7 +100,7 @@ def inputs(path: Path, options: ReadOptions = DEFAULT, tell: Say = tell, watch: 
         yield from _inputs(rows, str(path), tell)
 
 
-def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Say = tell) -> Iterator[Input]:
+def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Say = print_message) -> Iterator[Input]:
     """The same of an open file of JSON, such as stdin."""
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
     yield from _inputs(_json(buffered, name, ".jsonl", options, tell), name, tell)
@@ -106,7 +108,7 @@ def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Say = 
 
 @contextmanager
 def table(
-    path: Path, options: ReadOptions, *, labelled: bool, tell: Say = tell, watch: Watch | None = None
+    path: Path, options: ReadOptions, *, labelled: bool, tell: Say = print_message, watch: Watch | None = None
 ) -> Iterator[Table]:
     """The rows of a file, whatever kind it is of; they are read as they are asked for."""
     kind, name = kind_of(path), str(path)
@@ -159,7 +161,7 @@ def _inputs(rows: Table, name: str, tell: Say) -> Iterator[Input]:
         with_field += any(field in row.values for field in rows.text_fields) or text is not None
         yield Input(row.where, text, error, row.values, rows.text_fields)
     if read and not with_field:
-        tell(f"{name}: none of {plural(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
+        tell(f"{name}: none of {format_count(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
 
 
 def _json(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, tell: Say) -> Table:

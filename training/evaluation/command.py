@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.classifier import Classifier
-from model.terminal import tell
+from model.terminal import print_message
 from training.data import corpora
 from training.data.label_checks import unknown_labels
 from training.evaluation.drift import Drift
@@ -29,10 +29,10 @@ def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluat
     corpus = corpora.load(name, options)
     documents = corpus.train if corpus.test is None else corpus.test
     for line in documents.test_oddities():
-        tell(line)
+        print_message(line)
     classifier = Classifier.load(artifact, device)
     if unknown := unknown_labels(documents.labels, classifier.labels):
-        tell(f"{unknown}; documents of such a label count as wrong")
+        print_message(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
     drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
     summary = [scores.summary(), scores.uncertainty(), drift.summary() if drift else None]

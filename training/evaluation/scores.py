@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from model.terminal import plural
+from model.terminal import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Scores:
     def summary(self) -> str:
         """The scores in one line."""
         return (
-            f"{plural(self.documents, 'document')}: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
+            f"{format_count(self.documents, 'document')}: accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}, "
             f"expected calibration error {self.ece:.4f} (by chance alone {self.ece_by_chance:.4f})"
         )
 
