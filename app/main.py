@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from app.api import docs_pages, openapi, problems, web_page
 from app.api.routes import router
 from app.inference.batcher import Batcher
-from app.inference.queue import Limits
-from app.inference.reloader import Reloader, looking_on_sighup, predict, weigh
+from app.inference.queue import QueueLimits
+from app.inference.reloader import Reloader, predict, reload_on_sighup, weigh
 from app.inference.service import Service
 from app.inference.watchdog import Watchdog
 from app.middleware import api_keys
@@ -26,8 +26,7 @@ from app.middleware.lingering_close import LingeringClose
 from app.middleware.request_log import RequestLog
 from app.observability.metrics import Metrics
 from app.parsing.body import BodyLimit
-from app.parsing.limits import RequestLimits
-from app.protocols.registry import speak
+from app.protocols.registry import add_protocols
 from app.server.drain import draining_on_sigterm
 from app.settings import Settings
 from model import __version__
@@ -66,12 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     def note(record: BatchRecord) -> None:
         if traces is not None:
-            traces.batch(record)
-        asyncio.get_running_loop().call_soon(metrics.batch, record)  # after the answers, which would wait for it
+            traces.record_batch(record)
+        asyncio.get_running_loop().call_soon(metrics.record_batch, record)  # after the answers, which would wait for it
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        limits = Limits(
+        limits = QueueLimits(
             settings.batch_tokens,
             settings.queue_documents,
             settings.queue_tokens,
@@ -87,15 +86,14 @@ def create_app(settings: Settings) -> FastAPI:
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
             # all the same when another takes its place, since no cycle of references holds one.
             gc.freeze()
-            with draining_on_sigterm(batcher, settings.grace), looking_on_sighup(versions):
-                sizes = RequestLimits(settings.max_documents, settings.max_characters)
-                service = Service(versions, batcher, watch, metrics, sizes, settings.abstain_below)
+            with draining_on_sigterm(batcher, settings.grace), reload_on_sighup(versions):
+                service = Service(versions, batcher, watch, metrics)
                 keys = KeyFile(settings.api_keys_file) if settings.api_keys_file else None
                 yield {
                     "service": service,
                     "settings": settings,
                     "keys": keys,
-                    "look": versions.look,
+                    "look": versions.request_reload,
                     "forms": forms,
                 }
 
@@ -114,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     app.include_router(docs_pages.router)
-    forms = speak(app, settings.protocols)
+    forms = add_protocols(app, settings.protocols)
     if settings.page:
         app.include_router(web_page.router)
     api_keys.install(app, settings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from app.api.responses import BatchAnswer, BatchError
+from app.api.responses import BatchAnswer
 from app.parsing.batch_documents import read_document
-from app.parsing.schemas import BatchDocument
+from app.parsing.schemas import BatchDocument, BatchError
 
 Row = dict[str, Any]
 ANSWER = (BatchAnswer.__annotations__.keys() | BatchError.__annotations__.keys()) - {"id"}

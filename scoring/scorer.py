@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from app.parsing.batch_documents import results
+from app.api.answers import form_results
 from app.parsing.schemas import BatchDocument
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Scorer(NamedTuple):
         read = [document.read() for document in documents]
         texts = [document.text for document in read if isinstance(document, BatchDocument)]
         predictions = self.classifier.predict([self.classifier.encode(text, self.options.explain) for text in texts])
-        answers = results(read, predictions, self.classifier, self.options)
+        answers = form_results(read, predictions, self.classifier, self.options)
         return [document.answered(answer) for document, answer in zip(documents, answers, strict=True)]
 
     def lines(self, documents: Sequence[InputRow]) -> Lines:

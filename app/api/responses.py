@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NotRequired
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
+from app.parsing.schemas import BatchError
+
 if TYPE_CHECKING:
     from app.inference.results import Timing
     from app.parsing.schemas import Options
@@ -61,13 +63,6 @@ class BatchAnswer(Answer):
     id: NotRequired[str | int]
 
 
-class BatchError(TypedDict):
-    """Why this document has no answer."""
-
-    id: NotRequired[str | int]
-    error: str
-
-
 class Answers(TypedDict):
     """One result for each document, in order."""
 
@@ -99,8 +94,8 @@ def answer(prediction: Prediction, text: str, classifier: Classifier, options: O
 
 def server_timing(timing: Timing) -> str:
     """Where the time of an answer went (W3C Server Timing): a browser's tools draw it, a client's log keeps it."""
-    queue, network = timing.waited * 1e3, timing.seconds * 1e3
-    return f'queue;dur={queue:.2f}, batch;desc="{timing.items}", network;dur={network:.2f}'
+    queue, network = timing.queue_seconds * 1e3, timing.batch_seconds * 1e3
+    return f'queue;dur={queue:.2f}, batch;desc="{timing.batch_items}", network;dur={network:.2f}'
 
 
 def _in_words(explained: model.Explanation, text: str, places: list[tuple[int, int]]) -> Explanation:

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 from app.inference.batch_thread import BatchThread
 from app.inference.fifo import QueuedItem
-from app.inference.queue import Limits, Queue
+from app.inference.queue import Queue, QueueLimits
 from app.inference.results import BatchRecord, Outcome
 
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ class Batcher(Generic[Item, Result]):
     """``async with Batcher(run, weigh, limits) as batcher: outcome = await batcher.submit(item)``.
 
     ``run`` returns as many results as it gets items, in their order, and is called in two threads; ``weigh`` is an
-    item's share of a batch; ``record`` is called with each batch's record; ``probe`` is called in each thread where
+    item's share of a batch; ``on_batch`` is called with each batch's record; ``probe`` is called in each thread where
     nothing else has succeeded for a moment: it raises where ``run`` would, and returns the weight of what it has run.
     """
 
@@ -47,11 +47,11 @@ class Batcher(Generic[Item, Result]):
         self,
         run: Callable[[Sequence[Item]], Sequence[Result]],
         weigh: Callable[[Item], int],
-        limits: Limits,
-        record: Callable[[BatchRecord], None] = lambda record: None,
+        limits: QueueLimits,
+        on_batch: Callable[[BatchRecord], None] = lambda record: None,
         probe: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._run, self._deadline, self._record, self._probe = run, limits.deadline, record, probe
+        self._run, self._deadline, self._record, self._probe = run, limits.timeout, on_batch, probe
         self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
         self._lanes: list[BatchThread[Item, Result]] = []
         self.draining = False
@@ -90,7 +90,7 @@ class Batcher(Generic[Item, Result]):
             lane.pulse.excuse(seconds)
 
     def check(self, until: float = math.inf, weight: int = 0) -> None:
-        """Raise what ``put`` would for an item of at least that ``weight``, so that nothing is spent on it."""
+        """Raise what ``enqueue`` would for an item of at least that ``weight``, so that nothing is spent on it."""
         self._demand_open()
         self._queue.check(self._patience(until), weight)
 
@@ -98,7 +98,7 @@ class Batcher(Generic[Item, Result]):
         """Whether one more would be taken in, or told at once that none is."""
         return self.draining or not self._queue.full(min(self._deadline, patience))
 
-    def put(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
+    def enqueue(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
 
         ``until``: the second of the loop's clock that its caller waits for, where that comes before the deadline.
@@ -111,8 +111,8 @@ class Batcher(Generic[Item, Result]):
         return answer
 
     async def submit(self, item: Item, until: float = math.inf) -> Outcome[Result]:
-        """The item's outcome; raise what ``put`` raises and what its future ends with."""
-        return await self.put(item, until)
+        """The item's outcome; raise what ``enqueue`` raises and what its future ends with."""
+        return await self.enqueue(item, until)
 
     async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
         """The items' outcomes in their order; where the queue is full, none of them is taken in."""

@@ -30,16 +30,16 @@ class QueueFull(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class QueueLimits:
     """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait in each
     line; the ``deadline``, seconds that a caller waits; the ``share`` of that which the queue may take.
     """
 
-    batch: int
-    items: int
-    weight: int
-    deadline: float
-    share: float
+    batch_weight: int
+    max_items: int
+    max_weight: int
+    timeout: float
+    timeout_share: float
 
 
 class Queue(Generic[Item, Result]):
@@ -48,7 +48,7 @@ class Queue(Generic[Item, Result]):
     Those that outweigh a batch have a line of their own: others need not wait until such a one is done.
     """
 
-    def __init__(self, weigh: Callable[[Item], int], limits: Limits) -> None:
+    def __init__(self, weigh: Callable[[Item], int], limits: QueueLimits) -> None:
         self._weigh, self._limits = weigh, limits
         self._light, self._heavy = Fifo[Item, Result](), Fifo[Item, Result]()
         self.left = 0
@@ -98,8 +98,8 @@ class Queue(Generic[Item, Result]):
         Each line has the limits for itself, so that those who wait for long documents turn nobody else away.
         """
         self._pass_over(line)
-        late = bool(line.items) and line.wait > self._limits.share * patience
-        return late or len(line.items) >= self._limits.items or line.weight >= self._limits.weight
+        late = bool(line.items) and line.wait > self._limits.timeout_share * patience
+        return late or len(line.items) >= self._limits.max_items or line.weight >= self._limits.max_weight
 
     def _turn_away(self, line: Fifo[Item, Result]) -> int:
         """Seconds until those who wait are through, and those who were turned away before and will be back by then."""
@@ -125,7 +125,7 @@ class Queue(Generic[Item, Result]):
 
     def _take_from(self, line: Fifo[Item, Result]) -> list[QueuedItem[Item, Result]]:
         batch: list[QueuedItem[Item, Result]] = []
-        budget = self._limits.batch
+        budget = self._limits.batch_weight
         self._pass_over(line)
         while (first := line.first) and (not batch or first.weight <= budget):
             batch.append(first)
@@ -143,8 +143,8 @@ class Queue(Generic[Item, Result]):
             line.some.clear()
 
     def _line_of(self, weight: int) -> Fifo[Item, Result]:
-        return self._light if weight <= self._limits.batch else self._heavy
+        return self._light if weight <= self._limits.batch_weight else self._heavy
 
     def went(self, weight: int, first: QueuedItem[Item, Result]) -> None:
         """Note that a batch is done, and who was the first in it."""
-        self._line_of(first.weight).went(weight, first.since, full=2 * weight > self._limits.batch)
+        self._line_of(first.weight).went(weight, first.since, full=2 * weight > self._limits.batch_weight)

@@ -99,7 +99,7 @@ class Reloader:
         self._following.cancel()
         self._loader.stop()
 
-    def look(self) -> None:
+    def request_reload(self) -> None:
         """Look now, and try again what was refused; for an artifact alone this is the only way to its successor."""
         self.reload = "loading"  # so that whoever asked and reads health next is not told of what was before
         self._asked.set()
@@ -174,7 +174,7 @@ class Reloader:
 
 
 @contextmanager
-def looking_on_sighup(reloader: Reloader) -> Iterator[None]:
+def reload_on_sighup(reloader: Reloader) -> Iterator[None]:
     """SIGHUP, which would end the process, has it look for another version."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
         yield  # signals reach the main thread alone
@@ -182,7 +182,7 @@ def looking_on_sighup(reloader: Reloader) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def look(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(reloader.look)
+        loop.call_soon_threadsafe(reloader.request_reload)
 
     before = signal.signal(signal.SIGHUP, look)
     try:

@@ -10,11 +10,11 @@ Result = TypeVar("Result")
 
 
 class Timing(NamedTuple):
-    """What an item had to do with: ``waited`` seconds in the queue, then ``seconds`` in a batch of ``items``."""
+    """How long an item waited in the queue, and how long its batch of ``batch_items`` ran."""
 
-    waited: float
-    items: int
-    seconds: float
+    queue_seconds: float
+    batch_items: int
+    batch_seconds: float
 
 
 class Outcome(NamedTuple, Generic[Result]):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from structlog.contextvars import bind_contextvars
 
 from app.middleware.api_keys import HEALTH, METRICS, is_below
-from app.observability.logs import answered
-from app.observability.metrics import LEFT
+from app.observability.logs import log_request
+from app.observability.metrics import CLIENT_LEFT_STATUS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,10 +44,10 @@ class RequestLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            told, seconds = scope.get("refused") or status or LEFT, time.perf_counter() - began
-            self._metrics.request(route(scope), told, seconds)
+            told, seconds = scope.get("refused") or status or CLIENT_LEFT_STATUS, time.perf_counter() - began
+            self._metrics.count_request(route(scope), told, seconds)
             if self._access == "all" or (self._access and not is_below(scope["path"], PROBES)):
-                answered(scope["method"], route(scope), told, seconds, scope["state"].get("key"))
+                log_request(scope["method"], route(scope), told, seconds, scope["state"].get("key"))
 
 
 def route(scope: Scope) -> str:

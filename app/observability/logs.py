@@ -47,7 +47,7 @@ def formatter(form: Form) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[*own, as_json])
 
 
-def answered(method: str, path: str, status: str, seconds: float, key: str | None) -> None:
+def log_request(method: str, path: str, status: str, seconds: float, key: str | None) -> None:
     """The line of a request; ``path`` is its route's, since what a client writes there is not ours to keep; ``key``:
     the name of the one that it showed.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = tuple(4**power for power in range(11))
-LEFT = "499"
+CLIENT_LEFT_STATUS = "499"
 """The status counted for a client that left before its answer, after nginx's custom."""
 
 
@@ -76,16 +76,16 @@ class Metrics:
             lambda metric, *labels: metric.labels(*labels)
         )  # which looks longer than counts
 
-    def request(self, path: str, status: str, seconds: float) -> None:
+    def count_request(self, path: str, status: str, seconds: float) -> None:
         """Count a request by the path of its route."""
         self._of(self.requests, path, status).inc()
         self._of(self.request_seconds, path).observe(seconds)
 
-    def refused(self, status: str) -> None:
+    def count_refusal(self, status: str) -> None:
         """Count what never became a request of a route: no HTTP, a head that did not come, a connection too many."""
         self._of(self.requests, "other", status).inc()
 
-    def batch(self, record: BatchRecord) -> None:
+    def record_batch(self, record: BatchRecord) -> None:
         """Count a batch."""
         self.batch_documents.observe(record.items)
         self.batch_tokens.observe(record.weight)
@@ -96,7 +96,7 @@ class Metrics:
         for seconds in record.waited:
             self.queue_seconds.observe(seconds)
 
-    def prediction(self, prediction: Prediction) -> None:
+    def count_prediction(self, prediction: Prediction) -> None:
         """Count an answer as the profile counted those in training: whether or not it is abstained from."""
         self._of(self.labels, prediction.label).inc()
         self.length.observe(prediction.tokens)
@@ -104,7 +104,7 @@ class Metrics:
         self.tokens.inc(prediction.tokens)
         self.unknown.inc(prediction.unknown_tokens)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """All of them, of all workers, in Prometheus' text format."""
         return generate_latest(self._read)
 

@@ -58,7 +58,7 @@ class Tracing:
         last.start()
         await asyncio.to_thread(last.join, FLUSH)
 
-    def batch(self, record: BatchRecord) -> None:
+    def record_batch(self, record: BatchRecord) -> None:
         """A span for the batch, and one for each request's wait in the queue, linked with each other.
 
         The batch is a child of the first of its requests, so that it is sampled where one of them is.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import BodyMemoryFull, BodyTooLarge, InvalidBody, NotJson, quote_input
-from app.parsing.json_reader import MAX_VALUES, UNCOUNTED, may_repeat_key, read_json
+from app.parsing.json_reader import MAX_VALUES_PER_DOCUMENT, UNCOUNTED_BYTES, may_repeat_key, read_json
 from app.parsing.schemas import Document
-from app.parsing.validation_errors import sentences
+from app.parsing.validation_errors import describe_errors
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -33,8 +33,8 @@ async def read(request: Request, kind: type[Model]) -> Model:
 
 async def parse_for(request: Request, body: bytes, kind: type[Model]) -> Model:
     """JSON as ``kind``, in a thread where it is large; raise ``InvalidBody`` or ``TooMuch``."""
-    max_values = MAX_VALUES * max(request.state.settings.max_documents, 1_024)
-    if len(body) <= UNCOUNTED:
+    max_values = MAX_VALUES_PER_DOCUMENT * max(request.state.settings.max_documents, 1_024)
+    if len(body) <= UNCOUNTED_BYTES:
         return parse(body, kind, max_values)
     return await asyncio.to_thread(parse, body, kind, max_values)
 
@@ -44,7 +44,7 @@ def parse(body: bytes, kind: type[Model], max_values: int) -> Model:
     try:
         return kind.model_validate(read_json(body, max_values))
     except ValidationError as error:
-        raise InvalidBody(*sentences(error)) from None
+        raise InvalidBody(*describe_errors(error)) from None
 
 
 def parse_document(body: bytes) -> Document:

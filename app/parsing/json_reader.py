@@ -10,9 +10,9 @@ from pydantic_core import from_json
 
 from app.errors import InvalidBody, RequestTooLarge, quote_input
 
-UNCOUNTED = 1 << 16
+UNCOUNTED_BYTES = 1 << 16
 """Bytes that are read without counting first, on the event loop: at worst 3 ms."""
-MAX_VALUES = 128
+MAX_VALUES_PER_DOCUMENT = 128
 """Values that a body may have for each document that a batch may have: a document with an id has three."""
 MAX_FIELDS = 10_000
 """Fields of one object: each unknown one becomes an error, and 10,000 of them keep the interpreter busy for 20 ms."""
@@ -33,7 +33,7 @@ def read_json(body: bytes, max_values: int) -> Any:
     An object with a repeated key is a ``RepeatedKey``. Parsers keep the interpreter to themselves and need up to 40
     bytes of memory for a byte of empty lists, hence the count.
     """
-    outside = None if len(body) <= UNCOUNTED else _outside_strings(body, max_values)
+    outside = None if len(body) <= UNCOUNTED_BYTES else _outside_strings(body, max_values)
     try:
         value = from_json(body)
     except ValueError:  # it also refuses a whole batch for half a surrogate pair in one document; json does not

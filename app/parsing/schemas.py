@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NotRequired, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticUseDefault
+from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
 
 def _not_blank(text: str) -> str:
@@ -44,21 +45,21 @@ def _check_id(given: Any) -> Any:
 
 
 SAID = {"minLength": 1, "pattern": r"\S"}  # of a text, to those who read the API's description
-Whole = Annotated[str, AfterValidator(_whole)]
+ValidUnicode = Annotated[str, AfterValidator(_whole)]
 Id = Annotated[str | int | None, BeforeValidator(_check_id)]
 NULL_IS_UNSET = BeforeValidator(_use_default_for_null)
 """Marks an option that may be null although null is not its default."""
 _BOOLEAN_OR_NULL = WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "null"}]})
-Text = Annotated[Whole, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
+Text = Annotated[ValidUnicode, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
 
 
-class Strict(BaseModel):
+class StrictSchema(BaseModel):
     """What takes nothing for something else, and no field that nobody knows."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class Options(Strict):
+class Options(StrictSchema):
     """What to answer beside the label."""
 
     top_k: Annotated[
@@ -75,7 +76,7 @@ class Options(Strict):
         float | None, Field(gt=0, lt=1, description="add the smallest set that holds the right label so often")
     ] = None
 
-    def or_abstain_below(self, score: float) -> Self:
+    def with_abstain_below(self, score: float) -> Self:
         """The same options, with ``score`` where they do not say when to abstain."""
         return self if self.abstain_below is not None or not score else self.model_copy(update={"abstain_below": score})
 
@@ -86,11 +87,18 @@ class Document(Options):
     text: Annotated[Text, Field(description="the whole text; nothing of it is cut off")]
 
 
-class BatchDocument(Strict):
+class BatchDocument(StrictSchema):
     """One document of a batch; ``id`` comes back with its answer."""
 
     id: Id = None
     text: Text
+
+
+class BatchError(TypedDict):
+    """Why this document has no answer."""
+
+    id: NotRequired[str | int]
+    error: str
 
 
 _ANY_DOCUMENT: dict[str, Any] = {

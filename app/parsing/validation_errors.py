@@ -40,12 +40,12 @@ SENTENCES = {
 FALLBACK = "this value cannot be used: /docs has what can"
 
 
-def first_sentence(error: ValidationError) -> str:
+def describe_first_error(error: ValidationError) -> str:
     """The first error as a sentence with its place; the number of the others."""
     return _with_place(_sentence_of(error.errors(include_url=False)[0])) + _more(error.error_count() - 1)
 
 
-def unknown_fields(names: list[str], missing: str | None) -> str:
+def describe_unknown_fields(names: list[str], missing: str | None) -> str:
     """The sentence for an object with unknown fields and a missing one; it costs less than an error for each field."""
     absent = f"{missing}: {SENTENCES['missing']}; " if missing else ""
     return f"{absent}{quote_input(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
@@ -55,7 +55,7 @@ def _more(others: int) -> str:
     return f" ({format_count(others, 'more error')})" if others else ""
 
 
-def sentences(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
+def describe_errors(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
     """All errors in one line, and the first ``MAX_ERRORS`` with their places."""
     listed = [_sentence_of(each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
     left_out = error.error_count() - len(listed)

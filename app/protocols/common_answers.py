@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from app.api.answers import answer_batch
 from app.api.responses import server_timing
 from app.errors import InvalidBody
 from app.parsing.batch_documents import read_document
+from app.parsing.limits import check_characters, check_documents
 from app.parsing.schemas import BatchDocument, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from fastapi import Request
+
     from app.api.responses import Answer, Score
     from app.inference.results import Timing
-    from app.inference.service import Service
 
 
 class Answered(NamedTuple):
@@ -43,16 +46,19 @@ class Answered(NamedTuple):
         return {} if self.timing is None else {"server-timing": server_timing(self.timing)}
 
 
-async def answer(service: Service, texts: Sequence[Any], until: float, top_k: int | None = None) -> Answered:
+async def answer_texts(request: Request, texts: Sequence[Any], deadline: float, top_k: int | None = None) -> Answered:
     """The answers to ``texts``, of anything; raise ``InvalidBody`` or ``TooMuch`` for the first that is no text to
-    answer, before any is taken in, and what ``Service.answer_all`` raises.
+    answer, before any is queued, and what ``Service.classify`` raises.
     """
-    service.sizes.check_all(len(texts))
-    documents = [{"text": text} for text in texts]
-    for number, document in enumerate(documents, 1):
-        read = read_document(document)
-        if not isinstance(read, BatchDocument):
-            raise InvalidBody(f"document {number}: {read['error']}")
-        service.sizes.check(read.text)
-    given, timing = await service.answer_all(documents, Options(top_k=top_k), until)
-    return Answered(cast("list[Answer]", given["results"]), given["version"], timing)
+    settings = request.state.settings
+    check_documents(len(texts), settings.max_documents)
+    documents: list[BatchDocument] = []
+    for number, text in enumerate(texts, 1):
+        document = read_document({"text": text})
+        if not isinstance(document, BatchDocument):
+            raise InvalidBody(f"document {number}: {document['error']}")
+        check_characters(document.text, settings.max_characters)
+        documents.append(document)
+    options = Options(top_k=top_k, abstain_below=settings.abstain_below)
+    answers, timing = await answer_batch(request.state.service, documents, options, deadline)
+    return Answered(cast("list[Answer]", answers["results"]), answers["version"], timing)

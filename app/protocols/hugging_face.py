@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.api.routes import let_in
 from app.parsing.body import read
-from app.parsing.schemas import Strict
-from app.protocols.common_answers import answer
+from app.parsing.schemas import StrictSchema
+from app.protocols.common_answers import answer_texts
 
 if TYPE_CHECKING:
     from app.parsing.schemas import Problem
@@ -25,14 +25,14 @@ def _softmax(function: str) -> str:
     return function
 
 
-class Parameters(Strict):
+class Parameters(StrictSchema):
     """How to answer."""
 
     top_k: Annotated[int | None, Field(ge=1)] = None
     function_to_apply: Annotated[str, AfterValidator(_softmax)] | None = None
 
 
-class Classification(Strict):
+class Classification(StrictSchema):
     """A text, or several; ``options`` are about caches and waiting, of which there are none here."""
 
     inputs: Annotated[list[Any], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
@@ -43,9 +43,9 @@ class Classification(Strict):
 @router.post(PREFIX)
 async def classify(request: Request) -> Response:
     """A list of labels for each text; for one text alone too, since clients take the first list and leave the rest."""
-    service, until = let_in(request)
+    _, deadline = let_in(request)
     asked = await read(request, Classification)
-    answered = await answer(service, asked.inputs, until, asked.parameters.top_k if asked.parameters else None)
+    answered = await answer_texts(request, asked.inputs, deadline, asked.parameters.top_k if asked.parameters else None)
     return answered.response(answered.scores)
 
 

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from app.api.routes import let_in, live, ready
 from app.errors import InvalidBody, UnknownModel, quote_input
 from app.parsing.body import demand_json, demand_plain, parse_for
-from app.protocols.common_answers import answer
+from app.protocols.common_answers import answer_texts
 from app.protocols.open_inference_schema import Inference
 from model import __version__
 
@@ -73,9 +73,9 @@ async def model_ready(request: Request, model: str, version: str | None = None) 
 async def infer(request: Request, model: str, version: str | None = None) -> Response:
     """A label and a score for each text."""
     _served(request, model, version)
-    service, until = let_in(request)
+    _, deadline = let_in(request)
     asked, packed = await _read(request)
-    answered = await answer(service, asked.texts(packed, service.sizes), until)
+    answered = await answer_texts(request, asked.texts(packed, request.state.settings.max_documents), deadline)
     outputs, packed = asked.outputs_of(answered)
     told = {"model_name": model, "model_version": answered.version, "outputs": outputs}
     if asked.id is not None:
@@ -94,7 +94,7 @@ def failure(told: Problem) -> dict[str, Any]:
 
 def _served(request: Request, model: str, version: str | None) -> str:
     """The version that is served; raise ``UnknownModel`` where another model or version is asked for."""
-    current: str = request.state.service.versions.current.version
+    current: str = request.state.service.reloader.current.version
     if model != MODEL:
         raise UnknownModel(f"there is no model {quote_input(model)}: the one that is served is {MODEL}")
     if version not in (None, current):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.errors import InvalidBody
-from app.parsing.schemas import NULL_IS_UNSET, Whole
+from app.parsing.limits import check_documents
+from app.parsing.schemas import NULL_IS_UNSET, ValidUnicode
 from app.protocols import tensor_bytes
 from model.terminal import format_count
 
 if TYPE_CHECKING:
     from app.api.responses import Answer
-    from app.parsing.limits import RequestLimits
     from app.protocols.common_answers import Answered
 
 
@@ -75,16 +75,16 @@ class Parameters(OpenSchema):
 class Inference(OpenSchema):
     """Texts to label; ``id`` comes back."""
 
-    id: Whole | None = None
+    id: ValidUnicode | None = None
     inputs: Annotated[list[Input], Field(min_length=1, max_length=1)]
     outputs: Annotated[list[Output], NULL_IS_UNSET, Field(max_length=2)] = [Output(name="label"), Output(name="score")]
     parameters: Annotated[Parameters, NULL_IS_UNSET] = Parameters()
 
-    def texts(self, packed: bytes, sizes: RequestLimits) -> list[Any]:
+    def texts(self, packed: bytes, max_documents: int) -> list[Any]:
         """What should be texts; ``packed``: the bytes after the JSON. Raise ``InvalidBody`` or ``TooMuch``."""
         (tensor,) = self.inputs
         count, size = min(math.prod(tensor.shape), MAX_SIZE), tensor.parameters.binary_data_size
-        sizes.check_all(count)
+        check_documents(count, max_documents)
         if (size or 0) != len(packed):
             raise InvalidBody(f"{len(packed)} bytes follow the JSON, and binary_data_size is {size}: make them agree")
         if (size is None) == (tensor.data is None):

@@ -27,7 +27,7 @@ PROTOCOLS = {
 }
 
 
-def speak(app: FastAPI, protocols: str) -> dict[str, ProblemFormat]:
+def add_protocols(app: FastAPI, protocols: str) -> dict[str, ProblemFormat]:
     """Let ``app`` answer in ``protocols``, as the setting names them; the form of a failure by where it happens."""
     spoken = [dialect for name, dialect in PROTOCOLS.items() if protocols == "all" or name in protocols.split(",")]
     for dialect in spoken:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 from app.api.routes import let_in, ready
 from app.parsing.body import read
-from app.parsing.schemas import NULL_IS_UNSET, Strict
-from app.protocols.common_answers import answer
+from app.parsing.schemas import NULL_IS_UNSET, StrictSchema
+from app.protocols.common_answers import answer_texts
 
 if TYPE_CHECKING:
     from app.parsing.schemas import Problem
@@ -21,7 +21,7 @@ TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 
-class Inputs(Strict):
+class Inputs(StrictSchema):
     """Texts, and whether they are one text alone, whose answer is in no list of answers."""
 
     texts: list[Any]
@@ -46,7 +46,7 @@ def _calibrated(raw: bool) -> bool:
     return raw
 
 
-class Predict(Strict):
+class Predict(StrictSchema):
     """What to classify. Whether to cut what is too long may be said: nothing is too long, and nothing is cut."""
 
     inputs: Annotated[Inputs, BeforeValidator(_inputs)]
@@ -59,9 +59,9 @@ class Predict(Strict):
 @router.post("/predict")
 async def predict(request: Request) -> Response:
     """The labels of one text, or a list of them for each of a batch."""
-    service, until = let_in(request)
+    _, deadline = let_in(request)
     asked = await read(request, Predict)
-    answered = await answer(service, asked.inputs.texts, until)
+    answered = await answer_texts(request, asked.inputs.texts, deadline)
     return answered.response(answered.scores[0] if asked.inputs.alone else answered.scores)
 
 

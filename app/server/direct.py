@@ -12,15 +12,17 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.api.problems import answer_to
+from app.api.responses import answer as form_answer
 from app.api.responses import server_timing
 from app.inference.batcher import Draining
 from app.inference.queue import QueueFull
-from app.inference.service import INLINE
+from app.inference.service import INLINE_CHARACTERS
 from app.middleware.cors import response_headers
 from app.middleware.request_ids import HEADER
-from app.observability.logs import answered
-from app.observability.metrics import LEFT
+from app.observability.logs import log_request
+from app.observability.metrics import CLIENT_LEFT_STATUS
 from app.parsing.body import parse_document
+from app.parsing.limits import check_characters
 from app.server.backoff import BackoffProtocol
 from app.server.plain import JSON, PATH, Plain
 
@@ -74,7 +76,7 @@ class DirectProtocol(BackoffProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         name = cycle.scope["state"]["request_id"] = self._ids.of(cycle.scope["headers"])
         cycle.default_headers = [*cycle.default_headers, (HEADER, name.encode())]  # whoever answers sends it
-        self._most = min(INLINE, self._state["settings"].max_body)
+        self._most = min(INLINE_CHARACTERS, self._state["settings"].max_body)
         plain = None if self._state["settings"].traces else self._plain(cycle)
         if plain is None or not self._lets_in(cycle):
             super()._start_asgi_task(cycle, app)
@@ -98,7 +100,7 @@ class DirectProtocol(BackoffProtocol):
         """Let go of the answer that nobody waits for."""
         super().connection_lost(exc)
         if self._coming is not None:
-            self._note(self._coming, LEFT)
+            self._note(self._coming, CLIENT_LEFT_STATUS)
             self._coming = None
         if self._answer is not None:
             self._answer.cancel()
@@ -138,7 +140,8 @@ class DirectProtocol(BackoffProtocol):
         try:
             service.batcher.check(plain.until)
             document = parse_document(bytes(plain.cycle.body))
-            self._answer = service.put(document.text, document, plain.until)
+            check_characters(document.text, self._state["settings"].max_characters)
+            self._answer = service.enqueue(document.text, document.explain, plain.until)
         except Draining as error:
             self._coming = None
             self._tell(plain, *_refusal(plain, error))
@@ -163,22 +166,24 @@ class DirectProtocol(BackoffProtocol):
         self._answer = None
         service = self._state["service"]
         if answer.cancelled():
-            self._note(plain, LEFT)
+            self._note(plain, CLIENT_LEFT_STATUS)
             return
         try:
             outcome = answer.result()
-            body = to_json(service.said(outcome, document.text, document))
+            options = document.with_abstain_below(self._state["settings"].abstain_below)
+            classifier, prediction = outcome.result
+            body = to_json(form_answer(prediction, document.text, classifier, options))
             timing = (b"server-timing", server_timing(outcome.timing).encode())
         except Exception as error:  # whatever it is, its client is told, as by the application
             self._tell(plain, *_refusal(plain, error))
         else:
             self._tell(plain, 200, [(b"content-length", b"%d" % len(body)), (b"content-type", JSON), timing], body)
-            service.metrics.prediction(outcome.result.prediction)  # its client does not wait for that
+            service.metrics.count_prediction(outcome.result.prediction)  # its client does not wait for that
 
     def _tell(self, plain: Plain, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Send the response as uvicorn would, note the request, and go on to the connection's next."""
         if self.transport.is_closing():  # its client left when the answer was there already
-            self._note(plain, LEFT)
+            self._note(plain, CLIENT_LEFT_STATUS)
             return
         cycle = plain.cycle
         if (b"connection", b"close") in headers:
@@ -201,10 +206,10 @@ class DirectProtocol(BackoffProtocol):
     def _note(self, plain: Plain, status: str) -> None:
         """Count the request, and write its line where requests have one."""
         seconds = time.perf_counter() - plain.began
-        self._state["service"].metrics.request(PATH, status, seconds)
+        self._state["service"].metrics.count_request(PATH, status, seconds)
         if self._state["settings"].access_log:
             with _of(plain):
-                answered("POST", PATH, status, seconds, plain.cycle.scope["state"].get("key"))
+                log_request("POST", PATH, status, seconds, plain.cycle.scope["state"].get("key"))
 
 
 def _of(plain: Plain) -> AbstractContextManager[object]:

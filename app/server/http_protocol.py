@@ -90,7 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [b"%b: %b\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
         if not self.give_up(str(status)):
-            self.app_state["service"].metrics.refused(str(status))
+            self.app_state["service"].metrics.count_refusal(str(status))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._read_at = self.loop.time()

@@ -75,7 +75,7 @@ class WorkerServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Say how it does, where that has changed."""
         state = cast("State", self.lifespan.state)
-        says = READY if state["service"].watch.status == "ok" else UNWELL
+        says = READY if state["service"].watchdog.status == "ok" else UNWELL
         if says != self._said:
             with contextlib.suppress(OSError):  # nobody is there any more, which the reader finds too
                 self._channel.send(says)

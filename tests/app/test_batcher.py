@@ -9,11 +9,11 @@ import pytest
 
 from app.inference import liveness
 from app.inference.batcher import Batcher, DeadlinePassed, Draining
-from app.inference.queue import Limits, QueueFull
+from app.inference.queue import QueueFull, QueueLimits
 from app.inference.results import BatchRecord, Outcome
 
 PATIENCE = 30.0
-LIMITS = Limits(batch=100, items=100, weight=1000, deadline=PATIENCE, share=0.8)
+LIMITS = QueueLimits(batch_weight=100, max_items=100, max_weight=1000, timeout=PATIENCE, timeout_share=0.8)
 
 
 def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -99,7 +99,7 @@ async def ended(task: "asyncio.Task[Outcome[str]]") -> BaseException | None:
 
 @asynchronous
 async def test_everybody_gets_their_own_result() -> None:
-    async with batcher_of(Network(), items=1000) as batcher:
+    async with batcher_of(Network(), max_items=1000) as batcher:
         items = [f"item {number}" for number in range(300)]
         assert own(await asyncio.gather(*map(batcher.submit, items))) == [item.upper() for item in items]
 
@@ -107,7 +107,7 @@ async def test_everybody_gets_their_own_result() -> None:
 @asynchronous
 async def test_many_at_once_come_back_in_their_order_over_several_batches() -> None:
     network = Network()
-    async with batcher_of(network, batch=7) as batcher:
+    async with batcher_of(network, batch_weight=7) as batcher:
         assert own(await batcher.submit_all([f"{number}x" for number in range(50)])) == [f"{n}X" for n in range(50)]
     assert len(network.batches) == 8
 
@@ -134,7 +134,7 @@ async def test_what_arrives_while_a_batch_runs_is_the_next_batch() -> None:
 @asynchronous
 async def test_a_batch_keeps_to_its_budget_and_an_item_that_exceeds_it_is_a_batch_of_its_own() -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, batch=10) as batcher:
+    async with batcher_of(network, weigh=len, batch_weight=10) as batcher:
         first = await held(batcher, network)
         others = await waiting(batcher, ["a" * 4, "b" * 5, "c" * 3, "e", "f" * 9])
         heavy = [asyncio.create_task(batcher.submit(item)) for item in ("g" * 20, "h" * 30)]
@@ -147,7 +147,7 @@ async def test_a_batch_keeps_to_its_budget_and_an_item_that_exceeds_it_is_a_batc
 @asynchronous
 async def test_an_item_that_exceeds_the_budget_holds_up_its_like_alone() -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, batch=3) as batcher:
+    async with batcher_of(network, weigh=len, batch_weight=3) as batcher:
         first = await held(batcher, network)
         (like,) = await waiting(batcher, ["long"])
         assert [(await batcher.submit(item)).result for item in ("a", "b", "c")] == ["A", "B", "C"]
@@ -200,7 +200,7 @@ async def test_an_item_whose_caller_leaves_is_not_run_again_alone() -> None:
 @asynchronous
 async def test_where_one_of_many_fails_the_others_are_not_run_for_nobody() -> None:
     network = Network()
-    async with batcher_of(network, batch=1) as batcher:
+    async with batcher_of(network, batch_weight=1) as batcher:
         with pytest.raises(ValueError, match="no"):
             await batcher.submit_all(["raise", *"abcdefgh"])
         await batcher.submit("last")
@@ -210,7 +210,7 @@ async def test_where_one_of_many_fails_the_others_are_not_run_for_nobody() -> No
 @asynchronous
 async def test_a_full_queue_refuses_by_items_and_says_when_to_come_back() -> None:
     network = Network()
-    async with batcher_of(network, items=2) as batcher:
+    async with batcher_of(network, max_items=2) as batcher:
         first = await held(batcher, network)
         others = await waiting(batcher, ["a", "b"])
         with pytest.raises(QueueFull) as refused:
@@ -227,7 +227,7 @@ async def test_a_full_queue_refuses_by_items_and_says_when_to_come_back() -> Non
 @asynchronous
 async def test_a_full_queue_refuses_by_weight() -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, weight=5) as batcher:
+    async with batcher_of(network, weigh=len, max_weight=5) as batcher:
         first = await held(batcher, network)
         others = await waiting(batcher, ["aaaa", "bb"])
         with pytest.raises(QueueFull) as refused:
@@ -242,7 +242,7 @@ async def test_a_full_queue_refuses_by_weight() -> None:
 @asynchronous
 async def test_those_that_outweigh_a_batch_are_refused_for_their_like_and_refuse_nobody_else() -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, batch=3, items=4, weight=5) as batcher:
+    async with batcher_of(network, weigh=len, batch_weight=3, max_items=4, max_weight=5) as batcher:
         first = await held(batcher, network)
         long = await waiting(batcher, ["a long one"])
         batcher.check(weight=3)
@@ -261,7 +261,7 @@ async def test_those_that_outweigh_a_batch_are_refused_for_their_like_and_refuse
 @asynchronous
 async def test_one_that_outweighs_a_batch_and_whose_caller_has_left_refuses_nobody() -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, batch=3, weight=5) as batcher:
+    async with batcher_of(network, weigh=len, batch_weight=3, max_weight=5) as batcher:
         first = await held(batcher, network)
         (left,) = await waiting(batcher, ["another"])
         left.cancel()
@@ -305,7 +305,7 @@ async def test_the_time_to_come_back_is_that_of_who_waits_and_of_who_was_turned_
             time.sleep(0.5)  # two that wait need a second
         return network(items)
 
-    async with batcher_of(slow, weigh=len, batch=4, weight=8) as batcher:
+    async with batcher_of(slow, weigh=len, batch_weight=4, max_weight=8) as batcher:
         await batcher.submit("slow")
         first = await held(batcher, network)
         others = await waiting(batcher, ["four", "more"])
@@ -328,7 +328,7 @@ async def test_batches_with_next_to_nothing_in_them_do_not_make_a_burst_seem_lon
         time.sleep(0.02)  # whatever it is
         return network(items)
 
-    async with batcher_of(run, items=1000, share=0.8) as batcher:
+    async with batcher_of(run, max_items=1000, timeout_share=0.8) as batcher:
         for _ in range(5):
             await batcher.submit("a")
         soon = asyncio.get_running_loop().time() + 2
@@ -339,7 +339,7 @@ async def test_batches_with_next_to_nothing_in_them_do_not_make_a_burst_seem_lon
 @asynchronous
 async def test_of_many_at_once_a_full_queue_takes_none() -> None:
     network = Network()
-    async with batcher_of(network, items=1) as batcher:
+    async with batcher_of(network, max_items=1) as batcher:
         first = await held(batcher, network)
         (other,) = await waiting(batcher, ["a"])
         with pytest.raises(QueueFull):
@@ -364,7 +364,7 @@ async def test_a_batch_that_takes_longer_than_its_weight_explains_is_said_to_be_
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = Network()
-    async with batcher_of(network, weigh=len, batch=batch) as batcher:
+    async with batcher_of(network, weigh=len, batch_weight=batch) as batcher:
         first = await held(batcher, network)
         await asyncio.sleep(0.01)
         assert not batcher.stuck
@@ -380,7 +380,7 @@ async def test_a_batch_that_takes_longer_than_its_weight_explains_is_said_to_be_
 @asynchronous
 async def test_a_batch_that_takes_longer_than_anybody_waits_is_at_work_and_not_stuck() -> None:
     network = Network()
-    async with batcher_of(network, deadline=0.05) as batcher:
+    async with batcher_of(network, timeout=0.05) as batcher:
         assert isinstance(await ended(await held(batcher, network)), DeadlinePassed)
         assert not batcher.stuck
         network.go.set()
@@ -423,7 +423,7 @@ async def test_while_batches_succeed_nothing_is_probed() -> None:
 async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness, "REST", 0.01)
     network, probes = Network(), list[int]()
-    async with batcher_of(network, items=1, batch=1, probe=lambda: probes.append(1) or 1) as batcher:
+    async with batcher_of(network, max_items=1, batch_weight=1, probe=lambda: probes.append(1) or 1) as batcher:
         first = await held(batcher, network)
         (other,) = await waiting(batcher, ["a"])
         with pytest.raises(QueueFull):
@@ -555,9 +555,9 @@ def nothing(batcher: Batcher[str, str], task: "asyncio.Task[Outcome[str]]") -> N
         pytest.param("raise", True, None, {}, ValueError, id="run raises in the next batch"),
         pytest.param("ok", True, cancel, {}, asyncio.CancelledError, id="cancelled while waiting"),
         pytest.param("hold", False, cancel, {}, asyncio.CancelledError, id="cancelled while running"),
-        pytest.param("ok", True, nothing, {"deadline": 0.5}, DeadlinePassed, id="deadline while waiting"),
-        pytest.param("hold", False, nothing, {"deadline": 0.5}, DeadlinePassed, id="deadline while running"),
-        pytest.param("ok", True, nothing, {"items": 1, "weight": 1}, None, id="the last that fits"),
+        pytest.param("ok", True, nothing, {"timeout": 0.5}, DeadlinePassed, id="deadline while waiting"),
+        pytest.param("hold", False, nothing, {"timeout": 0.5}, DeadlinePassed, id="deadline while running"),
+        pytest.param("ok", True, nothing, {"max_items": 1, "max_weight": 1}, None, id="the last that fits"),
         pytest.param("ok", True, abandon, {}, Draining, id="abandoned while waiting"),
         pytest.param("hold", False, abandon, {}, Draining, id="abandoned while running"),
     ],

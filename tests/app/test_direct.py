@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from app.inference.service import INLINE
+from app.inference.service import INLINE_CHARACTERS
 from app.main import create_app
 from app.server.direct import DirectProtocol
 from app.settings import Settings
@@ -37,7 +37,7 @@ def both_ways(client: httpx.Client, document: object) -> list[httpx.Response]:
         {"text": TEXT, "top_k": 0},
         {"text": "\ud800"},
         [TEXT],
-        {"text": "goal " * INLINE},
+        {"text": "goal " * INLINE_CHARACTERS},
     ],
     ids=lambda document: str(document)[:40].encode(errors="replace").decode(),
 )
@@ -73,7 +73,7 @@ def test_a_body_that_comes_in_pieces_is_read_whole(server: Server, size: int) ->
 
 
 def test_a_body_of_no_declared_length_is_read_whole_however_large(server: Server) -> None:
-    for words in (3, INLINE):
+    for words in (3, INLINE_CHARACTERS):
         body = json.dumps({"text": "goal " * words}).encode()
         head = (
             b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.inference.batcher import Batcher, Draining
-from app.inference.queue import Limits
+from app.inference.queue import QueueLimits
 from app.server.drain import draining_on_sigterm
 from tests.support.processes import child_pids
 from tests.support.service import WAIT_SECONDS, Server, read_problem, running_server, wait_until
@@ -146,7 +146,9 @@ def echo(items: Sequence[str]) -> Sequence[str]:
 
 
 def echoing() -> Batcher[str, str]:
-    return Batcher(echo, len, Limits(batch=10, items=10, weight=100, deadline=WAIT_SECONDS, share=0.8))
+    return Batcher(
+        echo, len, QueueLimits(batch_weight=10, max_items=10, max_weight=100, timeout=WAIT_SECONDS, timeout_share=0.8)
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -186,7 +188,9 @@ def test_what_still_waits_near_the_end_of_the_grace_time_is_told_so() -> None:
 
     async def rule() -> None:
         async with Batcher(
-            hold, len, Limits(batch=1, items=10, weight=100, deadline=WAIT_SECONDS, share=0.8)
+            hold,
+            len,
+            QueueLimits(batch_weight=1, max_items=10, max_weight=100, timeout=WAIT_SECONDS, timeout_share=0.8),
         ) as batcher:
             with draining_on_sigterm(batcher, grace=1.2):
                 works, waits = (asyncio.create_task(batcher.submit(item)) for item in ("at work", "waits"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.inference.service import MAX_EXPLAINED_WORDS
 from app.parsing.body import AT_ONCE
-from app.parsing.limits import EXPLAINED
 from tests.support.service import (
     WAIT_SECONDS,
     Server,
@@ -124,7 +124,7 @@ def test_where_fewer_files_may_be_open_than_by_default_the_service_takes_fewer_c
 
 
 def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_explanation(artifact: Path) -> None:
-    text = "goal " * (EXPLAINED + 1)
+    text = "goal " * (MAX_EXPLAINED_WORDS + 1)
     with running_server(artifact) as running:
         for path, asked in (("/predict", {"text": text}), ("/predict/batch", {"documents": [{"text": text}]})):
             told = read_problem(post(running, path, {**asked, "explain": True}), 413)
@@ -133,7 +133,7 @@ def test_more_words_than_can_be_explained_are_413_and_are_answered_without_the_e
             assert post(running, path, asked).status_code == 200
         text = text.removesuffix("goal ")
         answered = post(running, "/predict", {"text": text, "explain": True}).json()
-        assert len(answered["explanation"]["words"]) == EXPLAINED
+        assert len(answered["explanation"]["words"]) == MAX_EXPLAINED_WORDS
 
 
 def test_large_bodies_under_way_have_a_common_bound_and_small_requests_pass(artifact: Path) -> None:

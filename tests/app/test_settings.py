@@ -207,6 +207,6 @@ def test_workers_share_their_metrics_where_the_environment_says() -> None:
 
 
 def test_what_the_service_abstains_below_is_a_default_for_requests_that_do_not_say():
-    assert Options().or_abstain_below(0.7).abstain_below == 0.7
-    assert Options(abstain_below=0.2).or_abstain_below(0.7).abstain_below == 0.2
-    assert Options(abstain_below=0.0).or_abstain_below(0.7).abstain_below == 0.0
+    assert Options().with_abstain_below(0.7).abstain_below == 0.7
+    assert Options(abstain_below=0.2).with_abstain_below(0.7).abstain_below == 0.2
+    assert Options(abstain_below=0.0).with_abstain_below(0.7).abstain_below == 0.0

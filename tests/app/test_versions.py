@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from app.inference.batcher import Batcher
-from app.inference.queue import Limits
+from app.inference.queue import QueueLimits
 from app.inference.reloader import EncodedDocument, Reloader, predict, weigh
 from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
@@ -252,7 +252,7 @@ def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkey
         (folder / "new").rename(folder / ".new")
         async with Reloader(folder, "cpu", Metrics()) as served:
             registry.write_pointer(folder, "new")
-            served.look()
+            served.request_reload()
             async with asyncio.timeout(WAIT_SECONDS):
                 while not served.reload.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)
@@ -268,8 +268,8 @@ def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_f
     async def leave() -> None:
         classifier = Classifier.load(folder, "cpu")
         gone = weakref.ref(classifier)
-        async with Batcher(predict, weigh, Limits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)) as batcher:
-            batcher.put(EncodedDocument(classifier, classifier.encode(TEXT))).cancel()
+        async with Batcher(predict, weigh, QueueLimits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)) as batcher:
+            batcher.enqueue(EncodedDocument(classifier, classifier.encode(TEXT))).cancel()
             del classifier
             async with asyncio.timeout(WAIT_SECONDS):
                 while gone() is not None:  # noqa: ASYNC110  # a reference that dies sets no event
@@ -286,7 +286,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
     """And an answer that was begun before the swap is the old one's."""
 
     async def swap() -> None:
-        limits = Limits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)
+        limits = QueueLimits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)
         gc.disable()
         async with Reloader(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
             gc.freeze()
@@ -294,7 +294,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
             parts = [weakref.ref(part) for part in (old, old._artifact.network, old._artifact.vocabulary)]
             item = EncodedDocument(old, old.encode(TEXT))
             registry.write_pointer(folder, "new")
-            served.look()
+            served.request_reload()
             async with asyncio.timeout(WAIT_SECONDS):
                 while served.current is old:  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.protocols.registry import speak
+from app.protocols.registry import add_protocols
 from tests.protocols.conftest import MOST
 from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
@@ -234,7 +234,7 @@ def test_requests_are_counted_by_the_path_of_their_route(speaking: Server) -> No
 )
 def test_what_is_not_asked_for_is_not_spoken(protocols: str, spoken: list[str]) -> None:
     app = FastAPI()
-    assert speak(app, protocols).keys() == set(spoken)
+    assert add_protocols(app, protocols).keys() == set(spoken)
 
     async def ask(path: str) -> int:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:

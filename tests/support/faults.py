@@ -111,10 +111,10 @@ class Fault:
 def install(fault: Fault) -> None:
     """Put the fault between the lanes' threads and the network; ``spin`` on the event loop, where answers are made."""
     from app.inference.reloader import Reloader
-    from app.inference.service import Service
+    from app.observability.metrics import Metrics
     from model.classifier import Classifier
 
-    predict, said, probe = Classifier.predict, Service.said, Reloader.probe
+    predict, count, probe = Classifier.predict, Metrics.count_prediction, Reloader.probe
 
     def probing(self: Reloader) -> int:
         fault.probing.on = True
@@ -128,12 +128,11 @@ def install(fault: Fault) -> None:
             return predict(self, encodings)
         return fault(lambda: predict(self, encodings))
 
-    def spinning(self: Service, *arguments: Any) -> Any:
-        (answer,) = fault(lambda: [said(self, *arguments)])
-        return answer
+    def spinning(self: Metrics, *arguments: Any) -> None:
+        fault(lambda: [count(self, *arguments)])
 
     if fault.fault is spin:
-        Service.said = spinning  # type: ignore[method-assign]
+        Metrics.count_prediction = spinning  # type: ignore[method-assign]
     else:
         Classifier.predict = faulty  # type: ignore[method-assign,assignment]
         Reloader.probe = probing  # type: ignore[method-assign]
