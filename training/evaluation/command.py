@@ -28,9 +28,9 @@ def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluat
     """Score an artifact on the test part of a corpus, or on all of one that has no such part."""
     corpus = corpora.load(name, options)
     documents = corpus.train if corpus.test is None else corpus.test
+    classifier = Classifier.load(artifact, device)
     for line in documents.test_oddities():
         print_message(line)
-    classifier = Classifier.load(artifact, device)
     if unknown := unknown_labels(documents.labels, classifier.labels):
         print_message(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
