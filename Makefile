@@ -54,6 +54,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
 	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
 	else echo "docker-compose.yml is not checked: there is no docker compose here"; fi
