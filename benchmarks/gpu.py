@@ -132,7 +132,7 @@ def write_artifact(folder: Path, hidden: int) -> None:
     words = len(vocabulary)
     frequent = torch.randint(1, 2_000, (PAIRS, 2))
     pairs = (frequent[:, 0] * words + frequent[:, 1]).unique()
-    network = TanhRNN(words, LABELS, hidden=hidden, grams=GRAMS, pairs=pairs)
+    network = TanhRNN(words, LABELS, hidden=hidden, ngrams=GRAMS, bigrams=pairs)
     with torch.no_grad():
         network.table.normal_(0.0, 0.5)
         network.output.weight.mul_(3.0)  # answers that differ: scores between 0.1 and 0.9
@@ -175,9 +175,9 @@ def compare(table: Table, title: str, cpu: Classifier, other: Classifier, encodi
         a, b = ours.explanation, theirs.explanation
         assert a is not None
         assert b is not None
-        whole = max(whole, abs(sum(b.shares) + b.bias - b.logit))
+        whole = max(whole, abs(sum(b.attributions) + b.bias - b.logit))
         if ours.label == theirs.label:  # two labels may be as likely
-            shares = max(shares, *(abs(x - y) for x, y in zip(a.shares, b.shares, strict=True)))
+            shares = max(shares, *(abs(x - y) for x, y in zip(a.attributions, b.attributions, strict=True)))
     table.add(
         f"{title}: explanations: largest difference of a word's share, and of their sum from the logit",
         f"{shares:.1e}, {whole:.1e}", right=shares <= CLOSE and whole <= 10 * CLOSE,

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag
 
 from model.errors import UsageError
-from model.network.embedding_rows import read
-from model.network.packing import cut, lengths_of
-from model.network.pooling import weights_of
+from model.network.embedding_rows import split_ids
+from model.network.packing import segment_lengths, split_windows
+from model.network.pooling import pooling_weights
 
 if TYPE_CHECKING:
     from model.artifacts.torchscript import Network
@@ -46,10 +46,10 @@ class OnnxNetwork:
     def __call__(self, ids: Tensor, starts: Tensor) -> Tensor:
         """See ``TanhRNN.forward``."""
         network = self._network
-        tokens, starts, spelt = read(ids, starts, network.words, network.grams)
+        tokens, starts, spelt = split_ids(ids, starts, network.words, network.grams)
         looked_up = network.looked_up(tokens, starts)
-        begins, document = cut(starts, tokens.numel(), network.window)
-        lengths = lengths_of(begins, tokens.numel())
+        begins, document = split_windows(starts, tokens.numel(), network.window)
+        lengths = segment_lengths(begins, tokens.numel())
         window = torch.repeat_interleave(lengths)
         step = torch.arange(tokens.numel()) - begins[window]
         first = np.full((1, lengths.numel(), network.recurrent.shape[-1]), 0.5, dtype=np.float32)
@@ -59,7 +59,7 @@ class OnnxNetwork:
             padded = rows.new_zeros(int(lengths.max()), lengths.numel(), rows.shape[1])
             padded[step, window] = rows
             given[side] = padded.numpy()
-        weights = weights_of(tokens, starts, network.importance, network.pooling).unsqueeze(1)
+        weights = pooling_weights(tokens, starts, network.importance, network.pooling).unsqueeze(1)
         found = [torch.from_numpy(states)[step, 0, window] for states in self._session.run(None, given)]
         states = [(own - 0.5) * weights for own in found]
         pooled = torch.zeros(starts.numel(), self.output.in_features).index_add_(

@@ -43,7 +43,7 @@ def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: i
     keras.utils.set_random_seed(seed)
     begin = time.perf_counter()
     learn, held_out = parts(train, seed)
-    every = Vocabulary.build(learn.texts, train.labels, most=50_000)
+    every = Vocabulary.build(learn.texts, train.labels, max_words=50_000)
     common = EncodedCorpus(learn, every, torch.device("cpu")).common
     vocabulary = Vocabulary(every.words[: common - 1], every.labels)
     network = _network(keras, layer, vocabulary)

@@ -19,7 +19,7 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
 from benchmarks.answers import Answers
-from model.text.tokenizer import words
+from model.text.tokenizer import tokenize
 from training.data.split import folds
 from training.train import ENOUGH
 
@@ -45,7 +45,7 @@ COMPLEMENT = Family(lambda strength: ComplementNB(alpha=strength), (0.1, 0.3, 1.
 
 def of_words(text: str) -> list[str]:
     """Each word of ``text``."""
-    return list(words(text))
+    return list(tokenize(text))
 
 
 def of_pairs(text: str) -> list[str]:

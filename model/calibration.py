@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-KEPT = 1000
+MAX_STORED_PROBABILITIES = 1000
 """Held-out documents whose probability of the right label is kept: a coverage is then met to about a point."""
-WIDEST = 3.0
+MAX_LOG_TEMPERATURE = 3.0
 """The temperature is looked for between exp(-3) and exp(3), about 1/20 and 20."""
-HIGHEST = 1.0
+MAX_POWER = 1.0
 """The highest power: beyond, larger logits would be less sure."""
 
 
@@ -43,15 +43,17 @@ class Calibration:
         free = torch.zeros(2, dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.LBFGS([free], max_iter=100, line_search_fn="strong_wolfe")
         exact, labels = logits.double().cpu(), labels.cpu()
-        usual = usual_size(exact)
+        usual = reference_size(exact)
 
         def numbers() -> tuple[Tensor, Tensor]:
             temperature, power = free
-            return temperature.clamp(-WIDEST, WIDEST).exp(), HIGHEST * power.clamp(-WIDEST, WIDEST).sigmoid()
+            return temperature.clamp(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE).exp(), MAX_POWER * power.clamp(
+                -MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE
+            ).sigmoid()
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            entropy = cross_entropy(cooled(exact, *numbers(), usual), labels)
+            entropy = cross_entropy(scale_logits(exact, *numbers(), usual), labels)
             entropy.backward()
             return entropy
 
@@ -59,12 +61,12 @@ class Calibration:
         temperature, power = (float(number.detach()) for number in numbers())
         fitted = cls(temperature, power, float(usual))
         right = fitted.probabilities(exact).gather(1, labels.unsqueeze(1)).squeeze(1).sort().values
-        places = torch.linspace(0, len(right) - 1, min(len(right), KEPT)).round().long()
+        places = torch.linspace(0, len(right) - 1, min(len(right), MAX_STORED_PROBABILITIES)).round().long()
         return replace(fitted, right=tuple(round(float(p), 6) for p in right[places]))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Logits [documents, labels] → probabilities of the same shape, each row's sum 1."""
-        return torch.softmax(cooled(logits, self.temperature, self.power, self.usual), dim=1)
+        return torch.softmax(scale_logits(logits, self.temperature, self.power, self.usual), dim=1)
 
     def threshold(self, coverage: float) -> float:
         """The probability from which on a label belongs to the set that holds the right one ``coverage`` of the time.
@@ -77,13 +79,13 @@ class Calibration:
         return self.right[below - 1] if below else 0.0
 
 
-def cooled(logits: Tensor, temperature: float | Tensor, power: float | Tensor, usual: float | Tensor) -> Tensor:
+def scale_logits(logits: Tensor, temperature: float | Tensor, power: float | Tensor, usual: float | Tensor) -> Tensor:
     """Logits [documents, labels] as ``Calibration`` divides them, centred."""
     centred = logits - logits.mean(dim=1, keepdim=True)
     square = centred.square().mean(dim=1, keepdim=True)
     return centred / (temperature * (1 + square / usual**2) ** (power / 2))
 
 
-def usual_size(logits: Tensor) -> Tensor:
+def reference_size(logits: Tensor) -> Tensor:
     """Half the root mean square of centred logits; a half costs no likelihood held out, and keeps small ones small."""
     return (logits - logits.mean(dim=1, keepdim=True)).square().mean().sqrt().clamp(min=1e-6) / 2

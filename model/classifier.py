@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Explanation(NamedTuple):
-    """Why the first label: ``shares`` of each token, in the order of the text, and ``bias``; they sum to ``logit``."""
+    """Why the first label: each token's attribution, in the order of the text, and ``bias``. They sum to ``logit``."""
 
-    shares: list[float]
+    attributions: list[float]
     bias: float
     logit: float
 
@@ -59,7 +59,7 @@ class Classifier:
     def __init__(self, artifact: Artifact, device: torch.device) -> None:
         self._artifact, self._device = artifact, device
         self.labels, self.version, self.device = artifact.vocabulary.labels, artifact.version, device.type
-        self.encode, self.places = artifact.vocabulary.encode, artifact.vocabulary.places
+        self.encode, self.token_spans = artifact.vocabulary.encode, artifact.vocabulary.token_spans
         self.threshold, self.profile = artifact.calibration.threshold, artifact.profile
         self.golden, self.manifest = artifact.golden, artifact.manifest
 
@@ -102,7 +102,7 @@ class Classifier:
         explained = any(encoding.explain for encoding in encodings)
         logits, shares = network.explain(tokens, starts) if explained else (network(tokens, starts), None)
         predictions = [
-            Prediction(scores, encoding.words, encoding.unknown)
+            Prediction(scores, encoding.tokens, encoding.unknown_tokens)
             for encoding, scores in zip(encodings, self._scores(logits), strict=True)
         ]
         return predictions if shares is None else self._explain(predictions, encodings, logits, shares)
@@ -130,7 +130,7 @@ class Classifier:
         """Add the explanation to each prediction whose encoding asks for it."""
         logit, label = logits.max(dim=1)
         bias = self._artifact.network.output.bias[label]
-        each = zip(predictions, encodings, shares.split([e.words for e in encodings]), bias, logit, strict=True)
+        each = zip(predictions, encodings, shares.split([e.tokens for e in encodings]), bias, logit, strict=True)
         return [
             prediction._replace(explanation=Explanation(share.tolist(), float(b), float(top)))
             if asks.explain

@@ -112,5 +112,5 @@ def _workers(job: Job) -> tuple[int, str]:
 
 def _read(folder: Path) -> dict[str, bytes]:
     """The artifact, so that no other machine needs its folder."""
-    names = (artifact.MANIFEST, artifact.NETWORK, artifact.VOCABULARY)
+    names = (artifact.MANIFEST_FILE, artifact.NETWORK_FILE, artifact.VOCABULARY_FILE)
     return {name: (folder / name).read_bytes() for name in names}

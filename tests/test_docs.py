@@ -51,7 +51,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "recipe": asdict(DEFAULT),
         "versions": {"python": "3", "docket": "0", "torch": "2"},
     }
-    artifacts.add_facts(demo, facts)
+    artifacts.update_manifest(demo, facts)
     for name in ("tickets.csv", "more-tickets.csv"):
         (folder / name).write_text(TICKETS, encoding="utf-8")
     (folder / "new.jsonl").write_text('{"text": "The printer is on fire."}\n', encoding="utf-8")

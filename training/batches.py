@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from model.text.tokenizer import words
-from model.text.vocabulary import UNKNOWN
+from model.text.tokenizer import tokenize
+from model.text.vocabulary import UNKNOWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +38,12 @@ class EncodedCorpus:
 
     def __init__(self, documents: Documents, vocabulary: Vocabulary, device: torch.device) -> None:
         place = {"": 0} | {word: number for number, word in enumerate(vocabulary.words, start=1)}
-        ids = [[place.setdefault(word, len(place)) for word in words(text)] or [0] for text in documents.texts]
+        ids = [[place.setdefault(word, len(place)) for word in tokenize(text)] or [0] for text in documents.texts]
         number = {label: place for place, label in enumerate(vocabulary.labels)}
         self.words = list(place)
         self.known = len(vocabulary)
         self.spelt = torch.tensor(list(chain.from_iterable(ids)), device=device)
-        self.tokens = torch.where(self.spelt < self.known, self.spelt, UNKNOWN)
+        self.tokens = torch.where(self.spelt < self.known, self.spelt, UNKNOWN_ID)
         self.lengths = torch.tensor([len(own) for own in ids], device=device)
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.labels = torch.tensor([number[label] for label in documents.labels], device=device)
@@ -54,13 +54,13 @@ class EncodedCorpus:
         known = torch.zeros(self.known, dtype=torch.bool, device=self.tokens.device)
         known[self.tokens[self.run(places)[0]]] = True
         read = copy.copy(self)
-        read.tokens = torch.where(known[self.tokens], self.tokens, UNKNOWN)
+        read.tokens = torch.where(known[self.tokens], self.tokens, UNKNOWN_ID)
         return read
 
     def unknown(self, places: Tensor) -> Tensor:
         """How many words of each document at ``places`` are unknown, [places]."""
         document = torch.repeat_interleave(torch.arange(len(self), device=places.device), self.lengths)
-        return torch.bincount(document[self.tokens == UNKNOWN], minlength=len(self))[places]
+        return torch.bincount(document[self.tokens == UNKNOWN_ID], minlength=len(self))[places]
 
     @property
     def common(self) -> int:
@@ -97,7 +97,7 @@ class EncodedCorpus:
         token, starts = self.run(places, longest)
         ids = self.tokens[token]
         if self.spelling is not None:
-            plain = (ids != UNKNOWN) & (ids < (self.known if common is None else common))
+            plain = (ids != UNKNOWN_ID) & (ids < (self.known if common is None else common))
             ids, starts = self.spelling.spell(ids, torch.where(plain, 0, self.spelt[token]), starts, self.known)
         return Batch(ids, starts, self.labels[places])
 

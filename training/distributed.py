@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from model import device
-from model.network.packing import lengths_of
+from model.network.packing import segment_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def pool(network: TanhRNN, batch: Batch, common: int) -> Tensor:
     """``network.pool`` of a batch of which this process reads its share, [documents, directions * hidden]."""
     if not together():
         return network.pool(batch.tokens, batch.starts, common)
-    lengths = lengths_of(batch.starts, batch.tokens.numel())
+    lengths = segment_lengths(batch.starts, batch.tokens.numel())
     own = share(lengths)
     rows = torch.zeros(0, network.output.in_features, device=own.device)
     if len(own):

@@ -58,7 +58,7 @@ def run(job: Job) -> Scores | None:
     device.set_thread_count(
         1
     )  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
-    with artifact.replacing(job.out) if distributed.first() else nullcontext() as folder:
+    with artifact.replace_folder(job.out) if distributed.first() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
         documents, test = corpus.train.with_text(), corpus.test
@@ -94,7 +94,7 @@ def run(job: Job) -> Scores | None:
         kept = golden.of(classifier, test.texts, test.labels) if job.golden else []
         texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
         found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
-        artifact.add_facts(folder, found)
+        artifact.update_manifest(folder, found)
         drift = Drift.of(shape, test, predictions) if shape else None
         html_report.write(
             folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift

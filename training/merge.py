@@ -43,8 +43,8 @@ def merge(recurrent: TanhRNN, linear: LinearEnsemble, share: tuple[float, float]
         labels,
         hidden=own + units,
         window=recurrent.window,
-        grams=recurrent.grams,
-        pairs=recurrent.pairs.cpu(),
+        ngrams=recurrent.ngrams,
+        bigrams=recurrent.bigrams.cpu(),
     )
     merged.importance.copy_(recurrent.importance)
 

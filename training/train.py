@@ -163,7 +163,7 @@ def _together(parts: list[Tensor], came: list[Came], device: torch.device) -> He
 
 def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, EncodedCorpus]:
     """The words and grams that the network will know, and all documents as it will read them."""
-    vocabulary = Vocabulary.build(documents.texts, documents.labels, most=recipe.rows // 2)
+    vocabulary = Vocabulary.build(documents.texts, documents.labels, max_words=recipe.rows // 2)
     encoded = EncodedCorpus(documents, vocabulary, device)
     if recipe.grams:
         having = encoded.having(encoded.spelt, len(encoded.words))
@@ -185,11 +185,11 @@ def _networks(encoded: EncodedCorpus, vocabulary: Vocabulary, recipe: Recipe) ->
             labels,
             hidden=hidden,
             layers=recipe.layers,
-            both=recipe.both,
+            bidirectional=recipe.both,
             window=recipe.window,
             pooling=recipe.pooling,
-            grams=len(vocabulary.grams),
-            pairs=pairs,
+            ngrams=len(vocabulary.ngrams),
+            bigrams=pairs,
         )
         network.importance.copy_(importance)
         return network.to(encoded.labels.device)

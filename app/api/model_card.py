@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
-from model.artifacts.data_profile import shares
-from model.artifacts.manifest import CELLS
+from model.artifacts.data_profile import proportions
+from model.artifacts.manifest import CONFUSION_CELLS
 
 if TYPE_CHECKING:
     from app.observability.metrics import Metrics
@@ -19,7 +19,7 @@ DRAWN = 40
 """Labels up to which the card has the whole confusion matrix: a person can look at 1,600 cells."""
 MISTAKES = 20
 NUMBERS = ("documents", "accuracy", "macro_f1", "ece", "ece_by_chance")
-COMPLETE = {*NUMBERS, "labels", "per_label", CELLS}
+COMPLETE = {*NUMBERS, "labels", "per_label", CONFUSION_CELLS}
 
 
 class Corpus(TypedDict):
@@ -136,7 +136,7 @@ def _corpus(corpus: dict[str, Any]) -> Corpus:
 
 
 def _scores(scores: dict[str, Any]) -> Scores:
-    labels, cells = scores["labels"], scores[CELLS]
+    labels, cells = scores["labels"], scores[CONFUSION_CELLS]
     wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda each: (-each[0], each[1:]))
     drawn = len(labels) <= DRAWN
     counts = [[0] * len(labels) for _ in labels if drawn]
@@ -156,7 +156,7 @@ def _trained_on(profile: DataProfile) -> DataSummary:
         "documents": sum(profile.predicted.values()),
         "unknown_rate": profile.unknown_rate,
         "mean_confidence": profile.mean_confidence,
-        "labels": shares(profile.predicted),
+        "labels": proportions(profile.predicted),
     }
 
 
@@ -173,5 +173,5 @@ def _live(metrics: Metrics) -> DataSummary:
         "documents": documents,
         "unknown_rate": total("unknown_tokens_total") / tokens if tokens else None,
         "mean_confidence": total("confidence_sum") / documents if documents else None,
-        "labels": shares(said) if documents else {},
+        "labels": proportions(said) if documents else {},
     }

@@ -88,7 +88,7 @@ def answer(prediction: Prediction, text: str, classifier: Classifier, options: O
         least = classifier.threshold(options.coverage)
         given["label_set"] = [label for label, score in prediction.scores if score >= least]
     if options.explain and prediction.explanation:
-        given["explanation"] = _in_words(prediction.explanation, text, classifier.places(text))
+        given["explanation"] = _in_words(prediction.explanation, text, classifier.token_spans(text))
     return given
 
 
@@ -101,6 +101,6 @@ def server_timing(timing: Timing) -> str:
 def _in_words(explained: model.Explanation, text: str, places: list[tuple[int, int]]) -> Explanation:
     words: list[Word] = [
         {"word": text[start:end], "start": start, "end": end, "share": share}
-        for (start, end), share in zip(places, explained.shares, strict=True)
+        for (start, end), share in zip(places, explained.attributions, strict=True)
     ]
     return {"logit": explained.logit, "bias": explained.bias, "words": words}

@@ -58,7 +58,7 @@ EXPLAINING = 8
 def weigh(item: EncodedDocument) -> int:
     """The work of a document in rows of the table that the network adds up, words and n-grams."""
     encoding = item.encoding
-    return len(encoding.ids) + EXPLAINING * encoding.words * encoding.explain
+    return len(encoding.ids) + EXPLAINING * encoding.tokens * encoding.explain
 
 
 def predict(items: Sequence[EncodedDocument]) -> list[ClassifiedDocument]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.errors import RequestTooLarge
 from app.inference.reloader import EncodedDocument
-from model.text.tokenizer import LONGEST
+from model.text.tokenizer import MAX_TOKEN_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,12 +86,12 @@ class Service:
                 documents = await asyncio.to_thread(encode)
             else:
                 async with self._large_request:
-                    # A word has at most LONGEST characters, so this is the least that the longest text can weigh.
-                    self.batcher.check(deadline, max(map(len, texts)) // LONGEST)
+                    # A token has at most MAX_TOKEN_CHARACTERS, hence the least weight of the longest text.
+                    self.batcher.check(deadline, max(map(len, texts)) // MAX_TOKEN_CHARACTERS)
                     documents = await asyncio.to_thread(encode)
         finally:
             cancelled.set()  # a departed client cancels this task, and the thread stops before its next piece of text
-        words = sum(document.encoding.words for document in documents)
+        words = sum(document.encoding.tokens for document in documents)
         if explain and words > MAX_EXPLAINED_WORDS:
             raise RequestTooLarge(
                 f"there are {words:,} words and {MAX_EXPLAINED_WORDS:,} may be explained: "

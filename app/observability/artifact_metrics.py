@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from model.artifacts.data_profile import shares
+from model.artifacts.data_profile import proportions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,7 +45,7 @@ def _profiled(version: str, profile: DataProfile) -> Iterator[Metric]:
         ("document_tokens", "Words that this share of training documents did not exceed", "share", profile.quantiles),
         ("document_tokens_share", "Training documents of up to so many words", "up_to", _cumulated(profile.lengths)),
         ("unknown_rate", "Words of held-out documents that were unknown", None, {"": profile.unknown_rate}),
-        ("prediction_share", "Held-out documents answered with the label", "label", shares(profile.predicted)),
+        ("prediction_share", "Held-out documents answered with the label", "label", proportions(profile.predicted)),
         ("confidence_share", "Held-out documents of up to that score", "up_to", _cumulated(profile.confidence)),
         ("confidence_mean", "Mean score of held-out documents", None, {"": profile.mean_confidence}),
     ):
@@ -57,4 +57,4 @@ def _profiled(version: str, profile: DataProfile) -> Iterator[Metric]:
 
 def _cumulated(counts: Mapping[str, int]) -> dict[str, float]:
     """Each bin's share together with those before it, as Prometheus counts buckets."""
-    return dict(zip(counts, accumulate(shares(counts).values()), strict=True))
+    return dict(zip(counts, accumulate(proportions(counts).values()), strict=True))

@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.observability.artifact_metrics import ArtifactMetrics
 from app.observability.metric_files import take_room
-from model.artifacts.data_profile import CONFIDENCES, LENGTHS
+from model.artifacts.data_profile import CONFIDENCE_BIN_EDGES, LENGTH_BIN_EDGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +63,12 @@ class Metrics:
         )
         self.tokens = Counter("docket_tokens_total", "Words read", registry=own)
         self.unknown = Counter("docket_unknown_tokens_total", "Words that the network never learned", registry=own)
-        self.length = Histogram("docket_document_tokens", "Words of a document", registry=own, buckets=LENGTHS)
+        self.length = Histogram("docket_document_tokens", "Words of a document", registry=own, buckets=LENGTH_BIN_EDGES)
         self.confidence = Histogram(
-            "docket_confidence", "Score of the first label, given or abstained from", registry=own, buckets=CONFIDENCES
+            "docket_confidence",
+            "Score of the first label, given or abstained from",
+            registry=own,
+            buckets=CONFIDENCE_BIN_EDGES,
         )
         self.reloads = Counter("docket_reloads_total", "Versions tried in another's place", ["outcome"], registry=own)
         for outcome in ("taken", "refused"):

@@ -15,7 +15,7 @@ from model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITH_TEXT = frozenset(
+ALLOWED_TEXT_OPERATORS = frozenset(
     ["RaiseException", "add", "count", "device", "div", "eq", "format", "ge", "gt", "index", "le", "len", "lt", "ne"]
 ).union(["scatter_", "searchsorted", "slice", "sorted", "warn"])
 """Operators of our networks that take a text, none of which is a file's name; ``torch.from_file`` and ``save`` do."""
@@ -49,7 +49,11 @@ def _forbidden(code: str) -> Iterator[str]:
     tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(code).readline) if token.string.strip()]
     for place, name in enumerate(tokens):
         library = name == "ops" and tokens[place + 1 : place + 3] != [".", "prim"]
-        if library or name in _LIBRARIES or (name.isidentifier() and name not in WITH_TEXT and _takes_text(name)):
+        if (
+            library
+            or name in _LIBRARIES
+            or (name.isidentifier() and name not in ALLOWED_TEXT_OPERATORS and _takes_text(name))
+        ):
             yield name
 
 

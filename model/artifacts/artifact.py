@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from model.artifacts import manifest, torchscript
 from model.artifacts.data_profile import DataProfile
-from model.artifacts.folder_swap import exchange
+from model.artifacts.folder_swap import swap_folders
 from model.artifacts.golden import GoldenDocument
 from model.calibration import Calibration
 from model.errors import UsageError
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from model.network.tanh_rnn import TanhRNN
 
-FORMAT = 3
+FORMAT_NUMBER = 3
 """2 read no symbols as words: its vocabularies do not fit the words of today."""
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a disk says that has no room, or none for us."""
-NETWORK, VOCABULARY, MANIFEST = "model.pt", "vocabulary.json", "manifest.json"
-PARTS = {NETWORK, VOCABULARY, MANIFEST, "report", "report/index.html"}
+NETWORK_FILE, VOCABULARY_FILE, MANIFEST_FILE = "model.pt", "vocabulary.json", "manifest.json"
+ARTIFACT_FILES = {NETWORK_FILE, VOCABULARY_FILE, MANIFEST_FILE, "report", "report/index.html"}
 """All that training writes into the folder."""
 
 
@@ -63,15 +63,15 @@ def write(
 ) -> None:
     """Write the three files; ``facts`` (recipe, corpus, …) go into the manifest as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / NETWORK).write_bytes(torchscript.to_bytes(network))
-    (folder / VOCABULARY).write_text(vocabulary.to_json(), encoding="utf-8")
-    sums = {name: _sha256(folder / name) for name in (NETWORK, VOCABULARY)}
+    (folder / NETWORK_FILE).write_bytes(torchscript.to_bytes(network))
+    (folder / VOCABULARY_FILE).write_text(vocabulary.to_json(), encoding="utf-8")
+    sums = {name: _sha256(folder / name) for name in (NETWORK_FILE, VOCABULARY_FILE)}
     fitted = asdict(calibration) | {"right": list(calibration.right)}
-    found = {"format": FORMAT, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
+    found = {"format": FORMAT_NUMBER, "version": _version(sums, fitted), "sha256": sums, "calibration": fitted}
     _write_manifest(folder, found | {"labels": vocabulary.labels} | facts)
 
 
-def add_facts(folder: Path, facts: dict[str, Any]) -> None:
+def update_manifest(folder: Path, facts: dict[str, Any]) -> None:
     """Add to the manifest what was found out after the network was saved: its scores, its golden documents."""
     _write_manifest(folder, read_manifest(folder) | facts)
 
@@ -79,14 +79,16 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
 def read(folder: Path, device: torch.device) -> Artifact:
     """Verify and load; raise ``UsageError`` for a folder that is mixed, cut short or of another format."""
     facts, files = _verified(folder)
-    vocabulary = Vocabulary.from_json(files[VOCABULARY].decode("utf-8"))
-    network = torchscript.from_bytes(files[NETWORK], device)
+    vocabulary = Vocabulary.from_json(files[VOCABULARY_FILE].decode("utf-8"))
+    network = torchscript.from_bytes(files[NETWORK_FILE], device)
     sizes = network.words, network.grams, network.output.weight.shape[0]
     if (
-        sizes != (len(vocabulary), len(vocabulary.grams), len(vocabulary.labels))
+        sizes != (len(vocabulary), len(vocabulary.ngrams), len(vocabulary.labels))
         or facts["labels"] != vocabulary.labels
     ):
-        raise UsageError(f"{folder} has a network of other words or labels than its {VOCABULARY} lists: train again")
+        raise UsageError(
+            f"{folder} has a network of other words or labels than its {VOCABULARY_FILE} lists: train again"
+        )
     fitted = facts["calibration"]
     calibration = Calibration(fitted["temperature"], fitted["power"], fitted["usual"], tuple(fitted["right"]))
     return Artifact(network, vocabulary, calibration, facts, _profile(folder, facts), _golden(folder, facts))
@@ -107,34 +109,34 @@ def _verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise UsageError(f"{folder / name} cannot be read ({error.strerror}): copy it again") from error
         if hashlib.sha256(files[name]).hexdigest() != expected:
             raise UsageError(
-                f"{folder / name} is not the file that {MANIFEST} names: copy the folder whole, or train again"
+                f"{folder / name} is not the file that {MANIFEST_FILE} names: copy the folder whole, or train again"
             )
     if facts["version"] != _version(facts["sha256"], facts["calibration"]):
-        raise UsageError(f"{folder / MANIFEST} was changed after training: copy the folder whole, or train again")
+        raise UsageError(f"{folder / MANIFEST_FILE} was changed after training: copy the folder whole, or train again")
     return facts, files
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a format that this code knows; raise ``UsageError`` for any other."""
-    path = folder / MANIFEST
+    path = folder / MANIFEST_FILE
     try:
         found = manifest.parse(path.read_text(encoding="utf-8"))
         kept = found["format"]
-        complete = kept != FORMAT or (
-            manifest.REQUIRED.keys() <= found.keys() and found["sha256"].keys() == {NETWORK, VOCABULARY}
+        complete = kept != FORMAT_NUMBER or (
+            manifest.REQUIRED.keys() <= found.keys() and found["sha256"].keys() == {NETWORK_FILE, VOCABULARY_FILE}
         )
-        fault = manifest.fault(found) if kept == FORMAT and complete else None
+        fault = manifest.find_invalid_field(found) if kept == FORMAT_NUMBER and complete else None
     except FileNotFoundError:
         raise UsageError(
-            f"{folder} is no artifact, it has no {MANIFEST}: make one with docket train --out {folder}"
+            f"{folder} is no artifact, it has no {MANIFEST_FILE}: make one with docket train --out {folder}"
         ) from None
     except NotADirectoryError:
         raise UsageError(f"{folder} is a file and no artifact: name a folder that docket train --out wrote") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read ({error}): copy the folder whole, or train again") from error
-    if kept != FORMAT:
+    if kept != FORMAT_NUMBER:
         raise UsageError(
-            f"{path} is of format {str(kept)[:40]} and this docket reads format {FORMAT}: "
+            f"{path} is of format {str(kept)[:40]} and this docket reads format {FORMAT_NUMBER}: "
             "train again, or use its docket"
         )
     if not complete:
@@ -145,7 +147,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replace_folder(folder: Path) -> Iterator[Path]:
     """A folder beside ``folder`` to write into: it takes its place when the block ends well, else nothing is left.
 
     Raise ``UsageError`` at once where ``folder`` holds something that is no artifact, or cannot be written; and at the
@@ -162,7 +164,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         yield beside
         _put(beside, folder)
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         raise UsageError(f"{folder} cannot be written ({error.strerror}): make room, or name another folder") from error
     finally:
@@ -175,7 +177,7 @@ def _check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir() or not (_is_artifact(folder) or not any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is no artifact: name another folder")
-    others = sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*")} - PARTS)
+    others = sorted({path.relative_to(folder).as_posix() for path in folder.rglob("*")} - ARTIFACT_FILES)
     if others:
         raise UsageError(
             f"{folder} holds {quote(others[0])}, which is no part of an artifact: move it, or name another folder"
@@ -185,7 +187,7 @@ def _check_replaceable(folder: Path) -> None:
 def _is_artifact(folder: Path) -> bool:
     """Whether the folder is one of ours, of whatever format: other programs have a ``manifest.json`` too."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         return bool({"format", "sha256"} <= found.keys())
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
@@ -197,7 +199,7 @@ def _put(new: Path, folder: Path) -> None:
         new.rename(folder)
         return
     _check_replaceable(folder)  # a person may have put something there meanwhile
-    exchange(new, folder)
+    swap_folders(new, folder)
 
 
 def _profile(folder: Path, facts: dict[str, Any]) -> DataProfile | None:
@@ -205,7 +207,7 @@ def _profile(folder: Path, facts: dict[str, Any]) -> DataProfile | None:
         return DataProfile(**facts["profile"]) if "profile" in facts else None
     except TypeError as error:
         raise UsageError(
-            f"{folder / MANIFEST} has a profile that is not whole ({error}): copy the folder whole, or train again"
+            f"{folder / MANIFEST_FILE} has a profile that is not whole ({error}): copy the folder whole, or train again"
         ) from error
 
 
@@ -215,7 +217,7 @@ def _golden(folder: Path, facts: dict[str, Any]) -> tuple[GoldenDocument, ...]:
         return tuple(GoldenDocument(str(each["text"]), str(each["label"]), float(each["score"])) for each in kept)
     except (TypeError, KeyError, ValueError) as error:
         raise UsageError(
-            f"{folder / MANIFEST} has golden documents that are not whole ({error}): copy it again, or train again"
+            f"{folder / MANIFEST_FILE} has golden documents that are not whole ({error}): copy it again, or train again"
         ) from error
 
 
@@ -229,4 +231,4 @@ def _sha256(path: Path) -> str:
 
 
 def _write_manifest(folder: Path, facts: dict[str, Any]) -> None:
-    (folder / MANIFEST).write_text(manifest.to_json(facts), encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(manifest.to_json(facts), encoding="utf-8")

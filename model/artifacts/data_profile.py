@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from model.classifier import Prediction
 
-LENGTHS = tuple(2**power for power in range(15))
-UNKNOWN_SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75)
-CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+LENGTH_BIN_EDGES = tuple(2**power for power in range(15))
+UNKNOWN_RATE_BIN_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75)
+CONFIDENCE_BIN_EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Upper ends of bins: the last bin, ``+Inf``, has none. Scores lie close to 1, so the bins there are narrower."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -58,17 +58,17 @@ class DataProfile:
         unknown = sum(prediction.unknown_tokens for prediction in new) / sum(prediction.tokens for prediction in new)
         return cls(
             quantiles={str(q): ordered[round(q * (len(ordered) - 1))] for q in QUANTILES},
-            lengths=_counted(lengths, LENGTHS),
+            lengths=_counted(lengths, LENGTH_BIN_EDGES),
             labels=dict(sorted(right.items())),
             unknown_rate=round(unknown, 6),
-            unknown_words=_counted((each.unknown_tokens / each.tokens for each in new), UNKNOWN_SHARES),
+            unknown_words=_counted((each.unknown_tokens / each.tokens for each in new), UNKNOWN_RATE_BIN_EDGES),
             predicted={label: said[label] for label in sorted({*right, *said})},
             mean_confidence=round(sum(prediction.score for prediction in new) / len(new), 6),
-            confidence=_counted((prediction.score for prediction in new), CONFIDENCES),
+            confidence=_counted((prediction.score for prediction in new), CONFIDENCE_BIN_EDGES),
         )
 
 
-def shares(counts: Mapping[str, int]) -> dict[str, float]:
+def proportions(counts: Mapping[str, int]) -> dict[str, float]:
     """Each bin's share of the documents."""
     total = sum(counts.values())
     return {name: count / total for name, count in counts.items()}

@@ -16,13 +16,13 @@ UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM}
 """What Linux says of a file system, or a sandbox, that cannot do it."""
 
 
-def exchange(one: Path, other: Path) -> None:
+def swap_folders(one: Path, other: Path) -> None:
     """Let ``one`` and ``other``, which are both there, change places."""
     if not _in_one_step(one, other):
-        rename_in_turn(one, other)
+        swap_in_three_steps(one, other)
 
 
-def rename_in_turn(one: Path, other: Path) -> None:
+def swap_in_three_steps(one: Path, other: Path) -> None:
     """The same in three steps: between the first two there is no ``other``."""
     aside = one.with_name(f"{one.name}.aside")
     other.rename(aside)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from model.classifier import Classifier
 
-MOST = 8
-LONGEST = 1_000
+MAX_GOLDEN_DOCUMENTS = 8
+MAX_GOLDEN_CHARACTERS = 1_000
 """Characters of a document that are kept: it is one more text of the corpus in the manifest."""
-CLOSE = 1e-3
+SCORE_TOLERANCE = 1e-3
 """How far a score may be from the one that was kept: another machine adds in another order."""
 
 
@@ -32,10 +32,12 @@ def of(classifier: Classifier, texts: Sequence[str], labels: Sequence[str]) -> l
 
     Where the second label is about as likely as the first, rounding could exchange them: such a document is left out.
     """
-    begun = [text[:LONGEST] for text in _in_turn(texts, labels) if text[:LONGEST].strip()][: 4 * MOST]
+    begun = [text[:MAX_GOLDEN_CHARACTERS] for text in _in_turn(texts, labels) if text[:MAX_GOLDEN_CHARACTERS].strip()][
+        : 4 * MAX_GOLDEN_DOCUMENTS
+    ]
     answers = zip(begun, classifier.predict([classifier.encode(text) for text in begun]), strict=True)
     sure = [(text, said) for text, said in answers if len(said.scores) == 1 or said.score - said.scores[1][1] > 0.01]
-    return [GoldenDocument(text, said.label, said.score) for text, said in sure[:MOST]]
+    return [GoldenDocument(text, said.label, said.score) for text, said in sure[:MAX_GOLDEN_DOCUMENTS]]
 
 
 def check(classifier: Classifier) -> None:
@@ -45,7 +47,7 @@ def check(classifier: Classifier) -> None:
     """
     said = classifier.predict([classifier.encode(golden.text) for golden in classifier.golden])
     for number, (golden, now) in enumerate(zip(classifier.golden, said, strict=True), start=1):
-        if now.label != golden.label or not abs(now.score - golden.score) <= CLOSE:
+        if now.label != golden.label or not abs(now.score - golden.score) <= SCORE_TOLERANCE:
             raise UsageError(
                 f"version {classifier.version} answers its golden document {number} with {now.label} ({now.score:.4f}) "
                 f"and not with {golden.label} ({golden.score:.4f}): copy its folder whole, or train again",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-CELLS = "confusion_cells"
+CONFUSION_CELLS = "confusion_cells"
 """Place of the right label, of the label that was answered, and documents: of each cell that is not 0."""
 
 
@@ -22,7 +22,7 @@ def parse(text: str) -> dict[str, Any]:
     return found
 
 
-def fault(manifest: dict[str, Any]) -> str | None:
+def find_invalid_field(manifest: dict[str, Any]) -> str | None:
     """Name the first field of which the value cannot be used; None where all can."""
     fields = {**REQUIRED, **{name: check for name, check in OPTIONAL.items() if name in manifest}}
     return next((name for name, check in fields.items() if not check(manifest[name])), None)
@@ -35,7 +35,7 @@ def to_json(manifest: dict[str, Any]) -> str:
         rows = enumerate(scores["confusion"])
         cells = [[i, j, count] for i, row in rows for j, count in enumerate(row) if count]
         kept = {name: value for name, value in scores.items() if name != "confusion"}
-        manifest = manifest | {"scores": kept | {CELLS: cells}}
+        manifest = manifest | {"scores": kept | {CONFUSION_CELLS: cells}}
     lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in manifest.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -104,7 +104,7 @@ def _are_scores(value: Any) -> bool:
         and isinstance(rows, dict)
         and ("labels" not in value or rows.keys() == set(labels))
         and all(map(_is_row, rows.values()))
-        and _are_cells(value.get(CELLS, []), len(labels))
+        and _are_cells(value.get(CONFUSION_CELLS, []), len(labels))
         and "confusion" not in value
     )
 

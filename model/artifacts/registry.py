@@ -12,7 +12,7 @@ from uuid import uuid4
 from model.artifacts import artifact
 from model.errors import UsageError
 
-POINTER = "current"
+POINTER_FILE = "current"
 """A line with the name of the subfolder that is served, and one with that of the one before it where there was one."""
 
 
@@ -25,9 +25,9 @@ class Pointer(NamedTuple):
 
 def resolve_artifact(folder: Path) -> Path:
     """The artifact to load: ``folder`` itself, or where it is a folder of versions the current one."""
-    if (folder / POINTER).exists():
+    if (folder / POINTER_FILE).exists():
         return folder / read_pointer(folder).current
-    if not (folder / artifact.MANIFEST).exists() and folder.is_dir() and list_artifacts(folder):
+    if not (folder / artifact.MANIFEST_FILE).exists() and folder.is_dir() and list_artifacts(folder):
         raise UsageError(
             f"{folder} has versions and none of them is current: say docket models promote {folder} VERSION"
         )
@@ -42,7 +42,7 @@ def previous_artifact(folder: Path) -> Path | None:
 
 def read_pointer(folder: Path) -> Pointer:
     """What the file says; raise ``UsageError`` where it is not there or names no subfolder."""
-    path = folder / POINTER
+    path = folder / POINTER_FILE
     try:
         current, *rest = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -61,7 +61,7 @@ def read_pointer(folder: Path) -> Pointer:
 def pointer_stamp(folder: Path) -> tuple[int, int, int] | None:
     """What is another whenever the pointer was replaced or written to; None where there is no pointer."""
     try:
-        found = (folder / POINTER).stat()
+        found = (folder / POINTER_FILE).stat()
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
@@ -71,16 +71,16 @@ def write_pointer(folder: Path, to: str) -> Pointer:
     """Make the subfolder ``to`` current, in one moment: whoever reads finds the old pointer or the new one, whole."""
     was = _now(folder)  # one that cannot be read is replaced all the same
     now = Pointer(to, None if was is None else was.previous if was.current == to else was.current)
-    beside = folder / f".{POINTER}.{uuid4().hex[:8]}"
+    beside = folder / f".{POINTER_FILE}.{uuid4().hex[:8]}"
     try:
         with beside.open("w", encoding="utf-8") as file:
             file.write("".join(f"{name}\n" for name in now if name))
             file.flush()
             os.fsync(file.fileno())  # a machine that stops now must not come back with an empty file of the new name
-        beside.replace(folder / POINTER)
+        beside.replace(folder / POINTER_FILE)
     except OSError as error:
         raise UsageError(
-            f"{folder / POINTER} cannot be written ({error.strerror}): do it where the folder can be written to"
+            f"{folder / POINTER_FILE} cannot be written ({error.strerror}): do it where the folder can be written to"
         ) from error
     finally:
         with suppress(OSError):
@@ -94,7 +94,7 @@ def list_artifacts(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise UsageError(f"{folder} cannot be read ({error.strerror}): name a folder of artifacts") from None
-    return [each for each in entries if _is_name(each.name) and (each / artifact.MANIFEST).is_file()]
+    return [each for each in entries if _is_name(each.name) and (each / artifact.MANIFEST_FILE).is_file()]
 
 
 def find_artifact(folder: Path, asked: str) -> Path:
@@ -134,7 +134,7 @@ def _row(each: Path, now: Pointer | None) -> dict[str, Any]:
         manifest = artifact.read_manifest(each)
     except UsageError as refusal:
         return place | {"error": str(refusal)}
-    written = datetime.fromtimestamp((each / artifact.MANIFEST).stat().st_mtime, UTC)
+    written = datetime.fromtimestamp((each / artifact.MANIFEST_FILE).stat().st_mtime, UTC)
     scores = manifest.get("scores", {})
     return place | {
         "version": manifest["version"],
@@ -155,4 +155,4 @@ def _version(each: Path) -> str:
 
 def _is_name(name: str) -> bool:
     """Whether it can name an artifact in the folder: it is not hidden, not the pointer, and no path that leads out."""
-    return bool(name) and name != POINTER and not name.startswith(".") and "/" not in name and "\0" not in name
+    return bool(name) and name != POINTER_FILE and not name.startswith(".") and "/" not in name and "\0" not in name

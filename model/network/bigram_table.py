@@ -5,11 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-FACTORS = (-7046029254386353131, -4417276706812531889)
+HASH_FACTORS = (-7046029254386353131, -4417276706812531889)
 """Odd numbers that scatter pairs (multiplicative hashing: Knuth, The Art of Computer Programming, volume 3, 6.4)."""
-SHIFT = 24
+HASH_SHIFT = 24
 """Bits of the product that are passed over: the lowest know only the lowest of the pair."""
-PATIENCE = 500
+MAX_MOVES = 500
 """Pairs that may be moved for one before the table is called too small."""
 
 
@@ -23,7 +23,7 @@ class CuckooTable(NamedTuple):
     number: Tensor
 
 
-def nests_of(pairs: Tensor) -> CuckooTable:
+def build_table(pairs: Tensor) -> CuckooTable:
     """``pairs``: int64 [pairs], from 0 on and each once; a pair's number is its place among them."""
     places = 64
     while places < 2 * pairs.numel():
@@ -33,17 +33,19 @@ def nests_of(pairs: Tensor) -> CuckooTable:
     return CuckooTable(torch.cat([pairs, pairs.new_full([1], -1)])[number], number)
 
 
-def numbers_of(pairs: Tensor, nests: CuckooTable, none: int) -> Tensor:
+def look_up(pairs: Tensor, nests: CuckooTable, none: int) -> Tensor:
     """The number of each of ``pairs``, int64 [pairs]; ``none`` where it is not known."""
     found = torch.full_like(pairs, none)
     for side in range(2):
-        home = homes_of(pairs, side, nests.pair.shape[1])
+        home = hash_slots(pairs, side, nests.pair.shape[1])
         here = nests.pair[side].index_select(0, home) == pairs
         found = torch.where(here, nests.number[side].index_select(0, home), found)
     return found
 
 
-def homes_of(pairs: Tensor, side: int, places: int, factors: tuple[int, int] = FACTORS, shift: int = SHIFT) -> Tensor:
+def hash_slots(
+    pairs: Tensor, side: int, places: int, factors: tuple[int, int] = HASH_FACTORS, shift: int = HASH_SHIFT
+) -> Tensor:
     """Where each pair lies if it lies on that side, int64 [pairs]; ``places`` is a power of two."""
     factor = factors[0] if side == 0 else factors[1]
     return ((pairs * factor) >> shift) & (places - 1)
@@ -51,11 +53,11 @@ def homes_of(pairs: Tensor, side: int, places: int, factors: tuple[int, int] = F
 
 def _nested(pairs: Tensor, places: int) -> Tensor | None:
     """The number of the pair in each place, int64 [2, places], -1 where there is none; None where they do not fit."""
-    homes = [homes_of(pairs, side, places).tolist() for side in range(2)]
+    homes = [hash_slots(pairs, side, places).tolist() for side in range(2)]
     nests = [[-1] * places, [-1] * places]
     for number in range(pairs.numel()):
         moved, side = number, 0
-        for _ in range(PATIENCE):
+        for _ in range(MAX_MOVES):
             home = homes[side][moved]
             moved, nests[side][home] = nests[side][home], moved
             if moved < 0:

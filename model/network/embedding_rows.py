@@ -16,13 +16,13 @@ class ExtraRows(NamedTuple):
     row: Tensor
 
 
-def read(ids: Tensor, starts: Tensor, words: int, grams: int) -> tuple[Tensor, Tensor, ExtraRows]:
+def split_ids(ids: Tensor, starts: Tensor, words: int, ngrams: int) -> tuple[Tensor, Tensor, ExtraRows]:
     """The words [words], where each document begins among them, and the rows of their grams.
 
     ``ids``: the words of all documents end to end, grams after the word that they spell. ``starts``: where in ``ids``
-    each document begins. ``words`` and ``grams``: how many rows are theirs.
+    each document begins. ``words`` and ``ngrams``: how many rows are theirs.
     """
-    if grams == 0:
+    if ngrams == 0:
         return ids, starts, ExtraRows(ids[:0], ids[:0])
     word = ids < words
     place = word.cumsum(0) - 1
@@ -31,23 +31,23 @@ def read(ids: Tensor, starts: Tensor, words: int, grams: int) -> tuple[Tensor, T
     return ids.masked_select(word), place.index_select(0, starts), found
 
 
-def pairs_of(tokens: Tensor, starts: Tensor, words: int) -> Tensor:
+def bigram_keys(tokens: Tensor, starts: Tensor, words: int) -> Tensor:
     """The pair that each word makes with the one before it, ``before * words + word``; -2 where a document begins."""
     pairs = torch.cat([tokens[:1], tokens[:-1]]) * words + tokens
     return pairs.index_fill_(0, starts, -2)
 
 
-def paired(tokens: Tensor, starts: Tensor, words: int, grams: int, pairs: Tensor) -> ExtraRows:
+def bigram_rows(tokens: Tensor, starts: Tensor, words: int, grams: int, pairs: Tensor) -> ExtraRows:
     """The row of each known pair, at its second word; ``pairs``: int64, rising: those that are known."""
     if pairs.numel() == 0:
         return ExtraRows(tokens[:0], tokens[:0])
-    own = pairs_of(tokens, starts, words)
+    own = bigram_keys(tokens, starts, words)
     place = torch.searchsorted(pairs, own).clamp(max=pairs.numel() - 1)
     at = (pairs[place] == own).nonzero().squeeze(1)
     return ExtraRows(at, place[at] + words + grams)
 
 
-def within(rows: ExtraRows, begin: int, end: int) -> ExtraRows:
+def rows_between(rows: ExtraRows, begin: int, end: int) -> ExtraRows:
     """The rows of the words from ``begin`` to ``end``, counted from there."""
     inside = ((rows.at >= begin) & (rows.at < end)).nonzero().squeeze(1)
     return ExtraRows(rows.at.index_select(0, inside) - begin, rows.row.index_select(0, inside))
@@ -61,12 +61,12 @@ class CharacterNgrams(NamedTuple):
     row: Tensor
 
 
-def words_at(ids: Tensor, words: int, grams: int) -> Tensor:
+def word_positions(ids: Tensor, words: int, grams: int) -> Tensor:
     """Where in ``ids`` the words stand, int64 [words]; empty where no word has grams."""
     return ids[:0] if grams == 0 else (ids < words).nonzero().squeeze(1)
 
 
-def spelt_between(ids: Tensor, at: Tensor, begin: int, end: int) -> CharacterNgrams:
+def ngrams_between(ids: Tensor, at: Tensor, begin: int, end: int) -> CharacterNgrams:
     """The grams of the words from ``begin`` to ``end``, counted from there; ``at``: where in ``ids`` words stand.
 
     Nothing of the whole document is held here: a text can have five times as many grams as words.

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from model.network.bigram_table import CuckooTable, nests_of, numbers_of
-from model.network.embedding_rows import CharacterNgrams, pairs_of, spelt_between, words_at
-from model.network.packing import chunks, cut, lay_out, lengths_of, span
-from model.network.pooling import weights_of
+from model.network.bigram_table import CuckooTable, build_table, look_up
+from model.network.embedding_rows import CharacterNgrams, bigram_keys, ngrams_between, word_positions
+from model.network.packing import chunk_bounds, chunk_sizes, pack_windows, segment_lengths, split_windows
+from model.network.pooling import pooling_weights
 from model.network.tanh_rnn import Affine, TanhRNN
 
-FEW = 64
+BLOCK_PRODUCT_WINDOWS = 64
 """Windows below which both directions are one product with zeros in it: fewer calls then save more than zeros cost."""
 
 
@@ -26,7 +26,7 @@ class InferenceNetwork(nn.Module):
     """``network`` folded: word ids of many documents in, one row of logits for each out."""
 
     importance: Tensor
-    pairs: Tensor
+    bigrams: Tensor
     nest_pair: Tensor
     nest_number: Tensor
     recurrent: Tensor
@@ -36,12 +36,12 @@ class InferenceNetwork(nn.Module):
 
     def __init__(self, network: TanhRNN) -> None:
         super().__init__()
-        self.words, self.grams, self.rows = network.words, network.grams, network.rows
+        self.words, self.grams, self.rows = network.words, network.ngrams, network.rows
         self.window, self.pooling, self.directions = network.window, network.pooling, network.directions
-        self.chunk = network.chunk
+        self.chunk_tokens = network.chunk_tokens
         self.register_buffer("importance", network.importance.clone())
-        self.register_buffer("pairs", network.pairs.clone())
-        nests = nests_of(network.pairs)
+        self.register_buffer("bigrams", network.bigrams.clone())
+        nests = build_table(network.bigrams)
         self.register_buffer("nest_pair", nests.pair)
         self.register_buffer("nest_number", nests.number)
         with torch.no_grad():
@@ -69,14 +69,14 @@ class InferenceNetwork(nn.Module):
         ``starts``: int64 [documents], where in ``ids`` each document begins.
         """
         at, tokens, starts = self.words_of(ids, starts)
-        weights = weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
-        begins, document = cut(starts, tokens.numel(), self.window)
+        weights = pooling_weights(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
+        begins, document = split_windows(starts, tokens.numel(), self.window)
         pooled = torch.zeros(starts.numel(), self.output.in_features, device=ids.device, dtype=self.table.dtype)
         first = 0
-        for count in chunks(begins, self.chunk):
-            begin, end, own = span(begins, first, count, tokens.numel())
+        for count in chunk_sizes(begins, self.chunk_tokens):
+            begin, end, own = chunk_bounds(begins, first, count, tokens.numel())
             looked_up = self.looked_up_between(tokens, starts, begin, end)
-            states, place = self.states(looked_up, spelt_between(ids, at, begin, end), own)
+            states, place = self.states(looked_up, ngrams_between(ids, at, begin, end), own)
             weight = weights[begin:end]
             each = [embedding_bag(at, states, own, mode="sum", per_sample_weights=weight) for at in place]
             pooled.index_add_(0, document[first : first + count], torch.cat(each, 1))
@@ -91,23 +91,23 @@ class InferenceNetwork(nn.Module):
         """
         logits = self.forward(ids, starts)
         at, tokens, starts = self.words_of(ids, starts)
-        document = torch.repeat_interleave(lengths_of(starts, tokens.numel()))
+        document = torch.repeat_interleave(segment_lengths(starts, tokens.numel()))
         toward = self.output.weight[logits.argmax(1)]
-        begins, _ = cut(starts, tokens.numel(), self.window)
+        begins, _ = split_windows(starts, tokens.numel(), self.window)
         shares: list[Tensor] = []
         first = 0
-        for count in chunks(begins, self.chunk):
-            begin, end, own = span(begins, first, count, tokens.numel())
+        for count in chunk_sizes(begins, self.chunk_tokens):
+            begin, end, own = chunk_bounds(begins, first, count, tokens.numel())
             looked_up = self.looked_up_between(tokens, starts, begin, end)
-            states, place = self.states(looked_up, spelt_between(ids, at, begin, end), own)
+            states, place = self.states(looked_up, ngrams_between(ids, at, begin, end), own)
             shares.append((in_text_order(states, place) * toward[document[begin:end]]).sum(1))
             first += count
-        weights = weights_of(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
+        weights = pooling_weights(tokens, starts, self.importance, self.pooling, starts.numel() == 1)
         return logits, torch.cat(shares) * weights
 
     def words_of(self, ids: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where in ``ids`` words stand, the words [words], and where each document begins among them."""
-        at = words_at(ids, self.words, self.grams)
+        at = word_positions(ids, self.words, self.grams)
         if at.numel() == 0:
             return at, ids, starts
         return at, ids.index_select(0, at), torch.searchsorted(at, starts)
@@ -120,11 +120,11 @@ class InferenceNetwork(nn.Module):
 
     def looked_up(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The rows of each word, [tokens, 1 or 2]: its own and, where pairs are known, its pair's or the row of 0."""
-        if self.pairs.numel() == 0:
+        if self.bigrams.numel() == 0:
             return tokens.unsqueeze(1)
         first = self.words + self.grams
         nests = CuckooTable(self.nest_pair, self.nest_number)
-        number = numbers_of(pairs_of(tokens, starts, self.words), nests, self.rows - first)
+        number = look_up(bigram_keys(tokens, starts, self.words), nests, self.rows - first)
         return torch.stack([tokens, number + first], 1)
 
     def states(self, looked_up: Tensor, spelt: CharacterNgrams, begins: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +133,7 @@ class InferenceNetwork(nn.Module):
         The states are [tokens * directions, hidden], the places int64 [directions, tokens].
         """
         tokens, sides = looked_up.shape[0], self.directions
-        layout = lay_out(lengths_of(begins, tokens), sides)
+        layout = pack_windows(segment_lengths(begins, tokens), sides)
         side = torch.arange(sides, device=begins.device)
         place = layout.place * sides + side.unsqueeze(1)
         rows = looked_up.index_select(0, layout.token.t().flatten()).view(tokens, sides, -1)
@@ -144,17 +144,26 @@ class InferenceNetwork(nn.Module):
             begin = (spelt.begin + (side * spelt.row.numel()).unsqueeze(1)).flatten()
             at = place.index_select(1, spelt.at).flatten()
             inputs.index_add_(0, at, embedding_bag(row, self.table, begin, mode="sum"))
-        states = recur(inputs.view(tokens, -1), self.recurrent[0], self.blocks[0], self.shift[0], layout.active)
+        states = logistic_recurrence(
+            inputs.view(tokens, -1), self.recurrent[0], self.blocks[0], self.shift[0], layout.active
+        )
         for below, deeper in enumerate(self.deeper):
             layer = below + 1
             each = deeper(in_text_order(states.view(tokens * sides, -1), place)).view(tokens, sides, -1)
             inputs = torch.cat([each[:, s].index_select(0, layout.token[s]) for s in range(sides)], 1)
-            states = recur(inputs, self.recurrent[layer], self.blocks[layer], self.shift[layer], layout.active)
+            states = logistic_recurrence(
+                inputs, self.recurrent[layer], self.blocks[layer], self.shift[layer], layout.active
+            )
         return states.view(tokens * sides, -1), place
 
 
-def recur(
-    states: Tensor, recurrent: Tensor, blocks: Tensor, shift: Tensor, active: list[int], few: int = FEW
+def logistic_recurrence(
+    states: Tensor,
+    recurrent: Tensor,
+    blocks: Tensor,
+    shift: Tensor,
+    active: list[int],
+    few: int = BLOCK_PRODUCT_WINDOWS,
 ) -> Tensor:
     """Turn inputs u_t into s_t - 1/2, in place: one product and one logistic function a step.
 

@@ -19,7 +19,7 @@ class Packing(NamedTuple):
     active: list[int]
 
 
-def lay_out(lengths: Tensor, directions: int) -> Packing:
+def pack_windows(lengths: Tensor, directions: int) -> Packing:
     """``lengths``: int64 [windows], tokens in each window, in document order and none of them 0."""
     rank = torch.argsort(torch.argsort(lengths, descending=True, stable=True))
     counts = torch.bincount(lengths)
@@ -38,31 +38,31 @@ def lay_out(lengths: Tensor, directions: int) -> Packing:
     return Packing(place, inverse, steps)
 
 
-def lengths_of(begins: Tensor, tokens: int) -> Tensor:
+def segment_lengths(begins: Tensor, tokens: int) -> Tensor:
     """How far each of ``begins`` (int64, rising) is from the next, the last one from ``tokens``."""
     return torch.diff(begins, append=torch.full([1], tokens, dtype=torch.int64, device=begins.device))
 
 
-def cut(starts: Tensor, tokens: int, window: int) -> tuple[Tensor, Tensor]:
+def split_windows(starts: Tensor, tokens: int, window: int) -> tuple[Tensor, Tensor]:
     """Where each window begins and whose it is, int64 [windows] both; ``window`` 0: each document is one window."""
     documents = torch.arange(starts.numel(), device=starts.device)
     if window == 0:
         return starts, documents
-    windows = torch.div(lengths_of(starts, tokens) + window - 1, window, rounding_mode="floor")
+    windows = torch.div(segment_lengths(starts, tokens) + window - 1, window, rounding_mode="floor")
     document = torch.repeat_interleave(windows)
     first = starts - (windows.cumsum(0) - windows) * window
     nth = torch.arange(document.numel(), device=starts.device)
     return first.index_select(0, document) + nth * window, document
 
 
-def chunks(begins: Tensor, size: int) -> list[int]:
+def chunk_sizes(begins: Tensor, size: int) -> list[int]:
     """How many windows each run of about ``size`` tokens holds, in order: whole windows, at least one."""
     number = torch.div(begins, size, rounding_mode="floor")
     counts: list[int] = torch.unique_consecutive(number, return_counts=True)[1].tolist()
     return counts
 
 
-def span(begins: Tensor, first: int, count: int, tokens: int) -> tuple[int, int, Tensor]:
+def chunk_bounds(begins: Tensor, first: int, count: int, tokens: int) -> tuple[int, int, Tensor]:
     """The tokens of ``count`` windows from ``first`` on: begin, end, and the windows' own begins counted from there."""
     begin = int(begins[first])
     end = int(begins[first + count]) if first + count < begins.numel() else tokens

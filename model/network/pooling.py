@@ -3,14 +3,19 @@
 import torch
 from torch import Tensor
 
-from model.network.packing import lengths_of
+from model.network.packing import segment_lengths
 
-STRANGE = 3.0
+UNKNOWN_IMPORTANCE = 3.0
 """What an unknown word counts for in a document's length |w|: it says little, and leaves the known ones less sure."""
 
 
-def weights_of(
-    tokens: Tensor, starts: Tensor, importance: Tensor, pooling: str, alone: bool = False, strange: float = STRANGE
+def pooling_weights(
+    tokens: Tensor,
+    starts: Tensor,
+    importance: Tensor,
+    pooling: str,
+    alone: bool = False,
+    strange: float = UNKNOWN_IMPORTANCE,
 ) -> Tensor:
     """The ``g w_t``, float [tokens]; ``tokens`` and ``starts``, where among them a document begins, are int64.
 
@@ -24,8 +29,8 @@ def weights_of(
     """
     if pooling == "last":
         last = torch.zeros(tokens.numel(), device=tokens.device)
-        return last.index_fill(0, starts + lengths_of(starts, tokens.numel()) - 1, 1.0)
-    lengths = lengths_of(starts, tokens.numel())
+        return last.index_fill(0, starts + segment_lengths(starts, tokens.numel()) - 1, 1.0)
+    lengths = segment_lengths(starts, tokens.numel())
     if pooling == "mean":
         return torch.repeat_interleave(1.0 / lengths, lengths)
     words = importance.numel()

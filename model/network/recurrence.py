@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def recur(inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
+def tanh_recurrence(inputs: Tensor, recurrent: Tensor, active: list[int]) -> Tensor:
     """Turn inputs into states, in place: one product and one tanh a step.
 
     ``inputs``: [directions, tokens, hidden], W_xh x_t + b_h in the time order of ``layout``. ``recurrent``:

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, embedding_bag
 
-from model.network.embedding_rows import ExtraRows, paired, read, within
-from model.network.packing import Packing, chunks, cut, lay_out, lengths_of, span
-from model.network.pooling import weights_of
-from model.network.recurrence import recur
+from model.network.embedding_rows import ExtraRows, bigram_rows, rows_between, split_ids
+from model.network.packing import Packing, chunk_bounds, chunk_sizes, pack_windows, segment_lengths, split_windows
+from model.network.pooling import pooling_weights
+from model.network.recurrence import tanh_recurrence
 
-CHUNK = 8192
+CHUNK_TOKENS = 8192
 """Tokens whose states are held at once, rounded to whole windows: a book needs no more memory than a batch."""
-START = 0.1
+INITIAL_DEVIATION = 0.1
 """Deviation of a word's numbers before training: tanh is nearly linear there."""
 
 
@@ -31,15 +31,15 @@ class Affine(nn.Linear):
 
 
 class TanhRNN(nn.Module):
-    """``layers`` of states, each ``hidden`` wide, read in one or ``both`` directions, pooled into logits.
+    """``layers`` of ``hidden`` states, one or both directions (``bidirectional``), pooled into logits.
 
-    ``words``: rows of the table that are words', the first the unknown word's; ``grams``: rows after them.
-    ``pairs``: int64, rising: the known pairs, each as ``before * words + word``; theirs are the last rows.
+    ``words``: rows of the table that are words', the first the unknown word's; ``ngrams``: rows after them.
+    ``bigrams``: int64, rising: the known pairs, each as ``before * words + word``; theirs are the last rows.
     ``window``: tokens in a window; 0 reads a document from end to end in one.
     ``pooling``: the g w_t, see ``model.network.pooling``.
     """
 
-    pairs: Tensor
+    bigrams: Tensor
     importance: Tensor
 
     def __init__(
@@ -49,33 +49,33 @@ class TanhRNN(nn.Module):
         *,
         hidden: int,
         layers: int = 1,
-        both: bool = True,
+        bidirectional: bool = True,
         window: int = 32,
         pooling: str = "weighted",
-        grams: int = 0,
-        pairs: Tensor | None = None,
+        ngrams: int = 0,
+        bigrams: Tensor | None = None,
     ) -> None:
         super().__init__()
         assert pooling in ("last", "mean", "weighted")
-        self.words, self.grams, self.window, self.pooling = words, grams, window, pooling
-        self.chunk = CHUNK
-        self.directions = 2 if both else 1
+        self.words, self.ngrams, self.window, self.pooling = words, ngrams, window, pooling
+        self.chunk_tokens = CHUNK_TOKENS
+        self.directions = 2 if bidirectional else 1
         width = self.directions * hidden
-        known = torch.empty(0, dtype=torch.int64) if pairs is None else pairs
-        self.register_buffer("pairs", known)
-        self.rows = words + grams + known.numel()
+        known = torch.empty(0, dtype=torch.int64) if bigrams is None else bigrams
+        self.register_buffer("bigrams", known)
+        self.rows = words + ngrams + known.numel()
         self.table = nn.Parameter(torch.empty(self.directions * self.rows, hidden))  # W_xh, a direction after the other
         self.bias = nn.Parameter(torch.zeros(self.directions, 1, hidden))  # b_h
         self.register_buffer("importance", torch.ones(words))
         self.recurrent = nn.Parameter(torch.empty(layers, self.directions, hidden, hidden))  # W_hh, transposed
         self.deeper = nn.ModuleList(Affine(width, width) for _ in range(layers - 1))  # W_xh, b_h of layers 2, 3, …
         self.output = Affine(width, labels)  # W_hy, b_y
-        self.start()
+        self.reset_parameters()
 
-    def start(self) -> None:
+    def reset_parameters(self) -> None:
         """Begin: words small, grams and pairs at 0, W_hh orthogonal (Saxe, McClelland and Ganguli, 2014)."""
         with torch.no_grad():
-            self.table.normal_(0.0, START)
+            self.table.normal_(0.0, INITIAL_DEVIATION)
             self.table.unflatten(0, (self.directions, self.rows))[:, self.words :] = 0.0
             self.output.weight.normal_(0.0, self.output.in_features**-0.5)
             self.output.bias.zero_()
@@ -96,18 +96,18 @@ class TanhRNN(nn.Module):
 
         ``common``: read only words of smaller ids, and the others as the unknown word, so that training meets it.
         """
-        tokens, starts, spelt = read(ids, starts, self.words, self.grams)
-        known = paired(tokens, starts, self.words, self.grams, self.pairs)
+        tokens, starts, spelt = split_ids(ids, starts, self.words, self.ngrams)
+        known = bigram_rows(tokens, starts, self.words, self.ngrams, self.bigrams)
         more = ExtraRows(torch.cat([known.at, spelt.at]), torch.cat([known.row, spelt.row]))
-        weights = self.weights(tokens, starts)
+        weights = self.pooling_weights(tokens, starts)
         if common is not None:
             tokens = torch.where(tokens < common, tokens, torch.zeros_like(tokens))
-        begins, document = cut(starts, tokens.numel(), self.window)
+        begins, document = split_windows(starts, tokens.numel(), self.window)
         sums: list[Tensor] = []
         first = 0
-        for count in chunks(begins, self.chunk):
-            begin, end, own = span(begins, first, count, tokens.numel())
-            states, layout = self.states(tokens[begin:end], within(more, begin, end), own)
+        for count in chunk_sizes(begins, self.chunk_tokens):
+            begin, end, own = chunk_bounds(begins, first, count, tokens.numel())
+            states, layout = self.states(tokens[begin:end], rows_between(more, begin, end), own)
             weight = weights[begin:end]
             for direction in range(self.directions):
                 at = layout.place[direction]
@@ -119,23 +119,23 @@ class TanhRNN(nn.Module):
 
     def states(self, tokens: Tensor, more: ExtraRows, begins: Tensor) -> tuple[Tensor, Packing]:
         """The last layer's states, [directions, tokens, hidden] in time order, of windows that begin at ``begins``."""
-        layout = lay_out(lengths_of(begins, tokens.numel()), self.directions)
+        layout = pack_windows(segment_lengths(begins, tokens.numel()), self.directions)
         direction = torch.arange(self.directions, device=tokens.device).unsqueeze(1)
         inputs = embedding(tokens[layout.token] + direction * self.rows, self.table, sparse=self.training) + self.bias
         if more.at.numel() > 0:
             at = (layout.place[:, more.at] + direction * tokens.numel()).flatten()
             rows = embedding((more.row + direction * self.rows).flatten(), self.table, sparse=self.training)
             inputs.view(-1, inputs.shape[2]).index_add_(0, at, rows)
-        states: Tensor = recur(inputs, self.recurrent[0], layout.active)
+        states: Tensor = tanh_recurrence(inputs, self.recurrent[0], layout.active)
         for below, deeper in enumerate(self.deeper):
             inputs = deeper(in_document_order(states, layout)).unflatten(1, (self.directions, -1))
             inputs = torch.stack([inputs[layout.token[d], d] for d in range(self.directions)])
-            states = recur(inputs, self.recurrent[below + 1], layout.active)
+            states = tanh_recurrence(inputs, self.recurrent[below + 1], layout.active)
         return states, layout
 
-    def weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
+    def pooling_weights(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """The ``g w_t``, [tokens]."""
-        return weights_of(tokens, starts, self.importance, self.pooling)
+        return pooling_weights(tokens, starts, self.importance, self.pooling)
 
 
 def in_document_order(states: Tensor, layout: Packing) -> Tensor:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST = 64
+MAX_TOKEN_CHARACTERS = 64
 """Characters of a word that are read. The longest word of 18 corpora in 10 languages has 35 letters."""
-WRITTEN = 4 * LONGEST
+MAX_RAW_TOKEN_CHARACTERS = 4 * MAX_TOKEN_CHARACTERS
 """Characters of a word that are normalised: a decomposed Korean syllable is three, and one may become 18."""
-PIECE = 1 << 16
+PIECE_CHARACTERS = 1 << 16
 """Characters read at a time, or up to twice as many: no other thread runs meanwhile."""
 # Scripts that put no space between words are read by character: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = (
@@ -31,24 +31,24 @@ _NO_SYMBOLS = "\u203c\u2049\u3030"  # punctuation in the Unicode Character Datab
 _ASCII_SYMBOLS = "$+"  # as words, the others (quotes, rules, markup) cost accuracy (docs/decisions/tokenizer.md)
 
 
-def words(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The words of ``text``, Unicode-normalised (NFKC) and case-folded, in order; the first 64 characters of each.
 
     A word of more than 65,536 characters may be read as several.
     """
-    return [word for piece in read_pieces(text) for word in piece]
+    return [word for piece in tokenize_in_pieces(text) for word in piece]
 
 
-def read_pieces(text: str) -> Iterator[list[str]]:
+def tokenize_in_pieces(text: str) -> Iterator[list[str]]:
     """The same words, piece by piece of the text."""
-    for begin, end in _pieces(text):
+    for begin, end in _piece_bounds(text):
         piece = text[begin:end]
         yield (_plain if piece.isascii() else _mixed)(piece)
 
 
-def places(text: str) -> list[tuple[int, int]]:
+def token_spans(text: str) -> list[tuple[int, int]]:
     """Where each of the ``words`` stands: its first character and the one after its last."""
-    return [match.span() for piece in _pieces(text) for match in _pattern().finditer(text, *piece)]
+    return [match.span() for piece in _piece_bounds(text) for match in _pattern().finditer(text, *piece)]
 
 
 def _plain(ascii_text: str) -> list[str]:
@@ -57,8 +57,8 @@ def _plain(ascii_text: str) -> list[str]:
     if not small.isascii():
         small = _with_symbols(small)
     found = small.decode().split()
-    if len(small) > LONGEST and _LONG in small.translate(_FILLED):
-        return [word[:LONGEST] for word in found]
+    if len(small) > MAX_TOKEN_CHARACTERS and _LONG in small.translate(_FILLED):
+        return [word[:MAX_TOKEN_CHARACTERS] for word in found]
     return found
 
 
@@ -100,17 +100,20 @@ def _mixed(text: str) -> list[str]:
 
 def _normalised(found: list[str]) -> list[str]:
     """The words as they are known; long ones are not cached: 65,536 of them would fill the memory."""
-    if max(map(len, found), default=0) <= LONGEST:
+    if max(map(len, found), default=0) <= MAX_TOKEN_CHARACTERS:
         return list(map(_normal, found))
-    return [_normal(word) if len(word) <= LONGEST else _normal.__wrapped__(word[:WRITTEN]) for word in found]
+    return [
+        _normal(word) if len(word) <= MAX_TOKEN_CHARACTERS else _normal.__wrapped__(word[:MAX_RAW_TOKEN_CHARACTERS])
+        for word in found
+    ]
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
+def _piece_bounds(text: str) -> Iterator[tuple[int, int]]:
     """Where pieces of 64 to 128 Ki characters begin and end: between words, unless one is longer than that."""
     begin = 0
-    while len(text) - begin > 2 * PIECE:
-        between = _BETWEEN.search(text, begin + PIECE, begin + 2 * PIECE)
-        end = between.start() if between else begin + 2 * PIECE
+    while len(text) - begin > 2 * PIECE_CHARACTERS:
+        between = _BETWEEN.search(text, begin + PIECE_CHARACTERS, begin + 2 * PIECE_CHARACTERS)
+        end = between.start() if between else begin + 2 * PIECE_CHARACTERS
         yield begin, end
         begin = end
     yield begin, len(text)
@@ -122,8 +125,8 @@ def _normal(word: str) -> str:
     bare = word.translate(_LEFT_OUT) or word[0]
     if word[0] in _ASCII_SYMBOLS:
         return word[0]  # of a run
-    read = unicodedata.normalize("NFKC", bare)[:LONGEST]
-    return unicodedata.normalize("NFKC", read.casefold())[:LONGEST]
+    read = unicodedata.normalize("NFKC", bare)[:MAX_TOKEN_CHARACTERS]
+    return unicodedata.normalize("NFKC", read.casefold())[:MAX_TOKEN_CHARACTERS]
 
 
 @cache
@@ -180,7 +183,7 @@ def _small(code: int) -> int:
 _SMALL = bytes(map(_small, range(256)))
 _UNMARKED = bytes(code & ~_MARK for code in range(256))
 _FILLED = bytes(ord(" ") if code == ord(" ") else ord("x") for code in range(256))
-_LONG = b"x" * (LONGEST + 1)
+_LONG = b"x" * (MAX_TOKEN_CHARACTERS + 1)
 _PLUS, _HASH = bytes([_small(ord("+"))]), bytes([_small(ord("#"))])
 # A run of both, by its first: a pattern that begins with one literal byte is searched for five times as fast.
 _RUNS = [

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from model.text.tokenizer import places, words
+from model.text.tokenizer import token_spans, tokenize
 from model.text.vocabulary import Vocabulary
 from tests.support import tiny
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET
@@ -129,11 +129,11 @@ def test_a_line_of_ten_megabytes_is_answered(client: httpx.Client, line: str) ->
 @settings(BOUNDED, max_examples=400)
 @given(text=ANY)
 def test_encoding_reads_the_words_that_stand_in_the_text_and_says_where(text: str) -> None:
-    vocabulary = Vocabulary(tiny.WORDS, tiny.LABELS, grams=["matc", "goal"])
-    encoding, stand = vocabulary.encode(text), vocabulary.places(text)
-    assert encoding.words == len(stand) == max(1, len(words(text)))
-    assert len(places(text)) == len(words(text))
-    assert len(encoding.ids) >= encoding.words >= encoding.unknown >= 0
-    assert all(0 <= number < len(vocabulary) + len(vocabulary.grams) for number in encoding.ids)
+    vocabulary = Vocabulary(tiny.WORDS, tiny.LABELS, ngrams=["matc", "goal"])
+    encoding, stand = vocabulary.encode(text), vocabulary.token_spans(text)
+    assert encoding.tokens == len(stand) == max(1, len(tokenize(text)))
+    assert len(token_spans(text)) == len(tokenize(text))
+    assert len(encoding.ids) >= encoding.tokens >= encoding.unknown_tokens >= 0
+    assert all(0 <= number < len(vocabulary) + len(vocabulary.ngrams) for number in encoding.ids)
     ends = [0, *(end for _, end in stand)]
     assert all(end <= start <= stop <= len(text) for end, (start, stop) in zip(ends, stand, strict=False))

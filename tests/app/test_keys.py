@@ -190,7 +190,7 @@ def digits(folder: Path) -> str:
 
 
 def replace(old: Path, young: Path) -> None:
-    with artifacts.replacing(old) as beside:
+    with artifacts.replace_folder(old) as beside:
         shutil.copytree(young, beside, dirs_exist_ok=True)
 
 

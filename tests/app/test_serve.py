@@ -26,31 +26,31 @@ def missing(folder: Path) -> None:
 
 
 def without_a_manifest(folder: Path) -> None:
-    (folder / artifacts.MANIFEST).unlink()
+    (folder / artifacts.MANIFEST_FILE).unlink()
 
 
 def without_a_network(folder: Path) -> None:
-    (folder / artifacts.NETWORK).unlink()
+    (folder / artifacts.NETWORK_FILE).unlink()
 
 
 def cut_short(folder: Path) -> None:
-    data = (folder / artifacts.NETWORK).read_bytes()
-    (folder / artifacts.NETWORK).write_bytes(data[: len(data) // 2])
+    data = (folder / artifacts.NETWORK_FILE).read_bytes()
+    (folder / artifacts.NETWORK_FILE).write_bytes(data[: len(data) // 2])
 
 
 def of_another_format(folder: Path) -> None:
-    manifest = json.loads((folder / artifacts.MANIFEST).read_text())
-    (folder / artifacts.MANIFEST).write_text(json.dumps(manifest | {"format": 99}))
+    manifest = json.loads((folder / artifacts.MANIFEST_FILE).read_text())
+    (folder / artifacts.MANIFEST_FILE).write_text(json.dumps(manifest | {"format": 99}))
 
 
 def with_a_network_that_this_torch_cannot_read(folder: Path) -> None:
     """Whole, with sums that agree, and no TorchScript: as one of a later torch would be."""
-    (folder / artifacts.NETWORK).write_bytes(b"from the future")
-    manifest = json.loads((folder / artifacts.MANIFEST).read_text())
-    manifest["sha256"][artifacts.NETWORK] = hashlib.sha256(b"from the future").hexdigest()
+    (folder / artifacts.NETWORK_FILE).write_bytes(b"from the future")
+    manifest = json.loads((folder / artifacts.MANIFEST_FILE).read_text())
+    manifest["sha256"][artifacts.NETWORK_FILE] = hashlib.sha256(b"from the future").hexdigest()
     signed = json.dumps([manifest["sha256"], manifest["calibration"]], sort_keys=True)
     manifest["version"] = hashlib.sha256(signed.encode()).hexdigest()[:12]
-    (folder / artifacts.MANIFEST).write_text(json.dumps(manifest))
+    (folder / artifacts.MANIFEST_FILE).write_text(json.dumps(manifest))
 
 
 @pytest.fixture

@@ -156,9 +156,9 @@ def test_a_broken_version_leaves_the_old_one_and_says_why_until_another_is_curre
 
 def test_a_pointer_that_says_nothing_or_is_gone_leaves_the_old_version(folder: Path) -> None:
     with running_server(folder) as server:
-        (folder / registry.POINTER).write_text("\n")
+        (folder / registry.POINTER_FILE).write_text("\n")
         wait_until(lambda: "does not name a subfolder" in reload(server))
-        (folder / registry.POINTER).unlink()
+        (folder / registry.POINTER_FILE).unlink()
         wait_until(lambda: "none of them is current" in reload(server))
         assert version(server) == digits(folder / "old")
         registry.write_pointer(folder, "new")
@@ -187,7 +187,7 @@ def test_sighup_has_every_worker_take_the_artifact_that_replaced_its_own_and_end
     with running_server(folder / "old", "--workers", str(workers)) as server:
         wait_until(lambda: len(children(server, workers)) == workers)
         before = children(server, workers)
-        with artifacts.replacing(folder / "old") as beside:
+        with artifacts.replace_folder(folder / "old") as beside:
             shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
         assert version(server) == old
         server.process.send_signal(signal.SIGHUP)
@@ -205,7 +205,7 @@ def test_sighup_ends_no_worker_that_is_still_starting(folder: Path) -> None:
         os.kill(min(before), signal.SIGKILL)
         wait_until(lambda: len(children(server, 2) - before) == 1)
         started = children(server, 2)
-        with artifacts.replacing(folder / "old") as beside:
+        with artifacts.replace_folder(folder / "old") as beside:
             shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: {version(server) for _ in range(10)} == {digits(folder / "new")})

@@ -55,7 +55,7 @@ from model import artifact
 from model.device import choose
 from tests import tiny
 pairs = torch.tensor([15 * 2 + 3, 15 * 3 + 4])
-folder = tiny.artifact(pathlib.Path(sys.argv[1]), grams=3, pairs=pairs OPTIONS)
+folder = tiny.artifact(pathlib.Path(sys.argv[1]), ngrams=3, bigrams=pairs OPTIONS)
 ours = artifact.read(folder, choose("cpu")).network
 theirs = OnnxNetwork(ours)
 ids = torch.randint(1, 15, (300,))
@@ -233,7 +233,7 @@ def test_a_server_without_its_environment_has_a_row_that_says_so(tmp_path, monke
 
 
 @pytest.mark.skipif(not ONNX.python.exists(), reason="onnxruntime has an environment of its own: make bench-servers")
-@pytest.mark.parametrize("options", ["", ", both=False", ", window=0", ", pooling='mean'"])
+@pytest.mark.parametrize("options", ["", ", bidirectional=False", ", window=0", ", pooling='mean'"])
 def test_the_network_in_onnx_runtime_says_what_ours_says(tmp_path, options):
     code = AGREE.replace("OPTIONS", options)
     subprocess.run([ONNX.python, "-c", code, tmp_path], cwd=process.ROOT, check=True, timeout=100)

@@ -16,7 +16,7 @@ from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import tiny
 
-FILES = (artifacts.NETWORK, artifacts.VOCABULARY, artifacts.MANIFEST)
+FILES = (artifacts.NETWORK_FILE, artifacts.VOCABULARY_FILE, artifacts.MANIFEST_FILE)
 CPU = torch.device("cpu")
 TEXTS = ("the late goal won the cup", "a vote for the law", "quux")
 
@@ -75,7 +75,7 @@ def test_one_bit_of_200_changes_no_answer_that_is_not_refused(whole: Path) -> No
 
 @pytest.mark.parametrize("value", [None, "x"], ids=repr)
 def test_a_manifest_whose_facts_are_of_another_kind_is_refused_or_changes_no_answer(whole: Path, value: object) -> None:
-    expected, facts = said(whole), json.loads((whole / artifacts.MANIFEST).read_text(encoding="utf-8"))
+    expected, facts = said(whole), json.loads((whole / artifacts.MANIFEST_FILE).read_text(encoding="utf-8"))
 
     def places(found: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
         inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
@@ -88,7 +88,7 @@ def test_a_manifest_whose_facts_are_of_another_kind_is_refused_or_changes_no_ans
             inner = inner[key]
         inner[path[-1]] = value
         written = json.dumps(changed).encode()
-        found = said(spoilt(whole, artifacts.MANIFEST, lambda data, written=written: written))
+        found = said(spoilt(whole, artifacts.MANIFEST_FILE, lambda data, written=written: written))
         assert found in (None, expected), path
 
 
@@ -104,7 +104,7 @@ def test_an_artifact_that_is_replaced_while_it_is_read_is_one_or_the_other_or_re
         number = 0
         while not over.is_set():
             number += 1
-            with artifacts.replacing(served) as beside:
+            with artifacts.replace_folder(served) as beside:
                 shutil.copytree((one, two)[number % 2], beside, dirs_exist_ok=True)
 
     def copy_in_place() -> None:

@@ -44,7 +44,7 @@ def test_an_artifact_for_which_there_is_no_room_leaves_what_was_there(tmp_path: 
         tiny.artifact(tmp_path / "out")
     before = files(tmp_path)
     room = pytest.raises(UsageError, match=r"out cannot be written .*: make room")
-    with full(), room, artifacts.replacing(tmp_path / "out") as beside:
+    with full(), room, artifacts.replace_folder(tmp_path / "out") as beside:
         tiny.artifact(beside, seed=1)
     assert files(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"] * there

@@ -11,9 +11,9 @@ from tests.support import tiny
 CPU = torch.device("cpu")
 NETWORKS = {
     "words alone": {},
-    "n-grams": {"words": 20, "grams": 3},
-    "two layers, one direction": {"layers": 2, "both": False},
-    "word pairs": {"pairs": torch.tensor([3, 9])},
+    "n-grams": {"words": 20, "ngrams": 3},
+    "two layers, one direction": {"layers": 2, "bidirectional": False},
+    "word pairs": {"bigrams": torch.tensor([3, 9])},
     "the last state": {"pooling": "last"},
     "the mean": {"pooling": "mean"},
 }

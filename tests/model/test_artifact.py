@@ -37,7 +37,7 @@ def test_what_is_written_is_read(tmp_path):
     assert read.calibration == Calibration(1.5)
     assert read.manifest["recipe"] == {"name": "default"}
     assert read.manifest["labels"] == ["खेल", "x"]
-    assert read.manifest["format"] == artifact.FORMAT
+    assert read.manifest["format"] == artifact.FORMAT_NUMBER
     tokens, starts = torch.tensor([0, 1, 2]), torch.tensor([0])
     torch.testing.assert_close(read.network(tokens, starts), network.eval()(tokens, starts))
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
@@ -67,7 +67,7 @@ def test_the_version_is_twelve_digits_that_name_network_words_and_calibration(tm
 
 def test_facts_are_added_without_another_version(tmp_path):
     before = artifact.read(tiny.artifact(tmp_path), CPU)
-    artifact.add_facts(tmp_path, {"scores": {"accuracy": 0.5}})
+    artifact.update_manifest(tmp_path, {"scores": {"accuracy": 0.5}})
     after = artifact.read(tmp_path, CPU)
     assert after.manifest == before.manifest | {"scores": {"accuracy": 0.5}}
     assert after.version == before.version
@@ -79,9 +79,9 @@ def test_the_manifest_of_thousands_of_labels_is_small(tmp_path):
     confusion = [[int(i == j) for j in range(len(labels))] for i in range(len(labels))]
     scores = {"labels": labels, "per_label": dict.fromkeys(labels, row), "confusion": confusion}
     tiny.artifact(tmp_path)
-    artifact.add_facts(tmp_path, {"scores": scores})
+    artifact.update_manifest(tmp_path, {"scores": scores})
     assert (tmp_path / "manifest.json").stat().st_size < 1_000_000
-    artifact.add_facts(tmp_path, {"corpus": {"name": "x", "documents": 3, "fingerprint": "0"}})
+    artifact.update_manifest(tmp_path, {"corpus": {"name": "x", "documents": 3, "fingerprint": "0"}})
     assert artifact.read_manifest(tmp_path)["scores"]["confusion_cells"] == [[i, i, 1] for i in range(3_000)]
 
 
@@ -253,7 +253,7 @@ def test_what_was_written_takes_the_folders_place(tmp_path, there):
         tiny.artifact(folder)
         (folder / "report").mkdir()
         (folder / "report" / "index.html").write_text("old")
-    with artifact.replacing(folder) as beside:
+    with artifact.replace_folder(folder) as beside:
         tiny.artifact(beside, seed=1)
     assert content(folder) == content(tiny.artifact(tmp_path / "expected", seed=1))
     assert list(folder.parent.iterdir()) == [folder]
@@ -264,7 +264,7 @@ def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_pa
     old = content(tiny.artifact(tmp_path / "old"))
 
     def fail(folder: Path) -> None:
-        with artifact.replacing(folder) as beside:
+        with artifact.replace_folder(folder) as beside:
             tiny.artifact(beside, seed=1)
             raise failure("it failed")
 
@@ -277,14 +277,14 @@ def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_pa
 
 def test_the_old_artifact_answers_while_the_new_one_is_written(tmp_path):
     old = content(tiny.artifact(tmp_path / "a"))
-    with artifact.replacing(tmp_path / "a") as beside:
+    with artifact.replace_folder(tmp_path / "a") as beside:
         tiny.artifact(beside, seed=1)
         assert content(tmp_path / "a") == old
     assert content(tmp_path / "a") != old
 
 
 def refused_at_once(folder: Path) -> str:
-    with pytest.raises(UsageError) as caught, artifact.replacing(folder):
+    with pytest.raises(UsageError) as caught, artifact.replace_folder(folder):
         pytest.fail("it was refused too late")
     return str(caught.value)
 
@@ -311,7 +311,7 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path):
 def test_a_link_to_an_artifact_leads_to_the_new_one(tmp_path):
     tiny.artifact(tmp_path / "v1")
     (tmp_path / "current").symlink_to(tmp_path / "v1")
-    with artifact.replacing(tmp_path / "current") as beside:
+    with artifact.replace_folder(tmp_path / "current") as beside:
         tiny.artifact(beside, seed=1)
     assert content(tmp_path / "current") == content(tiny.artifact(tmp_path / "expected", seed=1))
 
@@ -322,7 +322,7 @@ def test_a_folder_that_holds_more_than_an_artifact_is_refused_and_stays_as_it_is
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("a file of the user")
     before = content(folder)
-    with pytest.raises(UsageError, match="which is no part of an artifact: move it"), artifact.replacing(folder):
+    with pytest.raises(UsageError, match="which is no part of an artifact: move it"), artifact.replace_folder(folder):
         pass
     assert content(folder) == before
 
@@ -331,7 +331,7 @@ def test_a_file_that_a_user_puts_beside_an_artifact_during_training_stays(tmp_pa
     folder = tiny.artifact(tmp_path / "artifact")
 
     def train_while_a_person_writes() -> None:
-        with artifact.replacing(folder) as beside:
+        with artifact.replace_folder(folder) as beside:
             tiny.artifact(beside, seed=1)
             (folder / "notes.txt").write_text("a file of the user")
 
@@ -356,7 +356,7 @@ def test_an_artifact_that_is_replaced_is_never_missing(tmp_path):
     watcher.start()
     one, other = tiny.artifact(tmp_path / "one"), folder
     for _ in range(2_000):
-        folder_swap.exchange(one, other)
+        folder_swap.swap_folders(one, other)
     stop.set()
     watcher.join()
     assert missing == []
@@ -366,5 +366,5 @@ def test_folders_change_places_where_the_system_cannot_do_it_in_one_step(tmp_pat
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text("")
-    folder_swap.rename_in_turn(tmp_path / "one", tmp_path / "other")
+    folder_swap.swap_in_three_steps(tmp_path / "one", tmp_path / "other")
     assert content(tmp_path) == {"one/other": b"", "other/one": b""}

@@ -21,7 +21,7 @@ LABELS = ("politics", "sports", "weather")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder, vocabulary = tmp_path_factory.mktemp("artifact"), Vocabulary(tiny.WORDS, LABELS, ["<goa", "seen", "word"])
-    network = tiny.network(labels=len(LABELS), grams=len(vocabulary.grams))
+    network = tiny.network(labels=len(LABELS), ngrams=len(vocabulary.ngrams))
     with torch.no_grad():
         network.output.bias *= 0.01  # so that the words decide
         network.table[network.words : network.rows] += 0.5  # the grams are not 0, as they are before training
@@ -49,7 +49,7 @@ def test_each_prediction_is_of_its_own_document_as_if_that_were_alone(classifier
         assert (alone.tokens, alone.unknown_tokens) == (prediction.tokens, prediction.unknown_tokens)
         assert (alone.explanation is None) == (prediction.explanation is None)
         if alone.explanation and prediction.explanation:
-            assert alone.explanation.shares == pytest.approx(prediction.explanation.shares, abs=1e-6)
+            assert alone.explanation.attributions == pytest.approx(prediction.explanation.attributions, abs=1e-6)
 
 
 def test_scores_are_every_labels_probability_highest_first(classifier):
@@ -81,7 +81,7 @@ def test_a_word_that_is_spelt_out_is_one_word_and_its_grams_have_their_part(clas
     assert len(encoding.ids) == 4
     (prediction,) = classifier.predict([encoding])
     assert (prediction.tokens, prediction.unknown_tokens) == (2, 2)
-    assert len(prediction.explanation.shares) == len(classifier.places("unseen goals")) == 2
+    assert len(prediction.explanation.attributions) == len(classifier.token_spans("unseen goals")) == 2
     (strange,) = classifier.predict([classifier.encode("unheard goes")])
     assert strange.scores != prediction.scores
 
@@ -93,7 +93,7 @@ def test_only_those_that_ask_for_an_explanation_get_one_and_it_sums_to_the_logit
         assert (prediction.explanation is not None) == ask
         if prediction.explanation:
             shares, bias, logit = prediction.explanation
-            assert len(shares) == prediction.tokens == len(classifier.places(text))
+            assert len(shares) == prediction.tokens == len(classifier.token_spans(text))
             assert sum(shares) + bias == pytest.approx(logit, abs=1e-4)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.artifacts import artifact, golden
-from model.artifacts.golden import LONGEST, MOST
+from model.artifacts.golden import MAX_GOLDEN_CHARACTERS, MAX_GOLDEN_DOCUMENTS
 from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import tiny
@@ -19,7 +19,7 @@ def loaded(folder: Path, **facts: object) -> Classifier:
     """A tiny one, with these facts in its manifest."""
     if not folder.exists():
         tiny.artifact(folder)
-    artifact.add_facts(folder, facts)
+    artifact.update_manifest(folder, facts)
     return Classifier.load(folder, "cpu")
 
 
@@ -31,8 +31,8 @@ def test_at_most_eight_beginnings_of_documents_are_kept_of_all_labels_in_turn(tm
     sports, politics = ([f"the {word} {number}" for number in range(40)] for word in ("goal", "vote"))
     texts = ["", " \n", "the late goal " * 200, *sports, *politics]
     found = golden.of(loaded(tmp_path / "a"), texts, ["x"] * 2 + ["sports"] * 41 + ["politics"] * 40)
-    assert len(found) == MOST
-    assert max(len(each.text) for each in found) == LONGEST
+    assert len(found) == MAX_GOLDEN_DOCUMENTS
+    assert max(len(each.text) for each in found) == MAX_GOLDEN_CHARACTERS
     assert found[1].text == politics[0]
 
 
@@ -41,7 +41,7 @@ def test_they_have_the_answers_that_the_artifact_gave_and_are_no_part_of_its_ver
     before = artifact.read_manifest(folder)["version"]
     classifier = loaded(folder, golden=kept(folder))
     assert classifier.version == before
-    assert len(classifier.golden) == MOST
+    assert len(classifier.golden) == MAX_GOLDEN_DOCUMENTS
     for each in classifier.golden:
         said = classifier.predict([classifier.encode(each.text)])[0]
         assert (each.label, each.score) == pytest.approx((said.label, said.score))

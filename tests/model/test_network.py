@@ -6,20 +6,20 @@ from hypothesis import strategies as st
 
 from model.artifacts import torchscript
 from model.network.inference_network import InferenceNetwork
-from model.network.pooling import STRANGE
+from model.network.pooling import UNKNOWN_IMPORTANCE
 from model.network.tanh_rnn import TanhRNN
 from tests.support import tiny
 
 WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
 PAIRS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})
 KINDS = {
-    "default": {"pairs": torch.tensor(PAIRS)},
+    "default": {"bigrams": torch.tensor(PAIRS)},
     "without pairs": {},
-    "words spelt out": {"grams": GRAMS, "pairs": torch.tensor(PAIRS)},
+    "words spelt out": {"ngrams": GRAMS, "bigrams": torch.tensor(PAIRS)},
     "mean": {"pooling": "mean"},
-    "short windows": {"window": 3, "pairs": torch.tensor(PAIRS)},
+    "short windows": {"window": 3, "bigrams": torch.tensor(PAIRS)},
     "two layers both ways": {"layers": 2, "pooling": "mean", "window": 7},
-    "classic": {"layers": 2, "both": False, "window": 0, "pooling": "last"},
+    "classic": {"layers": 2, "bidirectional": False, "window": 0, "pooling": "last"},
 }
 LENGTHS = [1, 5, 32, 33, 100]
 MANY = [*LENGTHS, *[3, 64] * 40]
@@ -40,7 +40,7 @@ def make(kind: str) -> TanhRNN:
 def documents(kind: str, *lengths: int) -> list[list[int]]:
     rng = np.random.default_rng(sum(lengths))
     texts = [(rng.integers(WORDS, size=length) // rng.integers(1, 5)).tolist() for length in lengths]
-    if "grams" not in KINDS[kind]:
+    if "ngrams" not in KINDS[kind]:
         return texts
     spelt = [[[number, *rng.integers(WORDS, WORDS + GRAMS, rng.integers(4))] for number in ids] for ids in texts]
     return [[int(number) for word in ids for number in word] for ids in spelt]
@@ -66,8 +66,8 @@ def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
         for d in range(network.directions):
             inputs[t, d] = table[d, word] + value["bias"][d, 0] + table[d, spelt[t]].sum(0)
             pair = ids[t - 1] * WORDS + word
-            if t > 0 and pair in value["pairs"]:
-                inputs[t, d] += table[d, WORDS + network.grams + value["pairs"].tolist().index(pair)]
+            if t > 0 and pair in value["bigrams"]:
+                inputs[t, d] += table[d, WORDS + network.ngrams + value["bigrams"].tolist().index(pair)]
     window = network.window or len(ids)
     for layer in range(len(value["recurrent"])):
         if layer > 0:
@@ -106,7 +106,9 @@ def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
     kinds = [number or f"unknown {t}" for t, number in enumerate(ids)]  # each unknown word is a word of its own
     whole = {kind: importance[n] * (1 + np.log(kinds.count(kind))) for kind, n in zip(kinds, ids, strict=True)}
     share = np.array([whole[kind] / kinds.count(kind) for kind in kinds])
-    length = np.sqrt(sum(STRANGE**2 if "unknown" in str(kind) else weight**2 for kind, weight in whole.items()))
+    length = np.sqrt(
+        sum(UNKNOWN_IMPORTANCE**2 if "unknown" in str(kind) else weight**2 for kind, weight in whole.items())
+    )
     return share / length
 
 
@@ -158,7 +160,7 @@ def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
     network, texts = make(kind), documents(kind, *LENGTHS, 64, 32, 2)
     folded = InferenceNetwork(network).eval()
     whole, (_, shares) = run(network, texts), folded.explain(*end_to_end(texts))
-    network.chunk = folded.chunk = chunk
+    network.chunk_tokens = folded.chunk_tokens = chunk
     np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
     np.testing.assert_allclose(run(folded, texts), whole, atol=1e-5)
     torch.testing.assert_close(folded.explain(*end_to_end(texts))[1], shares, atol=1e-5, rtol=0)
@@ -184,7 +186,7 @@ def test_each_words_share_is_its_part_of_the_highest_logit(kind):
 )
 def test_a_documents_weights_are_its_own_and_none_is_negative(texts, pooling):
     network = tiny.network(words=WORDS, pooling=pooling)
-    weights = network.weights(*end_to_end(texts)).split([len(ids) for ids in texts])
+    weights = network.pooling_weights(*end_to_end(texts)).split([len(ids) for ids in texts])
     for ids, own in zip(texts, weights, strict=True):
         assert (own >= 0).all()
         np.testing.assert_allclose(own, weights_by_hand(network, ids), atol=1e-5)
@@ -201,22 +203,22 @@ def test_a_word_that_is_not_common_is_read_as_the_unknown_one_and_weighs_as_itse
 
 def test_unknown_words_leave_a_document_less_sure():
     network = tiny.network(words=WORDS)
-    alone, among = (network.weights(torch.tensor([1, *[0] * n]), torch.tensor([0]))[0] for n in (0, 5))
+    alone, among = (network.pooling_weights(torch.tensor([1, *[0] * n]), torch.tensor([0]))[0] for n in (0, 5))
     assert float(alone) == pytest.approx(1)
-    assert float(among) == pytest.approx(1 / np.sqrt(1 + 5 * STRANGE**2))
+    assert float(among) == pytest.approx(1 / np.sqrt(1 + 5 * UNKNOWN_IMPORTANCE**2))
 
 
 def test_a_word_said_often_counts_for_more_than_once_and_for_less_than_each_time():
     network = tiny.network(words=WORDS)
-    weights = network.weights(torch.tensor([1] * 10 + [2]), torch.tensor([0]))
+    weights = network.pooling_weights(torch.tensor([1] * 10 + [2]), torch.tensor([0]))
     assert float(weights[:10].sum() / weights[10]) == pytest.approx(1 + np.log(10), abs=1e-4)
 
 
-@pytest.mark.parametrize("both", [True, False])
-def test_recurrent_weights_begin_orthogonal(both):
-    network = tiny.network(hidden=16, layers=2, both=both)
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_recurrent_weights_begin_orthogonal(bidirectional):
+    network = tiny.network(hidden=16, layers=2, bidirectional=bidirectional)
     matrices = network.recurrent.detach().flatten(0, 1)
-    assert len(matrices) == (4 if both else 2)
+    assert len(matrices) == (4 if bidirectional else 2)
     torch.testing.assert_close(matrices @ matrices.mT, torch.eye(16).expand_as(matrices), atol=1e-5, rtol=0)
 
 

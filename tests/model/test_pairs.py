@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model.network import bigram_table
-from model.network.bigram_table import nests_of, numbers_of
+from model.network.bigram_table import build_table, look_up
 
 NONE = 99_999
 
@@ -16,23 +16,23 @@ def known(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("count", [1, 40, 5_000, 50_000])
 def test_every_known_pair_has_its_number_and_every_other_has_none(count):
     own = known(count)
-    nests = nests_of(own)
-    assert torch.equal(numbers_of(own, nests, NONE), torch.arange(count))
+    nests = build_table(own)
+    assert torch.equal(look_up(own, nests, NONE), torch.arange(count))
     taken = set(own.tolist())
     others = torch.tensor([pair for pair in (own + 1).tolist() if pair not in taken])
-    assert set(numbers_of(others, nests, NONE).tolist()) == {NONE}
+    assert set(look_up(others, nests, NONE).tolist()) == {NONE}
 
 
 def test_what_is_no_pair_is_not_known():
-    assert numbers_of(torch.tensor([-2]), nests_of(known(9)), NONE).tolist() == [NONE]
+    assert look_up(torch.tensor([-2]), build_table(known(9)), NONE).tolist() == [NONE]
 
 
 def test_pairs_that_do_not_fit_get_a_larger_table(monkeypatch):
-    monkeypatch.setattr(bigram_table, "PATIENCE", 2)
+    monkeypatch.setattr(bigram_table, "MAX_MOVES", 2)
     own = known(5_000)
-    assert torch.equal(numbers_of(own, nests_of(own), NONE), torch.arange(5_000))
+    assert torch.equal(look_up(own, build_table(own), NONE), torch.arange(5_000))
 
 
 def test_of_no_pairs_none_is_known():
-    nests = nests_of(torch.empty(0, dtype=torch.int64))
-    assert numbers_of(torch.tensor([0, 7]), nests, NONE).tolist() == [NONE, NONE]
+    nests = build_table(torch.empty(0, dtype=torch.int64))
+    assert look_up(torch.tensor([0, 7]), nests, NONE).tolist() == [NONE, NONE]

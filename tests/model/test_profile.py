@@ -3,7 +3,13 @@ from dataclasses import asdict
 
 import pytest
 
-from model.artifacts.data_profile import CONFIDENCES, LENGTHS, UNKNOWN_SHARES, DataProfile, shares
+from model.artifacts.data_profile import (
+    CONFIDENCE_BIN_EDGES,
+    LENGTH_BIN_EDGES,
+    UNKNOWN_RATE_BIN_EDGES,
+    DataProfile,
+    proportions,
+)
 from model.classifier import Prediction
 
 
@@ -20,7 +26,7 @@ def test_documents_are_counted_in_bins_that_hold_their_upper_end():
     profile = DataProfile.of([1, 2, 3, 4, 16384, 16385], ["x"] * 6, new)
     assert some(profile.lengths) == {"1.0": 1, "2.0": 1, "4.0": 2, "16384.0": 1, "+Inf": 1}
     assert some(profile.confidence) == {"0.1": 1, "0.99": 1, "+Inf": 2}
-    assert (len(profile.lengths), len(profile.confidence)) == (len(LENGTHS) + 1, len(CONFIDENCES) + 1)
+    assert (len(profile.lengths), len(profile.confidence)) == (len(LENGTH_BIN_EDGES) + 1, len(CONFIDENCE_BIN_EDGES) + 1)
 
 
 def test_unknown_words_are_a_share_of_each_document_and_a_rate_over_all_words():
@@ -28,7 +34,7 @@ def test_unknown_words_are_a_share_of_each_document_and_a_rate_over_all_words():
         [1], ["x"], [answered(tokens=100), answered(tokens=10, unknown=1), answered(tokens=1, unknown=1)]
     )
     assert some(profile.unknown_words) == {"0.0": 1, "0.1": 1, "+Inf": 1}
-    assert len(profile.unknown_words) == len(UNKNOWN_SHARES) + 1
+    assert len(profile.unknown_words) == len(UNKNOWN_RATE_BIN_EDGES) + 1
     assert profile.unknown_rate == pytest.approx(2 / 111, abs=1e-6)
 
 
@@ -40,7 +46,7 @@ def test_right_labels_are_of_all_documents_and_predicted_ones_of_the_new_with_no
     profile = DataProfile.of([1] * 4, ["b", "a", "b", "c"], [answered("a"), answered("a"), answered("b")])
     assert profile.labels == {"a": 1, "b": 2, "c": 1}
     assert profile.predicted == {"a": 2, "b": 1, "c": 0}
-    assert shares(profile.predicted) == pytest.approx({"a": 2 / 3, "b": 1 / 3, "c": 0})
+    assert proportions(profile.predicted) == pytest.approx({"a": 2 / 3, "b": 1 / 3, "c": 0})
 
 
 @pytest.mark.parametrize(

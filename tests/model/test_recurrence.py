@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model.network import inference_network
-from model.network.recurrence import recur
+from model.network.recurrence import tanh_recurrence
 
 ACTIVE = [[4], [3, 3, 2, 2, 1], [2, 2, 2], [1, 1, 1, 1]]
 
@@ -17,7 +17,7 @@ def inputs(active: list[int], directions: int = 2, hidden: int = 3) -> tuple[tor
 @pytest.mark.parametrize("directions", [1, 2])
 def test_the_derivative_written_by_hand_is_that_of_the_states(active, directions):
     assert torch.autograd.gradcheck(
-        lambda states, recurrent: recur(states.clone(), recurrent, active), inputs(active, directions)
+        lambda states, recurrent: tanh_recurrence(states.clone(), recurrent, active), inputs(active, directions)
     )
 
 
@@ -30,8 +30,8 @@ def test_the_logistic_recurrence_has_half_the_states_of_the_tanh_one(active, dir
     shift = 2 * recurrent.sum(1)
     served = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
     blocks = torch.block_diag(*(4 * recurrent))
-    half = inference_network.recur(served, 4 * recurrent, blocks, shift.flatten(), active, few)
-    side_by_side = recur(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
+    half = inference_network.logistic_recurrence(served, 4 * recurrent, blocks, shift.flatten(), active, few)
+    side_by_side = tanh_recurrence(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
     torch.testing.assert_close(2 * half, side_by_side)
 
 
@@ -39,7 +39,7 @@ def test_the_logistic_recurrence_has_half_the_states_of_the_tanh_one(active, dir
 def test_each_window_goes_its_own_way():
     states, recurrent = inputs([2, 1], directions=1)
     (first, second, later), matrix = states[0], recurrent[0]
-    (one, two, three) = recur(states.clone(), recurrent, [2, 1])[0]
+    (one, two, three) = tanh_recurrence(states.clone(), recurrent, [2, 1])[0]
     torch.testing.assert_close(one, first.tanh())
     torch.testing.assert_close(two, second.tanh())
     torch.testing.assert_close(three, (later + first.tanh() @ matrix).tanh())

@@ -25,7 +25,7 @@ def test_the_same_weights_are_the_same_bytes():
     assert torchscript.to_bytes(network) != torchscript.to_bytes(tiny.network(seed=2))
 
 
-@pytest.mark.parametrize("options", [{}, {"layers": 2, "both": False, "window": 0, "pooling": "last"}])
+@pytest.mark.parametrize("options", [{}, {"layers": 2, "bidirectional": False, "window": 0, "pooling": "last"}])
 def test_what_is_read_back_says_the_same_and_the_network_stays_as_it_was(options):
     network = tiny.network(**options)
     with torch.no_grad():

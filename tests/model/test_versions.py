@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model.artifacts import artifact, registry
-from model.artifacts.registry import POINTER, Pointer
+from model.artifacts.registry import POINTER_FILE, Pointer
 from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import tiny
@@ -41,18 +41,18 @@ def test_the_one_before_is_kept_in_the_same_file_and_promoting_the_current_one_a
         registry.write_pointer(folder, name)
         assert registry.read_pointer(folder) == Pointer("two", "one")
     assert registry.previous_artifact(folder) == folder / "one"
-    assert (folder / POINTER).read_text() == "two\none\n"
+    assert (folder / POINTER_FILE).read_text() == "two\none\n"
 
 
 def test_a_pointer_written_by_hand_is_read(folder):
     for text in ("one", "one\n", "one\r\n", " one \n\n"):
-        (folder / POINTER).write_text(text, newline="")
+        (folder / POINTER_FILE).write_text(text, newline="")
         assert registry.read_pointer(folder) == Pointer("one", None)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "../one", "/etc", ".one", "one\n../two", "current"])
 def test_a_pointer_that_names_no_subfolder_is_refused_and_replaced_when_another_is_promoted(folder, text):
-    (folder / POINTER).write_text(text)
+    (folder / POINTER_FILE).write_text(text)
     with pytest.raises(UsageError, match="does not name a subfolder"):
         registry.resolve_artifact(folder)
     registry.write_pointer(folder, "one")
@@ -61,25 +61,25 @@ def test_a_pointer_that_names_no_subfolder_is_refused_and_replaced_when_another_
 
 def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(folder):
     """Many put a link to a folder there; rsync without its option, kubectl cp and object stores leave links behind."""
-    (folder / POINTER).symlink_to("one")
+    (folder / POINTER_FILE).symlink_to("one")
     with pytest.raises(UsageError, match="cannot be read"):
         registry.resolve_artifact(folder)
     assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
     registry.write_pointer(folder, "two")
     assert registry.read_pointer(folder) == Pointer("two", None)
-    assert (folder / "one" / artifact.MANIFEST).exists()
+    assert (folder / "one" / artifact.MANIFEST_FILE).exists()
 
 
 def test_a_pointer_that_is_a_link_to_a_file_is_read_through(folder, tmp_path_factory):
     """As a ConfigMap of Kubernetes brings it."""
     elsewhere = tmp_path_factory.mktemp("mounted") / "version"
     elsewhere.write_text("three")
-    (folder / POINTER).symlink_to(elsewhere)
+    (folder / POINTER_FILE).symlink_to(elsewhere)
     assert registry.resolve_artifact(folder) == folder / "three"
 
 
 def test_a_pointer_that_cannot_be_written_is_refused_and_nothing_is_left(folder):
-    (folder / POINTER / "full").mkdir(parents=True)
+    (folder / POINTER_FILE / "full").mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot be written"):
         registry.write_pointer(folder, "one")
     assert not [each.name for each in folder.iterdir() if each.name.startswith(".")]
@@ -111,8 +111,8 @@ def test_the_mark_is_another_after_each_replacement_and_each_edit(folder):
     for name in ("one", "two", "one", "one"):
         registry.write_pointer(folder, name)
         marks.append(registry.pointer_stamp(folder))
-    (folder / POINTER).write_text("three")
-    os.utime(folder / POINTER, ns=(1, 1))
+    (folder / POINTER_FILE).write_text("three")
+    os.utime(folder / POINTER_FILE, ns=(1, 1))
     marks.append(registry.pointer_stamp(folder))
     assert len(set(marks)) == len(marks)
 
@@ -140,9 +140,9 @@ def test_what_is_being_written_and_what_is_no_artifact_are_no_versions(folder):
 
 
 def test_a_row_says_what_the_manifest_does_and_a_broken_one_what_is_wrong(folder):
-    artifact.add_facts(folder / "one", {"scores": {"accuracy": 0.9, "documents": 50}})
-    (folder / "three" / artifact.MANIFEST).write_text("{")
-    os.utime(folder / "one" / artifact.MANIFEST, (0, 0))
+    artifact.update_manifest(folder / "one", {"scores": {"accuracy": 0.9, "documents": 50}})
+    (folder / "three" / artifact.MANIFEST_FILE).write_text("{")
+    os.utime(folder / "one" / artifact.MANIFEST_FILE, (0, 0))
     registry.write_pointer(folder, "two")
     registry.write_pointer(folder, "one")
     one, three, two = registry.describe_artifacts(folder)

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import UsageError
-from model.text.tokenizer import LONGEST, words
-from model.text.vocabulary import UNKNOWN, EncodingCancelled, Vocabulary, grams_of
+from model.text.tokenizer import MAX_TOKEN_CHARACTERS, tokenize
+from model.text.vocabulary import UNKNOWN_ID, EncodingCancelled, Vocabulary, character_ngrams
 
 
 def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_documents():
@@ -17,27 +17,27 @@ def test_words_stand_by_count_and_then_by_letters_whatever_the_order_of_the_docu
 
 
 def test_of_many_words_the_most_frequent_are_kept():
-    assert Vocabulary.build(["b a b", "c B a"], [], most=2).words == ["b", "a"]
-    assert Vocabulary.build(["b a b", "c B a"], [], most=9).words == ["b", "a", "c"]
+    assert Vocabulary.build(["b a b", "c B a"], [], max_words=2).words == ["b", "a"]
+    assert Vocabulary.build(["b a b", "c B a"], [], max_words=9).words == ["b", "a", "c"]
 
 
 def test_every_word_has_the_id_of_its_place_and_an_unknown_word_has_0():
     vocabulary = Vocabulary(["late", "goal"], ["x"])
     encoding = vocabulary.encode("A GOAL, a late goal")
-    assert encoding.ids.tolist() == [UNKNOWN, 2, UNKNOWN, 1, 2]
+    assert encoding.ids.tolist() == [UNKNOWN_ID, 2, UNKNOWN_ID, 1, 2]
     assert encoding.ids.itemsize == 8
-    assert encoding.unknown == 2
+    assert encoding.unknown_tokens == 2
     assert not encoding.explain
     assert vocabulary.encode("goal", explain=True).explain
     assert len(vocabulary) == 3
 
 
 def test_a_word_that_is_not_known_is_followed_by_the_grams_of_it_that_are():
-    vocabulary = Vocabulary(["goal"], ["x"], grams=["<goa", "oals", "als>", "keep"])
+    vocabulary = Vocabulary(["goal"], ["x"], ngrams=["<goa", "oals", "als>", "keep"])
     encoding = vocabulary.encode("Goals goal, goalkeeper: no")
-    assert encoding.ids.tolist() == [UNKNOWN, 2, 3, 4, 1, UNKNOWN, 2, 5, UNKNOWN]
-    assert (encoding.words, encoding.unknown) == (4, 3)
-    assert len(vocabulary.places("Goals goal, goalkeeper: no")) == 4
+    assert encoding.ids.tolist() == [UNKNOWN_ID, 2, 3, 4, 1, UNKNOWN_ID, 2, 5, UNKNOWN_ID]
+    assert (encoding.tokens, encoding.unknown_tokens) == (4, 3)
+    assert len(vocabulary.token_spans("Goals goal, goalkeeper: no")) == 4
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_word_that_is_not_known_is_followed_by_the_grams_of_it_that_are():
     [("", []), ("ab", []), ("abc", ["<abc", "abc>"]), ("体育新闻", ["<体育新", "体育新闻", "育新闻>"])],
 )
 def test_a_word_is_spelt_in_runs_of_four_with_its_ends_marked(word, grams):
-    assert grams_of(word) == grams
+    assert character_ngrams(word) == grams
 
 
 def test_once_nobody_waits_any_more_the_next_piece_of_a_text_is_not_read():
@@ -56,7 +56,7 @@ def test_once_nobody_waits_any_more_the_next_piece_of_a_text_is_not_read():
         return asked[-1]
 
     with pytest.raises(EncodingCancelled):
-        Vocabulary(["goal"], ["x"]).encode("goal " * 200_000, stopped=stopped)
+        Vocabulary(["goal"], ["x"]).encode("goal " * 200_000, is_cancelled=stopped)
     assert asked == [False, False, True]
 
 
@@ -70,23 +70,23 @@ EXPENSIVE = st.sampled_from(
 def test_no_text_has_more_than_six_ids_a_byte_and_no_word_more_than_64_letters(parts, times):
     """The work of the network goes with the ids: three bytes of U+FDFA become 18 letters."""
     text = "".join(part * count for part, count in parts) * times
-    grams = sorted({gram for word in words(text) for gram in grams_of(word)})
-    assert all(len(word) <= LONGEST for word in words(text))
+    grams = sorted({gram for word in tokenize(text) for gram in character_ngrams(word)})
+    assert all(len(word) <= MAX_TOKEN_CHARACTERS for word in tokenize(text))
     assert len(Vocabulary([], ["x"], grams).encode(text).ids) <= max(1, 6 * len(text.encode()))
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "# —", "\u0301"])
 def test_a_text_without_a_word_is_one_unknown_word(text):
     encoding = Vocabulary(["goal"], ["x"]).encode(text)
-    assert encoding.ids.tolist() == [UNKNOWN]
-    assert encoding.unknown == 1
-    assert Vocabulary(["goal"], ["x"]).places(text) == [(0, len(text))]
+    assert encoding.ids.tolist() == [UNKNOWN_ID]
+    assert encoding.unknown_tokens == 1
+    assert Vocabulary(["goal"], ["x"]).token_spans(text) == [(0, len(text))]
 
 
 def test_a_vocabulary_is_the_same_after_json():
     vocabulary = Vocabulary(["गोल", "goal", 'quo"te', "a\u2028b"], ["खेल", "x"], ["<goa", '\u2028"b>'])
     again = Vocabulary.from_json(vocabulary.to_json())
-    assert (again.words, again.labels, again.grams) == (vocabulary.words, vocabulary.labels, vocabulary.grams)
+    assert (again.words, again.labels, again.ngrams) == (vocabulary.words, vocabulary.labels, vocabulary.ngrams)
     assert again.to_json() == vocabulary.to_json()
     assert again.encode("goal गोल").ids.tolist() == [2, 1]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.text.tokenizer import LONGEST, WRITTEN, _pieces, words
+from model.text.tokenizer import MAX_RAW_TOKEN_CHARACTERS, MAX_TOKEN_CHARACTERS, _piece_bounds, tokenize
 from model.text.vocabulary import Vocabulary
 
 
@@ -39,7 +39,7 @@ from model.text.vocabulary import Vocabulary
     ],
 )
 def test_a_text_is_read_as_these_words(text, expected):
-    assert list(words(text)) == expected
+    assert list(tokenize(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_text_is_read_as_these_words(text, expected):
     ],
 )
 def test_a_symbol_is_a_word_with_all_that_changes_only_its_look(text, expected):
-    assert words(text) == expected
+    assert tokenize(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,45 +78,45 @@ def test_a_symbol_is_a_word_with_all_that_changes_only_its_look(text, expected):
     ],
 )
 def test_plus_and_hash_belong_to_the_word_before_them_unless_they_join_it_to_the_next(text, expected):
-    assert words(text) == expected
+    assert tokenize(text) == expected
 
 
 def test_every_character_of_category_s_beyond_ascii_is_in_a_word():
     symbols = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code))[0] == "S"]
     assert len(symbols) > 7_000
-    assert [symbol for symbol in symbols if not words(f" {symbol} ")] == []
+    assert [symbol for symbol in symbols if not tokenize(f" {symbol} ")] == []
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "ß", "\ufdfa", "e\u0301", "\u0301", "ᄀ\u1161\u11a8"], ids=ascii)
 def test_of_a_long_word_the_first_64_letters_are_read(letter):
     for word in (f"é{letter * 500}", f"e{letter * 500}"):
-        (read,) = words(word)
-        assert len(read) == LONGEST
-        assert words(f"x {word} y") == ["x", read, "y"]
+        (read,) = tokenize(word)
+        assert len(read) == MAX_TOKEN_CHARACTERS
+        assert tokenize(f"x {word} y") == ["x", read, "y"]
         assert normal(word) == read
 
 
 def test_the_spelling_of_a_letter_in_unicode_makes_no_other_word():
     texts = [unicodedata.normalize(form, "Ünïcödé Việt 한국") for form in ("NFC", "NFD", "NFKC", "NFKD")]
-    assert len({tuple(words(text)) for text in texts}) == 1
+    assert len({tuple(tokenize(text)) for text in texts}) == 1
 
 
 def normal(word: str) -> str:
     """What a stretch of a text comes to as a word: written down once more, and independently."""
-    word = word[:WRITTEN]
+    word = word[:MAX_RAW_TOKEN_CHARACTERS]
     if word[0] in "$+":
         return word[0]
     for joiner in "\u00ad\u200c\u200d":
         word = word.replace(joiner, "")
     word = "".join(c for c in word if c not in "\ufe0e\ufe0f🏻🏼🏽🏾🏿") or word[0]
-    word = unicodedata.normalize("NFKC", word)[:LONGEST]
-    return unicodedata.normalize("NFKC", word.casefold())[:LONGEST]
+    word = unicodedata.normalize("NFKC", word)[:MAX_TOKEN_CHARACTERS]
+    return unicodedata.normalize("NFKC", word.casefold())[:MAX_TOKEN_CHARACTERS]
 
 
 def assert_places_agree(text: str) -> None:
-    read = words(text)
+    read = tokenize(text)
     vocabulary = Vocabulary.build([text], [])
-    places, ids = vocabulary.places(text), vocabulary.encode(text).ids
+    places, ids = vocabulary.token_spans(text), vocabulary.encode(text).ids
     assert len(places) == len(ids) == max(len(read), 1)
     assert places[0][0] >= 0
     assert places[-1][1] <= len(text)
@@ -148,14 +148,14 @@ def test_a_text_that_is_read_in_pieces_has_the_words_of_the_whole(alphabet):
 )
 def test_however_a_text_is_written_it_is_read_in_pieces_that_leave_other_threads_their_turn(line):
     text = line * (500_000 // len(line))
-    pieces = list(_pieces(text))
+    pieces = list(_piece_bounds(text))
     assert [begin for begin, _ in pieces] == [0, *(end for _, end in pieces[:-1])]
     assert pieces[-1][1] == len(text)
     assert max(end - begin for begin, end in pieces) <= 1 << 17
     assert_places_agree(text)
 
 
-@pytest.mark.parametrize(("read", "end"), [(words, "b"), (Vocabulary([], [], grams=["<éaa"]).encode, "c")])
+@pytest.mark.parametrize(("read", "end"), [(tokenize, "b"), (Vocabulary([], [], ngrams=["<éaa"]).encode, "c")])
 def test_nothing_is_kept_of_long_words(read, end):
     """Some 60,000 words are kept: of a megabyte each they would fill any memory."""
     read("é")
@@ -170,5 +170,5 @@ def test_nothing_is_kept_of_long_words(read, end):
 def test_a_word_across_the_end_of_a_piece_is_not_torn():
     for shift in range(8):
         text = "." * ((1 << 16) - shift) + "réunion match"
-        assert words(text) == ["réunion", "match"]
-        assert words(text.replace("é", "e")) == ["reunion", "match"]
+        assert tokenize(text) == ["réunion", "match"]
+        assert tokenize(text.replace("é", "e")) == ["reunion", "match"]

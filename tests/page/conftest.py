@@ -57,10 +57,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "recipe": {"name": "default"},
         "versions": {"torch": "2"},
     }
-    artifacts.add_facts(folder, facts)
+    artifacts.update_manifest(folder, facts)
     classifier = Classifier.load(folder, "cpu")
     (said,) = classifier.predict([classifier.encode(SECRET)])
-    artifacts.add_facts(folder, {"golden": [{"text": SECRET, "label": said.label, "score": said.score}]})
+    artifacts.update_manifest(folder, {"golden": [{"text": SECRET, "label": said.label, "score": said.score}]})
     with running_server(folder) as running:
         yield running
 

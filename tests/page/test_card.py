@@ -42,7 +42,7 @@ def test_of_many_labels_the_card_has_the_mistakes_and_no_matrix(tmp_path):
     counts = [[5 if right == said else int(said == right + 1) for said in range(41)] for right in range(41)]
     scores = SCORES | {"labels": labels, "confusion": counts, "per_label": {label: {"f1": 1.0} for label in labels}}
     folder = tiny.artifact(tmp_path / "many", labels=labels)
-    artifacts.add_facts(folder, {"scores": scores})
+    artifacts.update_manifest(folder, {"scores": scores})
     told = card(Classifier.load(folder, "cpu"), Metrics())["scores"]
     assert told["confusion"] is None
     assert len(told["mistakes"]) == 20

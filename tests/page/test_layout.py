@@ -27,7 +27,7 @@ def crowded(tmp_path_factory):
     counts = [[5 if right == said else int(said == right + 1) for said in range(77)] for right in range(77)]
     scores = SCORES | {"labels": labels, "confusion": counts, "per_label": per_label}
     folder = tiny.artifact(tmp_path_factory.mktemp("crowded"), labels=labels, profile=tiny.PROFILE, hidden=8)
-    artifacts.add_facts(folder, {"scores": scores, "examples": [{"label": LONG, "text": "goal cup won"}]})
+    artifacts.update_manifest(folder, {"scores": scores, "examples": [{"label": LONG, "text": "goal cup won"}]})
     with running_server(folder) as running:
         yield running.url
 

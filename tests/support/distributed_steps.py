@@ -24,7 +24,7 @@ def arrays(layers: int) -> dict[str, np.ndarray]:
     torch.manual_seed(layers)
     vocabulary = Vocabulary.build(DOCUMENTS.texts, DOCUMENTS.labels)
     encoded = EncodedCorpus(DOCUMENTS, vocabulary, torch.device("cpu"))
-    network = TanhRNN(len(vocabulary), 3, hidden=8, layers=layers, both=True, window=4)
+    network = TanhRNN(len(vocabulary), 3, hidden=8, layers=layers, bidirectional=True, window=4)
     network.train()
     found = {}
     for count in (7, 1):

@@ -63,24 +63,24 @@ def add_golden(folder: Path) -> Path:
     """The same artifact, with golden documents."""
     kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2])
     assert kept
-    artifacts.add_facts(folder, {"golden": [each._asdict() for each in kept]})
+    artifacts.update_manifest(folder, {"golden": [each._asdict() for each in kept]})
     return folder
 
 
 def flip_bit(folder: Path) -> None:
     """One bit of the network is another."""
-    data = bytearray((folder / artifacts.NETWORK).read_bytes())
+    data = bytearray((folder / artifacts.NETWORK_FILE).read_bytes())
     data[len(data) // 2] ^= 1
-    (folder / artifacts.NETWORK).write_bytes(data)
+    (folder / artifacts.NETWORK_FILE).write_bytes(data)
 
 
 def truncate(folder: Path) -> None:
     """The network's file is half as long."""
-    data = (folder / artifacts.NETWORK).read_bytes()
-    (folder / artifacts.NETWORK).write_bytes(data[: len(data) // 2])
+    data = (folder / artifacts.NETWORK_FILE).read_bytes()
+    (folder / artifacts.NETWORK_FILE).write_bytes(data[: len(data) // 2])
 
 
 def change_golden_labels(folder: Path) -> None:
     """All files are whole, and the golden answers are others: as on a machine where the network runs wrongly."""
     wrong = [each | {"label": "weather"} for each in artifacts.read_manifest(folder)["golden"]]
-    artifacts.add_facts(folder, {"golden": wrong})
+    artifacts.update_manifest(folder, {"golden": wrong})

@@ -20,7 +20,7 @@ def encoded(documents: Documents) -> tuple[EncodedCorpus, Vocabulary]:
 
 def test_a_documents_features_are_the_weights_of_its_words_and_pairs():
     documents, vocabulary = encoded(Documents(["a b a", "a b", "c"], ["x", "y", "x"]))
-    network = TanhRNN(len(vocabulary), 2, hidden=2, pairs=frequent_pairs(documents, len(vocabulary), 9))
+    network = TanhRNN(len(vocabulary), 2, hidden=2, bigrams=frequent_pairs(documents, len(vocabulary), 9))
     table = features(network, documents, torch.arange(3)).toarray()
     a, b, ab = 1, 2, network.words
     ratio = 1 + np.log(2)
@@ -32,9 +32,9 @@ def test_a_documents_features_are_the_weights_of_its_words_and_pairs():
 def test_a_pair_weighs_as_much_as_it_is_rare():
     """With SVC's penalty a weaker feature gets a smaller part of the logit: the pair's is that of its own rarity."""
     documents, vocabulary = encoded(Documents(["a b", "a b", "b a", "c b", "b"], ["x", "x", "y", "y", "y"]))
-    network = TanhRNN(len(vocabulary), 2, hidden=2, pairs=frequent_pairs(documents, len(vocabulary), 9))
+    network = TanhRNN(len(vocabulary), 2, hidden=2, bigrams=frequent_pairs(documents, len(vocabulary), 9))
     network.importance.copy_(inverse_document_frequency(documents, len(vocabulary)))
-    (pair,) = network.pairs.tolist()
+    (pair,) = network.bigrams.tolist()
     assert pair == vocabulary.encode("a").ids[0] * len(vocabulary) + vocabulary.encode("b").ids[0]
     weight = ensemble._own_weights(network, features(network, documents, torch.arange(5)))
     assert (weight[: network.words] == 1).all()

@@ -17,7 +17,7 @@ def rows(network: TanhRNN) -> list[tuple[type, list[int]]]:
 
 
 def test_each_kind_of_row_is_seen_with_and_without_the_other():
-    network = TanhRNN(WORDS, 2, hidden=2, grams=GRAMS, pairs=PAIRS)
+    network = TanhRNN(WORDS, 2, hidden=2, ngrams=GRAMS, bigrams=PAIRS)
     assert rows(network) == [
         (LinearSVC, [0, 1, 2, 3, 4, 8, 9]),
         (LinearSVC, [0, 1, 2, 3, 4, 5, 6, 7]),
@@ -29,7 +29,7 @@ def test_each_kind_of_row_is_seen_with_and_without_the_other():
 
 @pytest.mark.parametrize(("grams", "pairs", "seen"), [(GRAMS, None, 8), (0, PAIRS, 7)])
 def test_no_two_members_are_the_same_where_there_are_no_pairs_or_no_grams(grams, pairs, seen):
-    network = TanhRNN(WORDS, 2, hidden=2, grams=grams, pairs=pairs)
+    network = TanhRNN(WORDS, 2, hidden=2, ngrams=grams, bigrams=pairs)
     assert rows(network) == [
         (LinearSVC, list(range(seen))),
         (ComplementNB, list(range(WORDS))),

@@ -20,7 +20,7 @@ def parts(labels: int = 3) -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCor
     pairs = frequent_pairs(encoded, len(vocabulary), 50)
     torch.manual_seed(0)
     hidden = 60
-    network = TanhRNN(len(vocabulary), labels, hidden=hidden, pairs=pairs)
+    network = TanhRNN(len(vocabulary), labels, hidden=hidden, bigrams=pairs)
     network.importance.copy_(inverse_document_frequency(encoded, len(vocabulary)))
     return network, ensemble.fit(network, encoded, torch.from_numpy(folds(documents, 5, 0))), encoded
 
@@ -39,12 +39,12 @@ def test_the_merged_network_says_what_both_say_together():
 def spelt_parts() -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus, np.ndarray]:
     """Documents whose words are spelt out, a network with rows for the grams, and a linear model of the features."""
     documents = toy_corpus.documents(120)
-    words = Vocabulary.build(documents.texts, documents.labels, most=60)
+    words = Vocabulary.build(documents.texts, documents.labels, max_words=60)
     encoded = EncodedCorpus(documents, words, torch.device("cpu"))
     encoded.spelling = spelling(encoded.words, encoded.having(encoded.spelt, len(encoded.words)), 120, 99)
     torch.manual_seed(0)
     pairs, grams = frequent_pairs(encoded, len(words), 9), len(encoded.spelling.grams)
-    network = TanhRNN(len(words), 3, hidden=60, grams=grams, pairs=pairs)
+    network = TanhRNN(len(words), 3, hidden=60, ngrams=grams, bigrams=pairs)
     network.importance.copy_(inverse_document_frequency(encoded, len(words)))
     with torch.no_grad():
         network.table.normal_(0, 0.1)

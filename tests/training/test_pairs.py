@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from model.network.embedding_rows import paired
+from model.network.embedding_rows import bigram_rows
 from model.text.vocabulary import Vocabulary
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
@@ -45,7 +45,7 @@ def test_no_pair_reaches_from_one_document_into_the_next():
 def test_a_network_finds_the_pairs_that_training_found():
     documents, vocabulary = encoded()
     pairs = frequent_pairs(documents, len(vocabulary), 100)
-    found = paired(documents.tokens, documents.starts, len(vocabulary), 0, pairs)
+    found = bigram_rows(documents.tokens, documents.starts, len(vocabulary), 0, pairs)
     known = [documents.starts.le(at).sum().item() - 1 for at in found.at]
     assert known == [0, 0, 1, 1, 2, 3, 3, 3]
     assert (found.at - documents.starts[known]).tolist() == [

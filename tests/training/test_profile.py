@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.text.tokenizer import words
+from model.text.tokenizer import tokenize
 from tests.support import toy_corpus
 from training import recipe
 from training.evaluation import profile
@@ -25,7 +25,7 @@ def test_lengths_and_right_labels_are_those_of_all_documents(trained):
     found = profile.of(trained)
     assert found.labels == Counter(DOCUMENTS.labels)
     assert sum(found.lengths.values()) == 90
-    assert found.quantiles["0.5"] == sorted(len(list(words(text))) for text in DOCUMENTS.texts)[44]
+    assert found.quantiles["0.5"] == sorted(len(list(tokenize(text))) for text in DOCUMENTS.texts)[44]
 
 
 def test_answers_are_those_of_the_held_out_documents_calibrated(trained):
@@ -59,6 +59,6 @@ def test_the_unknown_words_of_one_fold_are_those_that_no_other_document_has():
     trained = train(DOCUMENTS, QUICK_CLASSIC, 0, CPU)
     places, unknown, _ = trained.held_out
     apart = set(places.tolist())
-    known = {word for place, text in enumerate(DOCUMENTS.texts) if place not in apart for word in words(text)}
-    expected = [sum(word not in known for word in words(DOCUMENTS.texts[place])) for place in places.tolist()]
+    known = {word for place, text in enumerate(DOCUMENTS.texts) if place not in apart for word in tokenize(text)}
+    expected = [sum(word not in known for word in tokenize(DOCUMENTS.texts[place])) for place in places.tolist()]
     assert unknown.tolist() == expected

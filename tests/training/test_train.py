@@ -28,7 +28,7 @@ def test_the_classic_recipe_is_two_stacked_layers_read_once_and_judged_by_the_la
     trained = train(toy_corpus.documents(60), QUICK_CLASSIC, 0, CPU)
     network = trained.network
     assert (len(network.recurrent), network.directions, network.window, network.pooling) == (2, 1, 0, "last")
-    assert network.pairs.numel() == 0
+    assert network.bigrams.numel() == 0
     assert len(trained.epochs) == 3
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import chi2
 
-from model.artifacts.data_profile import DataProfile, shares
+from model.artifacts.data_profile import DataProfile, proportions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,11 @@ class Drift:
         return cls(
             Shift(profile.quantiles, corpus.quantiles, *stability(profile.lengths, corpus.lengths)),
             Shift(profile.unknown_rate, corpus.unknown_rate, *stability(profile.unknown_words, corpus.unknown_words)),
-            Shift(shares(profile.predicted), shares(corpus.predicted), *stability(profile.predicted, corpus.predicted)),
+            Shift(
+                proportions(profile.predicted),
+                proportions(corpus.predicted),
+                *stability(profile.predicted, corpus.predicted),
+            ),
             Shift(profile.mean_confidence, corpus.mean_confidence, *stability(profile.confidence, corpus.confidence)),
         )
 

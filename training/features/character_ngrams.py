@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from model.text.vocabulary import grams_of
+from model.text.vocabulary import character_ngrams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def spelling(words: Sequence[str], having: Tensor, documents: int, most: int) ->
     many have the gram.
     """
     number: dict[str, int] = {}
-    each = [[number.setdefault(gram, len(number)) for gram in grams_of(word)] for word in words]
+    each = [[number.setdefault(gram, len(number)) for gram in character_ngrams(word)] for word in words]
     length = torch.tensor([len(own) for own in each], device=having.device)
     gram = torch.tensor([gram for own in each for gram in own], dtype=torch.int64, device=having.device)
     frequency = torch.bincount(gram, weights=torch.repeat_interleave(having, length).double(), minlength=len(number))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from scipy.sparse import csr_array
 
-from model.network.embedding_rows import paired
-from model.text.vocabulary import UNKNOWN
+from model.network.embedding_rows import bigram_rows
+from model.text.vocabulary import UNKNOWN_ID
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +30,10 @@ def features(network: TanhRNN, documents: EncodedCorpus, places: Tensor) -> csr_
     for part in torch.arange(len(places), device=places.device).split(4096):
         token, starts = documents.run(places[part])
         tokens = documents.tokens[token]
-        weights = network.weights(tokens, starts)
+        weights = network.pooling_weights(tokens, starts)
         document = torch.repeat_interleave(part, documents.lengths[places[part]])
         word = tokens.nonzero().squeeze(1)
-        pairs = paired(tokens, starts, network.words, network.grams, network.pairs)
+        pairs = bigram_rows(tokens, starts, network.words, network.ngrams, network.bigrams)
         for at, row in ((word, tokens[word]), pairs):
             known.append((document[at], row, weights[at]))
         spelt.append((document, documents.spelt[token], weights / network.importance[tokens]))
@@ -51,11 +51,11 @@ def as_rows(coefficients: NDArray[np.float64], network: TanhRNN, documents: Enco
     """
     if documents.spelling is None:
         return coefficients
-    words, grams = slice(0, network.words), slice(network.words, network.words + network.grams)
+    words, grams = slice(0, network.words), slice(network.words, network.words + network.ngrams)
     importance = network.importance.double().numpy(force=True)
     rows = coefficients.copy()
     rows[words] += documents.spelling.table()[words] @ coefficients[grams] / importance[:, None]
-    rows[grams] *= documents.spelling.weight.double().numpy(force=True)[:, None] / importance[UNKNOWN]
+    rows[grams] *= documents.spelling.weight.double().numpy(force=True)[:, None] / importance[UNKNOWN_ID]
     return rows
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.sparse import diags_array
 from torch.nn.functional import cross_entropy
 
-from model.calibration import HIGHEST, cooled, usual_size
+from model.calibration import MAX_POWER, reference_size, scale_logits
 from training.features.pooled import as_rows, features
 from training.linear.members import members
 
@@ -78,10 +78,10 @@ def fit(network: TanhRNN, documents: EncodedCorpus, fold: Tensor) -> LinearEnsem
 def _own_weights(network: TanhRNN, table: csr_array) -> NDArray[np.float64]:
     """What each row's feature is multiplied by, [rows]: a pair weighs as much as it is rare, not as its second word."""
     weight = np.ones(network.rows)
-    pairs = slice(network.words + network.grams, network.rows)
+    pairs = slice(network.words + network.ngrams, network.rows)
     having = np.bincount(table.indices, minlength=network.rows)[pairs]
     importance = network.importance.double().numpy(force=True)
-    second = (network.pairs % network.words).numpy(force=True)
+    second = (network.bigrams % network.words).numpy(force=True)
     weight[pairs] = (1 + np.log((1 + table.shape[0]) / (1 + having))) / importance[second]
     return weight
 
@@ -97,9 +97,11 @@ def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[n
         free = torch.tensor(numbers, requires_grad=True)
         share, power = free[:-1], free[-1]
         mixed = torch.tensordot(share.exp(), each, 1)
-        entropy = cross_entropy(cooled(mixed, 1.0, power, usual_size(mixed)), right) + RIDGE * share.square().sum()
+        entropy = (
+            cross_entropy(scale_logits(mixed, 1.0, power, reference_size(mixed)), right) + RIDGE * share.square().sum()
+        )
         (slope,) = torch.autograd.grad(entropy, free)
         return entropy.item(), slope.numpy()
 
-    bounds = [(-6.0, 4.0)] * len(each) + [(0.0, HIGHEST)]
+    bounds = [(-6.0, 4.0)] * len(each) + [(0.0, MAX_POWER)]
     return np.exp(minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x[:-1])

@@ -51,7 +51,7 @@ class Member(NamedTuple):
 def members(network: TanhRNN) -> list[Member]:
     """LinearSVC on words with pairs, with grams and with both; ComplementNB on words, and on all."""
     everything = np.arange(network.rows)
-    words, grams = everything[: network.words], everything[: network.words + network.grams]
+    words, grams = everything[: network.words], everything[: network.words + network.ngrams]
     pairs = np.delete(everything, slice(len(words), len(grams)))
     wider = [rows for rows in (pairs, grams) if len(words) < len(rows) < len(everything)]
     narrow = [words] if len(words) < len(everything) else []
