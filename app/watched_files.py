@@ -1,4 +1,4 @@
-"""Files that may change while the service runs: read again once they have, and what they last said whole is kept."""
+"""Files that may change while the service runs: the value of the last valid content."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-Said = TypeVar("Said")
+Value = TypeVar("Value")
 
-LOOK = 1.0
-"""Seconds that what the files said is taken for what they say."""
+CHECK_INTERVAL_SECONDS = 1.0
 log = logging.getLogger("docket")
 
 
-class WatchedFiles(Generic[Said]):
-    """``followed()`` is what the files say; where they cannot be used, what they said before, and at first ``first``.
+class WatchedFiles(Generic[Value]):
+    """A function that returns the value of some files.
 
-    ``read`` raises ``UsageError`` for files that cannot be used, in words that may be logged. Bytes are compared, not
-    times of writing: a file that changes twice in one tick of the clock is noticed too.
+    ``read`` reads the value, and raises ``UsageError`` with a sentence for the log if the files are invalid. The
+    previous value then stays; ``first`` is the value before the first valid read. Changes are found by content: a
+    file may change twice within one tick of the clock.
     """
 
-    def __init__(self, files: Sequence[Path], read: Callable[[], Said], first: Said) -> None:
-        self._files, self._read, self._said = files, read, first
-        self._bytes: list[bytes] | None = None
-        self._until = 0.0
-        self._wrong = ""
+    def __init__(self, files: Sequence[Path], read: Callable[[], Value], first: Value) -> None:
+        self._files, self._read, self._value = files, read, first
+        self._content: list[bytes] | None = None
+        self._next_check = 0.0
+        self._error = ""
 
-    def __call__(self) -> Said:
-        """It, as it was a second ago at the most; it reads the files in the caller's thread."""
-        now = time.monotonic()
-        if now >= self._until:
-            self._until = now + LOOK
-            self._look()
-        return self._said
+    def __call__(self) -> Value:
+        """Return the value, at most one second old. The files are read in the caller's thread."""
+        time_ = time.monotonic()
+        if time_ >= self._next_check:
+            self._next_check = time_ + CHECK_INTERVAL_SECONDS
+            self._update()
+        return self._value
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         names = " and ".join(map(str, self._files))
         try:
-            found = [path.read_bytes() for path in self._files]
-            if found != self._bytes:
-                self._said = self._read()
-                if self._bytes is not None:
-                    log.warning("%s changed: what it says now holds", names)
-                self._bytes = found
-            self._wrong = ""
+            content = [path.read_bytes() for path in self._files]
+            if content != self._content:
+                self._value = self._read()
+                if self._content is not None:
+                    log.warning("%s changed: the new content is in use", names)
+                self._content = content
+            self._error = ""
         except (OSError, UsageError) as error:
-            if str(error) != self._wrong:
-                self._wrong = str(error)
-                log.error("%s cannot be used, and what it said before holds: %s", names, error)
+            if str(error) != self._error:
+                self._error = str(error)
+                log.error("%s cannot be used, the previous content stays in use: %s", names, error)

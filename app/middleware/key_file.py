@@ -1,4 +1,4 @@
-"""Keys: who may ask, by a file of names and hashes."""
+"""The file of API keys: a name and a hash of the key in each line."""
 
 from __future__ import annotations
 
@@ -19,75 +19,81 @@ from model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-fA-F]{64})")
-_NEW = "docket keys new NAME FILE"
+_COMMAND = "docket keys new NAME FILE"
 
 
 class Key(NamedTuple):
-    """Whose it is, and its SHA-256. That is enough: nobody guesses 256 random bits, however fast he can try."""
+    """The holder's name and the SHA-256 of the key. A slow hash is not needed: a key has 256 random bits."""
 
     name: str
     digest: bytes
 
 
 class KeyFile:
-    """Those in a file, as it is now: one that is taken out of it lets nobody in after a second."""
+    """The keys of a file. A key that is removed from the file is refused after one second."""
 
     def __init__(self, path: Path) -> None:
-        self._held: WatchedFiles[tuple[Key, ...]] = WatchedFiles([path], partial(read, path), ())
+        self._keys: WatchedFiles[tuple[Key, ...]] = WatchedFiles([path], partial(read, path), ())
 
     def name_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Whose key a request's headers show; None where it is nobody's.
+        """Return the holder of the key in a request's headers, or None if the key is missing or unknown.
 
-        How long it takes tells nothing of a key: it is hashed, and the hash compared with all of them, each whole.
+        The time is the same for each key: its hash is compared with all hashes, each in constant time.
         """
-        shown = _shown(headers)
-        if shown is None:
+        sent = _find_key(headers)
+        if sent is None:
             return None
-        digest, name = hashlib.sha256(shown).digest(), None
-        for key in self._held():
+        digest, name = hashlib.sha256(sent).digest(), None
+        for key in self._keys():
             if hmac.compare_digest(key.digest, digest):
                 name = key.name
         return name
 
     def demand(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
-        """Whose key the headers show; raise ``InvalidKey`` where it is nobody's."""
+        """Return the holder of the key in the headers. Raises: ``InvalidKey`` if the key is missing or unknown."""
         name = self.name_of(headers)
         if name is None:
-            raise InvalidKey(shown=bool(_shown(headers)))
+            raise InvalidKey(shown=bool(_find_key(headers)))
         return name
 
 
 def read(path: Path) -> tuple[Key, ...]:
-    """A file's keys; raise ``UsageError``, which has a line's number and nothing of it: it may be the key itself."""
+    """Return the keys of a file.
+
+    Raises: ``UsageError`` with the number of an invalid line. The text of the line may be a key and is left out.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise UsageError(f"the keys in {path} cannot be read ({error.strerror}): name a file that can") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text in UTF-8: write it again with {_NEW}") from None
+        raise UsageError(f"{path} is no text in UTF-8: write it again with {_COMMAND}") from None
     keys = []
     for number, line in enumerate(map(str.strip, lines), 1):
         if line and not line.startswith("#"):
-            found = _LINE.fullmatch(line)
-            if found is None:
+            match = _LINE.fullmatch(line)
+            if match is None:
                 raise UsageError(
                     f"{path} line {number} is not a name, a colon and 64 hexadecimal digits: "
-                    f"take it out, and let {_NEW} write one"
+                    f"remove it, and write a line with {_COMMAND}"
                 )
-            keys.append(Key(found[1], bytes.fromhex(found[2])))
+            keys.append(Key(match[1], bytes.fromhex(match[2])))
     return tuple(keys)
 
 
 def check(path: Path) -> None:
-    """Raise ``UsageError`` for a file that cannot be used, or that has no key and so would let nobody in."""
+    """Check that a file has valid lines and at least one key. Raises: ``UsageError``."""
     if not read(path):
-        raise UsageError(f"{path} has no key in it: say {_NEW}, or take DOCKET_API_KEYS_FILE out of the environment")
+        raise UsageError(
+            f"{path} has no key in it: say {_COMMAND}, or take DOCKET_API_KEYS_FILE out of the environment"
+        )
 
 
 def make(name: str) -> tuple[str, str]:
-    """A new key, and its line for the file; raise ``UsageError`` for a name that cannot stand there."""
-    key = f"docket_{secrets.token_urlsafe(32)}"  # what finds secrets in code and logs knows it by its beginning
+    """Return a new key and its line for the file. Raises: ``UsageError`` for an invalid name."""
+    key = f"docket_{secrets.token_urlsafe(32)}"  # secret scanners find keys by this prefix
     line = f"{name}:{hashlib.sha256(key.encode()).hexdigest()}"
     if not _LINE.fullmatch(line):
         raise UsageError(f"{name!r} cannot be a key's name: say up to 64 letters, digits and . _ - @")
@@ -96,13 +102,13 @@ def make(name: str) -> tuple[str, str]:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[[str], None]]:
-    """A function that writes a line below a file's others; until the end no other process writes there.
+    """Lock the file, check it, and return a function that appends a line. A new file is readable by its owner alone.
 
-    A file that is not there is made for its owner alone; one that cannot be used is refused before it is made longer.
+    Raises: ``UsageError`` for a file that is invalid or cannot be written.
     """
     try:
         with open(path, "a+b", buffering=0, opener=partial(os.open, mode=0o600)) as file:
-            lock(file)
+            _lock(file)
             read(path)
             yield partial(_append, file)
     except BrokenPipeError:
@@ -111,29 +117,29 @@ def appending(path: Path) -> Iterator[Callable[[str], None]]:
         raise UsageError(f"{path} cannot be written ({error.strerror}): name a file that can") from None
 
 
-def lock(file: IO[bytes]) -> None:
-    """Wait until no other process holds the lock of ``file``; where the system has none, do nothing."""
-    with suppress(ImportError):  # Unix alone has it
+def _lock(file: IO[bytes]) -> None:
+    """Wait for the exclusive lock of ``file``. Windows has no such lock."""
+    with suppress(ImportError):
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _append(file: IO[bytes], line: str) -> None:
-    """The whole line or nothing of it."""
+    """Append the complete line, or nothing if the disk is full."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 1))
-    added = (b"" if file.read() in (b"", b"\n") else b"\n") + f"{line}\n".encode()
+    content = (b"" if file.read() in (b"", b"\n") else b"\n") + f"{line}\n".encode()
     try:
-        if file.write(added) != len(added):
+        if file.write(content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError:
         file.truncate(size)
         raise
 
 
-def _shown(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The one key that is looked at: the first ``X-API-Key``, else the first bearer token; thousands cost one hash."""
+def _find_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the first ``X-API-Key``, else the first bearer token. A request with many keys costs one hash."""
     bearer = None
     for name, value in headers:
         if name == b"x-api-key":
