@@ -53,7 +53,7 @@ import pathlib, sys, torch
 from benchmarks.onnx_network import OnnxNetwork
 from model import artifact
 from model.device import choose
-from tests import tiny
+from tests.support import tiny
 pairs = torch.tensor([15 * 2 + 3, 15 * 3 + 4])
 folder = tiny.artifact(pathlib.Path(sys.argv[1]), ngrams=3, bigrams=pairs OPTIONS)
 ours = artifact.read(folder, choose("cpu")).network
