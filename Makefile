@@ -11,10 +11,11 @@ BIN := .venv/bin
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 FAST := tests/model tests/client tests/training/test_train.py tests/training/test_files.py tests/scoring/test_lines.py \
 	$(patsubst %,tests/app/test_%.py,direct predict wire logs tracing keys settings errors limits health batch) tests/test_command.py
+IN_PARALLEL := --numprocesses 3 --dist loadfile
 RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
-.PHONY: install demo train serve test clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-worst gpu \
+.PHONY: install demo train serve test test-slow clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-worst gpu \
 	bench-client bench-offline images chaos soak swaps sbom lock wheels test-wheels test-lowest
 .DEFAULT_GOAL := install
 
@@ -40,8 +41,11 @@ serve: install
 	$(BIN)/docket serve $(ARTIFACT) --port $(PORT)
 
 test: install lint
+	$(BIN)/python -m pytest -m 'not slow' $(IN_PARALLEL) --cov --cov-report=term --cov-fail-under=0 $(PYTEST)
+
+test-slow: install
 	-$(MAKE) clients
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term $(PYTEST)
+	$(BIN)/python -m pytest -m slow $(IN_PARALLEL) --cov --cov-append --cov-report=term $(PYTEST)
 
 .venv-clients/installed: tests/protocols/clients.txt
 	$(PYTHON) -m venv .venv-clients

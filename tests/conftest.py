@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis  # noqa: F401  # its plugin would import it after the last test, where Python 3.11 can fail (CPython 106905)
@@ -12,14 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+SLOW_FOLDERS = {"benchmarks", "chaos", "page"}
+"""Folders whose tests are all slow: they start programs of others, break running services, or drive a browser."""
+
+
+@pytest.hookimpl(tryfirst=True)  # the marker decides which tests are deselected
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW_FOLDERS & set(item.path.relative_to(Path(__file__).parent).parts):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Two threads of torch beside another busy process spin against each other, as ``training.job`` says."""
+    """Threads of torch that wait for each other slow down a machine that is busy with other processes."""
     device.set_thread_count(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prepared_process() -> Iterator[None]:
-    """What the services of the tests are copies of has ended, and counted its lines, when the tests have."""
+def fork_server_process() -> Iterator[None]:
+    """End the process that the tests' services are forked from, so that it saves its coverage."""
     yield
     fork_server.end()

@@ -13,7 +13,7 @@ ACCOUNTS = pytest.StashKey[list[Ledger]]()
 PAGE = """# What the service bears
 
 Written by `make chaos`: real processes on loopback, two workers each. After each case the service answered again, both
-plainly and in a batch, and nothing waited. The same cases run in `make test`, with fewer connections.
+plainly and in a batch, and nothing waited. The same cases run in `make test-slow`, with fewer connections.
 
 *Sent* is what clients began. *Answered*: 200. *Refused*: told so with a status and a sentence, or, where the request
 was never whole, hung up on. *Left*: by the client itself. *Cut*: the connection ended without an answer, which only

@@ -18,6 +18,7 @@ PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 PINS = dict(line.split("==") for line in Path(__file__).with_name("clients.txt").read_text().splitlines())
 PAGE = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
 
+pytestmark = pytest.mark.slow
 needs_clients = pytest.mark.skipif(
     not (PYTHON.parent.parent / "installed").exists(), reason="clients have an environment of their own: make clients"
 )
