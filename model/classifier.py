@@ -1,16 +1,17 @@
-"""An artifact at work: the one path that service, evaluation and command line take from a text to its label."""
+"""A loaded artifact: the path from texts to predictions that service, evaluation and command line share."""
 
 from __future__ import annotations
 
 from array import array
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 
 from model.artifacts import artifact, golden, registry
 from model.device import select_device, set_thread_count
+from model.prediction import Explanation, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,35 +22,8 @@ if TYPE_CHECKING:
     from model.text.vocabulary import Encoding
 
 
-class Explanation(NamedTuple):
-    """Why the first label: each token's attribution, in the order of the text, and ``bias``. They sum to ``logit``."""
-
-    attributions: list[float]
-    bias: float
-    logit: float
-
-
-class Prediction(NamedTuple):
-    """One document's answer; ``scores``: every label with its probability, highest first."""
-
-    scores: list[tuple[str, float]]
-    tokens: int
-    unknown_tokens: int
-    explanation: Explanation | None = None
-
-    @property
-    def label(self) -> str:
-        """The label of the highest probability."""
-        return self.scores[0][0]
-
-    @property
-    def score(self) -> float:
-        """The probability of ``label``."""
-        return self.scores[0][1]
-
-
 class Classifier:
-    """Documents in, predictions out; the answer to one does not depend on which others are beside it.
+    """Predicts labels for batches of documents; the other documents of a batch do not change a prediction.
 
     >>> classifier = Classifier.load("artifacts/demo")                             # doctest: +SKIP
     >>> classifier.predict([classifier.encode("A late goal won the cup.")])[0].label     # doctest: +SKIP
@@ -67,47 +41,53 @@ class Classifier:
     def load(
         cls, folder: str | Path, device: str = "auto", threads: int | None = None, *, warm: bool = True
     ) -> Classifier:
-        """Read, verify, warm up and try on its golden documents an artifact; of a folder of versions the current one.
+        """Read, verify and warm up an artifact, then check its golden documents.
 
+        ``folder``: an artifact, or a folder of versions, of which the current one is loaded.
+        ``threads``: CPU threads for tensor operations in this process; torch's default where it is None.
+        ``warm``: compile the network first (0.15 s), so that the first predictions are as fast as later ones.
         Raise ``UsageError`` for an artifact or a device that cannot be used.
-
-        ``threads``: CPU threads of a product, for the whole process; torch's own choice if left out. ``warm``: whether
-        its first predictions are to be as fast as any, which takes 0.15 s.
         """
-        chosen = select_device(device)
+        selected = select_device(device)
         if threads:
             set_thread_count(threads)
-        classifier = cls(artifact.read(registry.resolve_artifact(Path(folder)), chosen), chosen)
+        classifier = cls(artifact.read(registry.resolve_artifact(Path(folder)), selected), selected)
         if warm:
             classifier.warm_up()
-        golden.check(classifier)
+        classifier.check_golden_documents()
         return classifier
 
     def warm_up(self) -> None:
-        """Let TorchScript see each method often enough to have compiled it: it does so in the second and third call.
+        """Call each method three times: TorchScript compiles in the second and third call.
 
-        Words of other scripts build the pattern that finds them.
+        A word beyond ASCII builds the tokenizer's pattern.
         """
         for _ in range(3):
             for explain in (False, True):
                 self.predict([self.encode("warm", explain), self.encode("wärm " * 100, explain)])
+
+    def check_golden_documents(self) -> None:
+        """Raise ``UsageError`` where a golden document gets another prediction than in training."""
+        golden.check_documents(self.predict_texts, self.golden, self.version)
+
+    def predict_texts(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction for each text, in order."""
+        return self.predict([self.encode(text) for text in texts])
 
     @torch.inference_mode()
     def predict(self, encodings: Sequence[Encoding]) -> list[Prediction]:
         """One prediction for each encoding, in order."""
         if not encodings:
             return []
-        tokens, starts = self._end_to_end(encodings)
+        ids, starts = self._concatenate(encodings)
         network = self._artifact.network
-        explained = any(encoding.explain for encoding in encodings)
-        logits, shares = network.explain(tokens, starts) if explained else (network(tokens, starts), None)
-        predictions = [
-            Prediction(scores, encoding.tokens, encoding.unknown_tokens)
-            for encoding, scores in zip(encodings, self._scores(logits), strict=True)
-        ]
-        return predictions if shares is None else self._explain(predictions, encodings, logits, shares)
+        if not any(encoding.explain for encoding in encodings):
+            return self._to_predictions(encodings, network(ids, starts))
+        logits, attributions = network.explain(ids, starts)
+        return self._add_explanations(self._to_predictions(encodings, logits), encodings, logits, attributions)
 
-    def _end_to_end(self, encodings: Sequence[Encoding]) -> tuple[Tensor, Tensor]:
+    def _concatenate(self, encodings: Sequence[Encoding]) -> tuple[Tensor, Tensor]:
+        """The ids of all documents, int64 [ids], and the index at which each document starts, int64 [documents]."""
         ids = encodings[0].ids
         if len(encodings) > 1:
             ids = array("q")
@@ -116,24 +96,33 @@ class Classifier:
         starts = list(accumulate((len(encoding.ids) for encoding in encodings[:-1]), initial=0))
         return torch.frombuffer(ids, dtype=torch.int64).to(self._device), torch.tensor(starts, device=self._device)
 
-    def _scores(self, logits: Tensor) -> list[list[tuple[str, float]]]:
+    def _to_predictions(self, encodings: Sequence[Encoding], logits: Tensor) -> list[Prediction]:
+        """Predictions without explanations; ``logits``: float32 [documents, labels]."""
         ordered = self._artifact.calibration.probabilities(logits).sort(dim=1, descending=True)
         names = self.labels
         return [
-            [(names[label], score) for label, score in zip(labels, scores, strict=True)]
-            for labels, scores in zip(ordered.indices.tolist(), ordered.values.tolist(), strict=True)
+            Prediction(
+                [(names[label], score) for label, score in zip(labels, scores, strict=True)],
+                encoding.tokens,
+                encoding.unknown_tokens,
+            )
+            for encoding, labels, scores in zip(
+                encodings, ordered.indices.tolist(), ordered.values.tolist(), strict=True
+            )
         ]
 
-    def _explain(
-        self, predictions: list[Prediction], encodings: Sequence[Encoding], logits: Tensor, shares: Tensor
+    def _add_explanations(
+        self, predictions: list[Prediction], encodings: Sequence[Encoding], logits: Tensor, attributions: Tensor
     ) -> list[Prediction]:
-        """Add the explanation to each prediction whose encoding asks for it."""
-        logit, label = logits.max(dim=1)
-        bias = self._artifact.network.output.bias[label]
-        each = zip(predictions, encodings, shares.split([e.tokens for e in encodings]), bias, logit, strict=True)
+        """Explain the predictions whose encoding requests it; ``attributions``: float32 [tokens of all documents]."""
+        top_logits, top_labels = logits.max(dim=1)
+        biases = self._artifact.network.output.bias[top_labels]
+        by_document = attributions.split([encoding.tokens for encoding in encodings])
         return [
-            prediction._replace(explanation=Explanation(share.tolist(), float(b), float(top)))
-            if asks.explain
+            prediction._replace(explanation=Explanation(tokens.tolist(), float(bias), float(logit)))
+            if encoding.explain
             else prediction
-            for prediction, asks, share, b, top in each
+            for prediction, encoding, tokens, bias, logit in zip(
+                predictions, encodings, by_document, biases, top_logits, strict=True
+            )
         ]

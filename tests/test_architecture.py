@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ def test_model_needs_torch_and_the_standard_library_alone():
     allowed = {"torch", "model", "__future__", *sys.stdlib_module_names}
     for path in (ROOT / "model").rglob("*.py"):
         assert {name.split(".")[0] for name in imports(path)} <= allowed, path
+
+
+def test_no_module_of_model_imports_itself_through_others():
+    """Imports under TYPE_CHECKING count too."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "model").rglob("*.py")}
+    edges = {name: imports(path) & names.keys() for name, path in names.items()}
+    TopologicalSorter(edges).prepare()  # raises CycleError, which names the modules
 
 
 def test_one_file_uses_opentelemetry():

@@ -223,7 +223,9 @@ def test_drift_is_told_a_person_in_one_sentence_where_there_is_some_and_in_the_j
     folder = tiny.artifact(tmp_path / "own")
     classifier = Classifier.load(folder, "cpu")
     predictions = classifier.predict([classifier.encode(text) for text in ["the goal", "a quux", "the law"] * 50])
-    tiny.artifact(folder, profile=DataProfile.of([2] * 150, ["sports", "sports", "politics"] * 50, predictions))
+    tiny.artifact(
+        folder, profile=DataProfile.from_predictions([2] * 150, ["sports", "sports", "politics"] * 50, predictions)
+    )
     same, shifted = run_inline("evaluate", folder, usual), run_inline("evaluate", folder, other)
     assert same.stderr.count("\n") == 1
     assert not any(each["drifted"] for each in json.loads(same.stdout)["drift"].values())

@@ -15,7 +15,8 @@ from app.settings import PREFIX, Settings
 from model.artifacts import artifact as artifacts
 from model.artifacts import registry
 from model.artifacts.data_profile import DataProfile
-from model.classifier import Classifier, Prediction
+from model.classifier import Classifier
+from model.prediction import Prediction
 from tests.support import tiny
 from tests.support.doc_examples import CLIENTS_PYTHON, FOREIGN_CLIENT, ROOT, run_examples
 from tests.support.service import Server, running_server
@@ -38,7 +39,7 @@ def reader_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
     demo = tiny.artifact(folder / "artifacts" / "demo", profile=tiny.PROFILE)
     predictions = [Prediction([("printers", 0.9)], 3, 0), Prediction([("screens", 0.8)], 5, 1)]
-    profile = DataProfile.of([3, 5], ["printers", "screens"], predictions)
+    profile = DataProfile.from_predictions([3, 5], ["printers", "screens"], predictions)
     tiny.artifact(folder / "artifacts" / "tickets", labels=("printers", "screens"), profile=profile)
     for seed, name in enumerate(("2026-07", "2026-08")):
         tiny.add_golden(tiny.artifact(folder / "versions" / name, seed=seed))

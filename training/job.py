@@ -91,7 +91,7 @@ def run(job: Job) -> Scores | None:
             return None
         classifier = Classifier.load(folder, job.device)
         scores, predictions = evaluate(classifier, test)
-        kept = golden.of(classifier, test.texts, test.labels) if job.golden else []
+        kept = golden.select_documents(classifier.predict_texts, test.texts, test.labels) if job.golden else []
         texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
         found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
         artifact.update_manifest(folder, found)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from app.inference.results import Timing
     from app.inference.service import Service
     from app.parsing.schemas import Document, Options
-    from model.classifier import Classifier, Prediction
+    from model.classifier import Classifier
+    from model.prediction import Prediction
 
 
 async def answer_document(service: Service, document: Document, deadline: float) -> tuple[Answer, Timing]:

@@ -11,8 +11,9 @@ from app.parsing.schemas import BatchError
 if TYPE_CHECKING:
     from app.inference.results import Timing
     from app.parsing.schemas import Options
-    from model import classifier as model
-    from model.classifier import Classifier, Prediction
+    from model import prediction as model
+    from model.classifier import Classifier
+    from model.prediction import Prediction
 
 
 class Score(TypedDict):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from app.observability.metrics import Metrics
-    from model.classifier import Prediction
+    from model.prediction import Prediction
     from model.text.vocabulary import Encoding
 
 LOOK = 1.0

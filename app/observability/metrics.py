@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
     from app.inference.results import BatchRecord
-    from model.classifier import Prediction
+    from model.prediction import Prediction
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = tuple(4**power for power in range(11))

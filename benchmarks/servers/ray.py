@@ -28,7 +28,7 @@ from ray import serve  # noqa: E402  # likewise
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from model.classifier import Prediction
+    from model.prediction import Prediction
 
 
 class Docket:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from model.classifier import Prediction
+    from model.prediction import Prediction
 
 LENGTH_BIN_EDGES = tuple(2**power for power in range(15))
 UNKNOWN_RATE_BIN_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75)
@@ -51,7 +51,7 @@ class DataProfile:
                 raise TypeError(f"{str(share)[:50]} is no share")
 
     @classmethod
-    def of(cls, lengths: Sequence[int], labels: Iterable[str], new: Sequence[Prediction]) -> DataProfile:
+    def from_predictions(cls, lengths: Sequence[int], labels: Iterable[str], new: Sequence[Prediction]) -> DataProfile:
         """Of documents of so many tokens and with these right labels, and of answers to those that are ``new``."""
         ordered, right = sorted(lengths), Counter(labels)
         said = Counter(prediction.label for prediction in new)

@@ -1,4 +1,4 @@
-"""Golden documents: what an artifact answered where it was trained, and must answer wherever it is loaded."""
+"""Golden documents: texts with the answers of the training machine, compared again on each load."""
 
 from __future__ import annotations
 
@@ -8,59 +8,67 @@ from typing import TYPE_CHECKING, NamedTuple
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from model.classifier import Classifier
+    from model.prediction import Prediction
+
+    Predict = Callable[[Sequence[str]], list[Prediction]]
 
 MAX_GOLDEN_DOCUMENTS = 8
 MAX_GOLDEN_CHARACTERS = 1_000
-"""Characters of a document that are kept: it is one more text of the corpus in the manifest."""
+"""Characters of a golden document: the manifest then shows little text of the corpus."""
 SCORE_TOLERANCE = 1e-3
-"""How far a score may be from the one that was kept: another machine adds in another order."""
+"""Largest accepted difference of a score: floating-point sums differ between machines."""
+MIN_SCORE_MARGIN = 0.01
+"""Smallest distance between the first two scores of a golden document: rounding must not swap its labels."""
 
 
 class GoldenDocument(NamedTuple):
-    """A text, the label that the saved artifact gave it, and the label's score."""
+    """A text, the label that the saved artifact predicted, and the score of that label."""
 
     text: str
     label: str
     score: float
 
 
-def of(classifier: Classifier, texts: Sequence[str], labels: Sequence[str]) -> list[GoldenDocument]:
-    """The beginnings of ``MOST`` documents that it never learned from, of all labels in turn, and its answers to them.
+def select_documents(predict: Predict, texts: Sequence[str], labels: Sequence[str]) -> list[GoldenDocument]:
+    """Return up to ``MAX_GOLDEN_DOCUMENTS`` documents with their predictions, taken from all ``labels`` in turn.
 
-    Where the second label is about as likely as the first, rounding could exchange them: such a document is left out.
+    ``texts`` are test documents that training did not use. A text is cut after ``MAX_GOLDEN_CHARACTERS``.
     """
-    begun = [text[:MAX_GOLDEN_CHARACTERS] for text in _in_turn(texts, labels) if text[:MAX_GOLDEN_CHARACTERS].strip()][
-        : 4 * MAX_GOLDEN_DOCUMENTS
+    beginnings = [text[:MAX_GOLDEN_CHARACTERS] for text in _alternate_labels(texts, labels)]
+    candidates = [text for text in beginnings if text.strip()][: 4 * MAX_GOLDEN_DOCUMENTS]
+    golden = [
+        GoldenDocument(text, prediction.label, prediction.score)
+        for text, prediction in zip(candidates, predict(candidates), strict=True)
+        if len(prediction.scores) == 1 or prediction.score - prediction.scores[1][1] > MIN_SCORE_MARGIN
     ]
-    answers = zip(begun, classifier.predict([classifier.encode(text) for text in begun]), strict=True)
-    sure = [(text, said) for text, said in answers if len(said.scores) == 1 or said.score - said.scores[1][1] > 0.01]
-    return [GoldenDocument(text, said.label, said.score) for text, said in sure[:MAX_GOLDEN_DOCUMENTS]]
+    return golden[:MAX_GOLDEN_DOCUMENTS]
 
 
-def check(classifier: Classifier) -> None:
-    """Raise ``UsageError`` where it does not give its golden documents the answers that were kept with them.
+def check_documents(predict: Predict, documents: Sequence[GoldenDocument], version: str) -> None:
+    """Raise ``UsageError`` where a prediction differs from the golden one.
 
-    The sentence has no text of theirs, since it is logged. Health shows one without labels.
+    The error is logged, so it contains no text. Its public sentence, shown by ``/health``, contains no label either.
     """
-    said = classifier.predict([classifier.encode(golden.text) for golden in classifier.golden])
-    for number, (golden, now) in enumerate(zip(classifier.golden, said, strict=True), start=1):
-        if now.label != golden.label or not abs(now.score - golden.score) <= SCORE_TOLERANCE:
+    predictions = predict([document.text for document in documents])
+    for number, (document, prediction) in enumerate(zip(documents, predictions, strict=True), start=1):
+        differs = not abs(prediction.score - document.score) <= SCORE_TOLERANCE  # True for NaN
+        if prediction.label != document.label or differs:
             raise UsageError(
-                f"version {classifier.version} answers its golden document {number} with {now.label} ({now.score:.4f}) "
-                f"and not with {golden.label} ({golden.score:.4f}): copy its folder whole, or train again",
-                f"version {classifier.version} answers its golden document {number} otherwise than in training: "
+                f"version {version} answers its golden document {number} with {prediction.label} "
+                f"({prediction.score:.4f}) and not with {document.label} ({document.score:.4f}): "
+                "copy its folder whole, or train again",
+                f"version {version} answers its golden document {number} otherwise than in training: "
                 "copy its folder whole, or train again",
             )
 
 
-def _in_turn(texts: Sequence[str], labels: Sequence[str]) -> Iterator[str]:
-    """The first of each label, then the second of each, and so on."""
+def _alternate_labels(texts: Sequence[str], labels: Sequence[str]) -> Iterator[str]:
+    """The first text of each label, then the second text of each label, and so on."""
     seen: Counter[str] = Counter()
     rounds = []
     for label in labels:
         rounds.append(seen[label])
         seen[label] += 1
-    return (texts[place] for place in sorted(range(len(texts)), key=rounds.__getitem__))
+    return (texts[index] for index in sorted(range(len(texts)), key=rounds.__getitem__))

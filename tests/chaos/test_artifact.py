@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from model.artifacts import artifact as artifacts
-from model.artifacts import golden
 from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import tiny
@@ -31,7 +30,7 @@ def said(folder: Path) -> tuple[str, list[list[tuple[str, float]]]] | None:
     refusal = ""
     try:
         classifier = Classifier(artifacts.read(folder, CPU), CPU)  # as load does, without the time to warm up
-        golden.check(classifier)
+        classifier.check_golden_documents()
     except UsageError as refused:
         refusal = str(refused)
     if refusal:

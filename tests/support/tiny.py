@@ -11,8 +11,9 @@ from model.artifacts import artifact as artifacts
 from model.artifacts import golden
 from model.artifacts.data_profile import DataProfile
 from model.calibration import Calibration
-from model.classifier import Classifier, Prediction
+from model.classifier import Classifier
 from model.network.tanh_rnn import TanhRNN
+from model.prediction import Prediction
 from model.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LABELS = ("politics", "sports")
 WORDS = ("the", "a", "late", "goal", "won", "cup", "for", "home", "side", "vote", "minister", "said", "match", "law")
-PROFILE = DataProfile.of(
+PROFILE = DataProfile.from_predictions(
     [1, 3, 3, 20],
     ["politics", "sports", "sports", "sports"],
     [Prediction([("sports", 0.97)], 3, 1), Prediction([("sports", 0.6)], 20, 0), Prediction([("politics", 1.0)], 1, 0)],
@@ -61,7 +62,9 @@ def failing_artifact(folder: Path, **network_options: Any) -> Path:
 
 def add_golden(folder: Path) -> Path:
     """The same artifact, with golden documents."""
-    kept = golden.of(Classifier.load(folder, "cpu"), ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2])
+    kept = golden.select_documents(
+        Classifier.load(folder, "cpu").predict_texts, ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2]
+    )
     assert kept
     artifacts.update_manifest(folder, {"golden": [each._asdict() for each in kept]})
     return folder

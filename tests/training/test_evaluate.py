@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from model.classifier import Classifier, Prediction
+from model.classifier import Classifier
+from model.prediction import Prediction
 from tests.support import tiny
 from training.data.documents import Documents
 from training.evaluation.scores import (

@@ -5,7 +5,7 @@ import pytest
 
 from model.artifacts.data_profile import DataProfile
 from model.calibration import Calibration
-from model.classifier import Prediction
+from model.prediction import Prediction
 from training.data.documents import Documents
 from training.evaluation.drift import Drift
 from training.evaluation.scores import Scores
@@ -70,7 +70,7 @@ def written(
     scores = Scores(len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
-    drift = Drift.of(DataProfile.of([7], labels, predictions), documents, predictions)
+    drift = Drift.of(DataProfile.from_predictions([7], labels, predictions), documents, predictions)
     html_report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
     html = (folder / "report" / "index.html").read_text(encoding="utf-8")

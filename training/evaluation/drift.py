@@ -13,7 +13,7 @@ from model.artifacts.data_profile import DataProfile, proportions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from model.classifier import Prediction
+    from model.prediction import Prediction
     from training.data.documents import Documents
 
 LARGE = 0.25
@@ -55,7 +55,9 @@ class Drift:
     @classmethod
     def of(cls, profile: DataProfile, documents: Documents, predictions: Sequence[Prediction]) -> Drift:
         """``profile``: of the artifact whose ``predictions`` of the ``documents`` these are."""
-        corpus = DataProfile.of([prediction.tokens for prediction in predictions], documents.labels, predictions)
+        corpus = DataProfile.from_predictions(
+            [prediction.tokens for prediction in predictions], documents.labels, predictions
+        )
         return cls(
             Shift(profile.quantiles, corpus.quantiles, *stability(profile.lengths, corpus.lengths)),
             Shift(profile.unknown_rate, corpus.unknown_rate, *stability(profile.unknown_words, corpus.unknown_words)),

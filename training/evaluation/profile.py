@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.artifacts.data_profile import DataProfile
-from model.classifier import Prediction
+from model.prediction import Prediction
 
 if TYPE_CHECKING:
     from training.train import Trained
@@ -21,4 +21,6 @@ def of(trained: Trained) -> DataProfile:
     scores, labels = trained.calibration.probabilities(logits).max(dim=1)
     columns = (labels.tolist(), scores.tolist(), documents.lengths[places].tolist(), unknown.tolist())
     answers = [Prediction([(names[label], score)], *words) for label, score, *words in zip(*columns, strict=True)]
-    return DataProfile.of(documents.lengths.tolist(), [names[label] for label in documents.labels.tolist()], answers)
+    return DataProfile.from_predictions(
+        documents.lengths.tolist(), [names[label] for label in documents.labels.tolist()], answers
+    )

@@ -14,7 +14,8 @@ from model.terminal import format_count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model.classifier import Classifier, Prediction
+    from model.classifier import Classifier
+    from model.prediction import Prediction
     from training.data.documents import Documents
 
 BINS = 15

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from model.classifier import Prediction
+    from model.prediction import Prediction
     from training.progress import Epoch
 
 COVERAGES = np.linspace(0.5, 0.99, 50)

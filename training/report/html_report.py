@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from model.classifier import Prediction
+    from model.prediction import Prediction
     from training.data.documents import Documents
     from training.evaluation.drift import Drift
     from training.evaluation.scores import Scores
