@@ -61,6 +61,7 @@ def answers(trained: Trained, documents: Documents) -> list[str]:
     return [trained.vocabulary.labels[place] for place in logits.argmax(1).tolist()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CORPORA)
 def test_the_default_recipe_learns_from(kind):
     documents = CORPORA[kind]

@@ -156,6 +156,7 @@ def stopped(process: subprocess.Popen[str], states: list[Path], *signals: signal
     return process.communicate(timeout=60)[1]
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "EVERY", 0)
     whole, out = tmp_path / "whole", tmp_path / "out"
@@ -179,6 +180,7 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert first["version"] == second["version"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
 def test_a_signal_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path, signals):
     """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""

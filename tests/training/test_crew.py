@@ -25,6 +25,7 @@ QUICK = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=40)
 PATIENCE = 60.0
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_comes_to_the_same_bytes(capfd):
     alone, *others = (train(toy_corpus.documents(90), QUICK, 0, CPU, processes=count) for count in (1, 2, 9))
     told = capfd.readouterr().err.splitlines()
@@ -61,6 +62,7 @@ def test_a_process_that_is_killed_is_told_in_one_sentence():
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
 def test_none_outlives_who_asked_for_it(tmp_path: Path, end: signal.Signals):
     code = """

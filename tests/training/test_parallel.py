@@ -42,6 +42,7 @@ def written(folder: Path, count: int = 90) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("chosen", "descents"), [("default", 6), ("classic", 1)])
 def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, descents):
     arguments = [written(tmp_path), "--epochs", 2, "--device", "cpu", "--recipe", chosen]
@@ -58,6 +59,7 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path, chosen, desce
         assert dict(first.scores) == pytest.approx(dict(second.scores), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "layers"), [(2, 1), (3, 2)])
 def test_a_step_of_several_has_the_gradients_of_one_and_leaves_all_with_the_same_weights(tmp_path, processes, layers):
     """A batch of one document too, where all processes but one read nothing."""
@@ -73,6 +75,7 @@ def test_a_step_of_several_has_the_gradients_of_one_and_leaves_all_with_the_same
             assert (other[name] == each[0][name]).all(), name
 
 
+@pytest.mark.slow
 def test_a_killed_training_of_several_goes_on_where_it_was(tmp_path):
     begin = torchrun("-m", "training", written(tmp_path), "--device", "cpu", "--out", tmp_path / "out", "--epochs", 2)
     state = tmp_path / ".out.checkpoint" / "fold 2 of 5.npz"
@@ -92,6 +95,7 @@ def test_a_killed_training_of_several_goes_on_where_it_was(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made.jsonl", "out"]
 
 
+@pytest.mark.slow
 def test_what_one_cannot_do_ends_all_with_its_sentence(tmp_path):
     """Only the first process looks at --out."""
     (tmp_path / "file").write_text("not a folder")

@@ -117,6 +117,7 @@ def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
     assert "No document got a wrong label." in page.text
 
 
+@pytest.mark.slow
 def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp_path):
     labels = [f"label{n}" for n in range(77)]
     said = [("a", "label3", "label39", 0.5)] * 2 + [("b", "label5", "label6", 0.5)]

@@ -20,6 +20,7 @@ def answers(trained, documents) -> float:
     return loop.score(trained.network, encoded, torch.arange(len(documents)))[1]
 
 
+@pytest.mark.slow
 def test_the_default_recipe_learns_what_can_be_learned():
     assert answers(train(toy_corpus.documents(), QUICK, 0, CPU), toy_corpus.documents(90, seed=1)) > 0.95
 
@@ -37,6 +38,7 @@ def test_the_latest_documents_are_those_that_are_held_out():
     assert sorted(trained.held_out.places.tolist()) == list(range(72, 90))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
     documents = toy_corpus.documents(90)
     once, again, other = (torchscript.to_bytes(train(documents, QUICK, seed, CPU).network) for seed in (1, 1, 2))
