@@ -17,10 +17,10 @@ from model.classifier import Classifier
 from training import distributed, process_pool
 from training.checkpoint import Checkpoints
 from training.data import corpora
+from training.data.data_warnings import describe_untested_labels, find_evaluation_warnings, find_training_warnings
 from training.data.documents import Documents, check_trainable
-from training.data.label_checks import untested_labels
 from training.data.read_options import ReadOptions
-from training.data.split import parts
+from training.data.split import split_train_test
 from training.evaluation import profile
 from training.evaluation.drift import Drift
 from training.evaluation.scores import evaluate
@@ -62,11 +62,11 @@ def run(job: Job) -> Scores | None:
         corpus = corpora.load(job.corpus, job.reading)
         check_trainable(corpus.train, job.corpus)
         documents, test = corpus.train.with_text(), corpus.test
-        for line in (*corpus.train.oddities(), *(test.test_oddities() if test else ())):
+        for line in (*find_training_warnings(corpus.train), *(find_evaluation_warnings(test) if test else ())):
             tell(line)
         if test is None:
-            documents, test = parts(documents, job.seed)
-        if untested := untested_labels(documents.labels, test.labels):
+            documents, test = split_train_test(documents, job.seed)
+        if untested := describe_untested_labels(documents.labels, test.labels):
             tell(
                 f"{untested}: add {'more, near copies count once' if corpus.test is None else 'some to the test part'}"
             )

@@ -13,7 +13,7 @@ from model.calibration import Calibration
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from training.batches import EncodedCorpus
-from training.data.split import stretches
+from training.data.split import ordered_folds
 from training.features.bigrams import frequent_pairs, inverse_document_frequency
 from training.features.character_ngrams import spelling
 from training.linear import ensemble
@@ -85,7 +85,7 @@ def train(
     torch.manual_seed(seed)
     vocabulary, encoded = _encoded(documents, recipe, device)
     fresh = _networks(encoded, vocabulary, recipe)
-    fold = torch.from_numpy(stretches(documents, 5 if len(documents) < 20_000 else 3)).to(device)
+    fold = torch.from_numpy(ordered_folds(documents, 5 if len(documents) < 20_000 else 3)).to(device)
     epochs = planned_epochs(encoded, recipe)
     parts = _parts(fold, ENOUGH if recipe.linear else 1)
 
