@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from app.api import docs_pages, openapi, problems, web_page
 from app.api.routes import router
 from app.inference.batcher import Batcher
+from app.inference.documents import classify_batch, weigh
 from app.inference.queue import QueueLimits
-from app.inference.reloader import Reloader, predict, reload_on_sighup, weigh
+from app.inference.reloader import Reloader, reload_on_sighup
 from app.inference.service import Service
 from app.inference.watchdog import Watchdog
 from app.middleware import api_keys
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with (
             traces or nullcontext(),
             Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
-            Batcher(predict, weigh, limits, note, versions.probe) as batcher,
+            Batcher(classify_batch, weigh, limits, note, versions.probe) as batcher,
             Watchdog(batcher, is_device_lost) as watch,
         ):
             # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes

@@ -135,7 +135,7 @@ def _health(service: Service) -> Health:
         device=classifier.device,
         labels=len(classifier.labels),
         waiting=service.batcher.waiting,
-        reload=service.reloader.reload,
+        reload=service.reloader.status,
     )
 
 

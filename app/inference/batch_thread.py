@@ -1,4 +1,4 @@
-"""One thread at work: what waits in its line, batch after batch."""
+"""A thread that runs the queued items in batches, and probes the network when it is idle."""
 
 from __future__ import annotations
 
@@ -20,92 +20,93 @@ log = logging.getLogger("docket")
 
 
 class BatchThread(Generic[Item, Result]):
-    """Everybody in the queue's line, ``heavy`` or not, gets their own result of ``run``, or what it raised.
+    """Takes batches of light or of heavy items from the queue, and sets the future of each item.
 
-    ``note(batch, begin, error)`` is called after each batch. Where nothing has succeeded for a moment, ``probe()`` goes
-    the way of a batch, past the line: it reads a document of its own, and returns its weight.
+    ``record(batch, begin, error)`` is called after each batch. ``probe()`` runs in the thread when no call has
+    succeeded for a while; it returns the weight of its work.
     """
 
     def __init__(
         self,
         queue: Queue[Item, Outcome[Result]],
         run: Callable[[Sequence[Item]], Sequence[Result]],
-        note: Callable[[Sequence[QueuedItem[Item, Outcome[Result]]], float, Exception | None], None],
+        record: Callable[[Sequence[QueuedItem[Item, Outcome[Result]]], float, Exception | None], None],
         probe: Callable[[], int],
         *,
         heavy: bool,
     ) -> None:
-        self._queue, self._run, self._note, self._probe, self._heavy = queue, run, note, probe, heavy
-        self._at_work: list[QueuedItem[Item, Outcome[Result]]] = []
-        self.pulse = ThreadLiveness()
+        self._queue, self._run, self._record, self._probe, self._heavy = queue, run, record, probe, heavy
+        self._running: list[QueuedItem[Item, Outcome[Result]]] = []
+        self.liveness = ThreadLiveness()
         self._worker: WorkerThread[Any] = WorkerThread("batcher, heavy" if heavy else "batcher")
-        self._batches = asyncio.create_task(self._answer_batches())
+        self._loop_task = asyncio.create_task(self._run_batches())
 
     def __iter__(self) -> Iterator[QueuedItem[Item, Outcome[Result]]]:
-        return iter(self._at_work)
+        """Iterate over the items of the running batch."""
+        return iter(self._running)
 
     @property
     def stuck(self) -> bool:
-        """Whether the thread does not come back, or no batch will be taken up again."""
-        return self.pulse.stuck or self._batches.done()
+        """Whether the thread hangs, or the task that feeds it has ended."""
+        return self.liveness.stuck or self._loop_task.done()
 
     def stop(self) -> None:
-        """Take up no batch again; nobody waits for the one at work."""
-        self._batches.cancel()
+        """Take no further batch, and do not wait for the running one."""
+        self._loop_task.cancel()
         self._worker.stop()
 
-    async def _answer_batches(self) -> None:
+    async def _run_batches(self) -> None:
         while True:
-            self._at_work = await self._next()
-            await (self._answer(self._at_work) if self._at_work else self._prove())
-            self._at_work = []
+            self._running = await self._next_batch()
+            await (self._run_batch(self._running) if self._running else self._run_probe())
+            self._running = []
 
-    async def _next(self) -> list[QueuedItem[Item, Outcome[Result]]]:
-        """The next batch; none once a probe is due."""
-        if (rest := self.pulse.rest) > 0:
+    async def _next_batch(self) -> list[QueuedItem[Item, Outcome[Result]]]:
+        """The next batch, or an empty list once a probe is due."""
+        if (seconds := self.liveness.seconds_to_probe) > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(rest):
+                async with asyncio.timeout(seconds):
                     return await self._queue.take(heavy=self._heavy)
         return []
 
-    async def _prove(self) -> None:
-        """See whether the thread and the network are well."""
-        self.pulse.begin(0)
+    async def _run_probe(self) -> None:
+        self.liveness.begin(0)
         try:
             weight = await self._worker.call(self._probe)
-        except Exception as raised:  # whatever it is, the service is not well until a probe or a batch succeeds
-            if self.pulse.error is None:
-                log.error("the network fails its probe", exc_info=raised)
-            self.pulse.fail(raised)
+        except Exception as error:  # the service is unhealthy until a probe or a batch succeeds
+            if self.liveness.error is None:
+                log.error("the network fails its probe", exc_info=error)
+            self.liveness.fail(error)
         else:
-            self.pulse.succeed(weight)
+            self.liveness.succeed(weight)
 
-    async def _answer(self, batch: list[QueuedItem[Item, Outcome[Result]]]) -> None:
-        """Give everybody their own; a batch that fails is run item by item, so that one bad item fails alone."""
-        weight = sum(waiting.weight for waiting in batch)
-        begin = self.pulse.begin(weight)
+    async def _run_batch(self, batch: list[QueuedItem[Item, Outcome[Result]]]) -> None:
+        """Run a batch; where that fails, run its items one by one, so that one bad item fails alone."""
+        weight = sum(queued.weight for queued in batch)
+        begin = self.liveness.begin(weight)
         error: Exception | None = None
         try:
-            results = await self._worker.call(lambda: self._run_checked([waiting.item for waiting in batch]))
-        except Exception as raised:  # whatever run raises goes to those who wait for it, who would wait for ever else
+            results = await self._worker.call(lambda: self._run_checked([queued.item for queued in batch]))
+        except Exception as raised:  # the callers receive every exception, since they would wait forever otherwise
             error = raised
-            self.pulse.fail()
-            await self._share_out(raised, batch)
+            self.liveness.fail()
+            await self._run_one_by_one(batch, raised)
         else:
-            seconds = self.pulse.succeed(weight)
-            for waiting, result in zip(batch, results, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(Outcome(result, Timing(begin - waiting.since, len(batch), seconds)))
-        self._note(batch, begin, error)
+            seconds = self.liveness.succeed(weight)
+            for queued, result in zip(batch, results, strict=True):
+                if not queued.future.done():
+                    timing = Timing(begin - queued.enqueued_at, len(batch), seconds)
+                    queued.future.set_result(Outcome(result, timing))
+        self._record(batch, begin, error)
 
-    async def _share_out(self, error: Exception, batch: list[QueuedItem[Item, Outcome[Result]]]) -> None:
-        for waiting in batch:
-            if waiting.answer.done():
-                self._queue.left += len(batch) > 1
+    async def _run_one_by_one(self, batch: list[QueuedItem[Item, Outcome[Result]]], error: Exception) -> None:
+        for queued in batch:
+            if queued.future.done():
+                self._queue.cancelled += len(batch) > 1
             elif len(batch) > 1:
-                await self._answer([waiting])
+                await self._run_batch([queued])
             else:
-                waiting.answer.set_exception(error)
+                queued.future.set_exception(error)
 
     def _run_checked(self, items: list[Item]) -> Sequence[Result]:
         results = self._run(items)

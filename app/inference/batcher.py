@@ -1,9 +1,8 @@
-"""Many ``submit(item)`` become few ``run(items)``; it knows no text, no HTTP and no torch.
+"""Dynamic batching: many calls of ``submit(item)`` become few calls of ``run(items)``.
 
-There is no timer. While one batch runs, what arrives waits, and the next batch is what waits then, up to a budget of
-weight: an idle service answers at once, a busy one batches by itself. An item that outweighs a batch goes to a second
-thread, so that it holds up its like alone. Whatever fails, leaves or comes late, every ``submit`` ends, with its own
-result or with an exception.
+There is no timer. Items that arrive while a batch runs form the next batch, up to a budget of weight. An idle service
+answers at once, and a busy one batches by itself. A second thread runs the items that are heavier than a batch, so
+that they delay no light item. Every ``submit`` ends, with its result or with an exception.
 """
 
 from __future__ import annotations
@@ -28,19 +27,21 @@ log = logging.getLogger("docket")
 
 
 class DeadlinePassed(Exception):
-    """The answer did not come in time."""
+    """The result did not arrive before the deadline."""
 
 
 class Draining(Exception):
-    """The service is on its way out and takes nothing new."""
+    """The service is stopping and admits nothing new."""
 
 
 class Batcher(Generic[Item, Result]):
     """``async with Batcher(run, weigh, limits) as batcher: outcome = await batcher.submit(item)``.
 
-    ``run`` returns as many results as it gets items, in their order, and is called in two threads; ``weigh`` is an
-    item's share of a batch; ``on_batch`` is called with each batch's record; ``probe`` is called in each thread where
-    nothing else has succeeded for a moment: it raises where ``run`` would, and returns the weight of what it has run.
+    ``run`` returns one result for each item, in order; two threads call it. ``weigh`` returns the weight of an item.
+    ``on_batch`` receives the record of each batch. ``probe`` runs in each thread after a while without success: it
+    raises where ``run`` would, and returns the weight of its work.
+
+    A ``deadline`` is a time of the event loop's clock. The timeout of the limits applies where it ends earlier.
     """
 
     def __init__(
@@ -51,14 +52,14 @@ class Batcher(Generic[Item, Result]):
         on_batch: Callable[[BatchRecord], None] = lambda record: None,
         probe: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._run, self._deadline, self._record, self._probe = run, limits.timeout, on_batch, probe
+        self._run, self._timeout, self._on_batch, self._probe = run, limits.timeout, on_batch, probe
         self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
-        self._lanes: list[BatchThread[Item, Result]] = []
+        self._threads: list[BatchThread[Item, Result]] = []
         self.draining = False
 
     async def __aenter__(self) -> Batcher[Item, Result]:
-        self._lanes = [
-            BatchThread(self._queue, self._run, self._note, self._probe, heavy=heavy) for heavy in (False, True)
+        self._threads = [
+            BatchThread(self._queue, self._run, self._record, self._probe, heavy=heavy) for heavy in (False, True)
         ]
         return self
 
@@ -66,8 +67,8 @@ class Batcher(Generic[Item, Result]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abandon()
-        for lane in self._lanes:
-            lane.stop()
+        for thread in self._threads:
+            thread.stop()
 
     @property
     def waiting(self) -> int:
@@ -76,96 +77,96 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def stuck(self) -> bool:
-        """Whether a thread does not come back from what it is at, or no batch will be taken up again."""
-        return any(lane.stuck for lane in self._lanes)
+        """Whether a thread hangs, or takes no further batch."""
+        return any(thread.stuck for thread in self._threads)
 
     @property
     def error(self) -> Exception | None:
-        """What a probe raised, where nothing has succeeded since."""
-        return next((lane.pulse.error for lane in self._lanes if lane.pulse.error), None)
+        """The exception of a probe, until a call of the same thread succeeds."""
+        return next((thread.liveness.error for thread in self._threads if thread.liveness.error), None)
 
-    def excuse(self, seconds: float) -> None:
-        """Hold it against nobody that the whole process has stood still for so long."""
-        for lane in self._lanes:
-            lane.pulse.excuse(seconds)
+    def discount_pause(self, seconds: float) -> None:
+        """Do not count seconds in which the whole process stood still as a hang."""
+        for thread in self._threads:
+            thread.liveness.discount_pause(seconds)
 
-    def check(self, until: float = math.inf, weight: int = 0) -> None:
-        """Raise what ``enqueue`` would for an item of at least that ``weight``, so that nothing is spent on it."""
-        self._demand_open()
-        self._queue.check(self._patience(until), weight)
+    def check(self, deadline: float = math.inf, weight: int = 0) -> None:
+        """Raise what ``enqueue`` would raise for an item of at least this weight, before work is spent on it."""
+        self._check_open()
+        self._queue.check(self._seconds_until(deadline), weight)
 
-    def has_room(self, patience: float) -> bool:
-        """Whether one more would be taken in, or told at once that none is."""
-        return self.draining or not self._queue.full(min(self._deadline, patience))
+    def has_room(self, seconds: float) -> bool:
+        """Whether an item whose caller waits for ``seconds`` would be admitted, or refused at once."""
+        return self.draining or not self._queue.is_full(min(self._timeout, seconds))
 
-    def enqueue(self, item: Item, until: float = math.inf) -> asyncio.Future[Outcome[Result]]:
-        """Let the item wait; its future ends with its outcome, ``DeadlinePassed``, ``Draining`` or what ``run`` raised.
+    def enqueue(self, item: Item, deadline: float = math.inf) -> asyncio.Future[Outcome[Result]]:
+        """Queue an item; raise ``QueueFull`` or ``Draining``. To cancel the future withdraws the item.
 
-        ``until``: the second of the loop's clock that its caller waits for, where that comes before the deadline.
-        Raise ``QueueFull`` or ``Draining``. Who cancels the future has left.
+        The future ends with the outcome, ``DeadlinePassed``, ``Draining`` or the exception of ``run``.
         """
-        self._demand_open()
-        answer = self._queue.put(item, self._patience(until))
-        timer = asyncio.get_running_loop().call_at(self._end(until), self._fail, answer)
-        answer.add_done_callback(lambda answer: timer.cancel())
-        return answer
+        self._check_open()
+        (future,) = self._queue.put([item], self._seconds_until(deadline))
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(min(deadline, loop.time() + self._timeout), self._expire, future)
+        future.add_done_callback(lambda _: timer.cancel())
+        return future
 
-    async def submit(self, item: Item, until: float = math.inf) -> Outcome[Result]:
-        """The item's outcome; raise what ``enqueue`` raises and what its future ends with."""
-        return await self.enqueue(item, until)
+    async def submit(self, item: Item, deadline: float = math.inf) -> Outcome[Result]:
+        """Queue an item and wait for its outcome; raise what ``enqueue`` and its future raise."""
+        return await self.enqueue(item, deadline)
 
-    async def submit_all(self, items: Sequence[Item], until: float = math.inf) -> list[Outcome[Result]]:
-        """The items' outcomes in their order; where the queue is full, none of them is taken in."""
-        self._demand_open()
-        answers = self._queue.put_all(items, self._patience(until))
+    async def submit_all(self, items: Sequence[Item], deadline: float = math.inf) -> list[Outcome[Result]]:
+        """Queue all items or none, and wait for their outcomes, in order."""
+        self._check_open()
+        seconds = self._seconds_until(deadline)
+        futures = self._queue.put(items, seconds)
         try:
-            async with asyncio.timeout_at(self._end(until)):
-                return await asyncio.gather(*answers)
+            async with asyncio.timeout(seconds):
+                return await asyncio.gather(*futures)
         except TimeoutError:
-            raise self._late() from None
+            raise self._deadline_passed() from None
         finally:
-            for answer in answers:
-                answer.cancel()  # where one has failed nobody waits for the others
+            for future in futures:
+                future.cancel()  # after one failure no caller waits for the others
 
     def drain(self) -> None:
-        """Take nothing new; what waits is still answered."""
+        """Admit nothing new; queued items are still answered."""
         self.draining = True
 
     def abandon(self) -> None:
-        """Take nothing new, and answer what waits or is at work with ``Draining``."""
+        """Admit nothing new, and end every queued or running item with ``Draining``."""
         self.drain()
-        for waiting in chain(*self._lanes, self._queue):
-            if not waiting.answer.done():
-                waiting.answer.set_exception(Draining("the service has stopped before your turn: ask again"))
+        for queued in chain(*self._threads, self._queue):
+            if not queued.future.done():
+                queued.future.set_exception(Draining("the service has stopped before your turn: ask again"))
 
-    def _demand_open(self) -> None:
+    def _check_open(self) -> None:
         if self.draining:
             raise Draining("the service is stopping: ask again in a moment")
 
-    def _patience(self, until: float) -> float:
-        """Seconds that a caller waits."""
-        return min(self._deadline, until - asyncio.get_running_loop().time())
+    def _seconds_until(self, deadline: float) -> float:
+        return min(self._timeout, deadline - asyncio.get_running_loop().time())
 
-    def _end(self, until: float) -> float:
-        """When nobody waits any more."""
-        return min(until, asyncio.get_running_loop().time() + self._deadline)
-
-    def _late(self) -> DeadlinePassed:
+    def _deadline_passed(self) -> DeadlinePassed:
         return DeadlinePassed(
-            f"no answer within {self._deadline:g} s, or the time that its client gave: send less at once, or give more"
+            f"no answer within {self._timeout:g} s, or the time that its client gave: send less at once, or give more"
         )
 
-    def _fail(self, answer: asyncio.Future[Outcome[Result]]) -> None:
-        if not answer.done():
-            answer.set_exception(self._late())
+    def _expire(self, future: asyncio.Future[Outcome[Result]]) -> None:
+        if not future.done():
+            future.set_exception(self._deadline_passed())
 
-    def _note(self, batch: Sequence[QueuedItem[Item, Outcome[Result]]], begin: float, error: Exception | None) -> None:
-        seconds, weight = time.perf_counter() - begin, sum(waiting.weight for waiting in batch)
-        self._queue.went(weight, batch[0])
-        waited = tuple(begin - waiting.since for waiting in batch)
-        contexts = tuple(waiting.context for waiting in batch)
-        left, self._queue.left = self._queue.left, 0
+    def _record(
+        self, batch: Sequence[QueuedItem[Item, Outcome[Result]]], begin: float, error: Exception | None
+    ) -> None:
+        seconds, weight = time.perf_counter() - begin, sum(queued.weight for queued in batch)
+        self._queue.record_batch(weight, batch[0])
+        queue_seconds = tuple(begin - queued.enqueued_at for queued in batch)
+        contexts = tuple(queued.context for queued in batch)
+        cancelled, self._queue.cancelled = self._queue.cancelled, 0
         try:
-            self._record(BatchRecord(len(batch), weight, waited, seconds, left, self.waiting, error, contexts))
-        except Exception:  # a hook is not ours, and whatever it raises must not stop the batches
+            self._on_batch(
+                BatchRecord(len(batch), weight, queue_seconds, seconds, cancelled, self.waiting, error, contexts)
+            )
+        except Exception:  # no error of a hook may stop the batches
             log.exception("a hook on the batch record failed")

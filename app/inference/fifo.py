@@ -1,4 +1,4 @@
-"""Items one behind the other, and the pace at which they go."""
+"""First in, first out: the items that wait for one thread, and the throughput of that thread."""
 
 from __future__ import annotations
 
@@ -11,64 +11,67 @@ from typing import Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AVERAGING_FACTOR = 0.8
+"""Weight of the past in the throughput: an average over about the last five batches."""
 
 
 class QueuedItem(NamedTuple, Generic[Item, Result]):
-    """An item, its share of a batch, the future that its caller awaits, when it came and in which context."""
+    """An item, its weight, the future of its result, the time of its arrival and the context of its caller."""
 
     item: Item
     weight: int
-    answer: asyncio.Future[Result]
-    since: float
+    future: asyncio.Future[Result]
+    enqueued_at: float
     context: Context
 
 
 class Fifo(Generic[Item, Result]):
-    """Items one behind the other: whether there are some, what they weigh, and at which ``pace``, a second, it goes."""
+    """Queued items, their total weight, and the ``throughput`` in weight a second."""
 
     def __init__(self) -> None:
         self.items: deque[QueuedItem[Item, Result]] = deque()
-        self.some = asyncio.Event()
+        self.not_empty = asyncio.Event()
         self.weight = 0
-        self.pace = math.inf
-        self.told: deque[float] = deque()
-        """When those who were turned away come back, by ``time.monotonic``."""
-        self._done, self._took, self._went = 0.0, 0.0, -math.inf
+        self.throughput = math.inf
+        self.retry_times: deque[float] = deque()
+        """When refused clients retry, by ``time.monotonic``."""
+        self._weight_done, self._seconds_done, self._last_batch_end = 0.0, 0.0, -math.inf
 
-    def append(self, waiting: QueuedItem[Item, Result]) -> None:
-        """Let it wait."""
-        self.items.append(waiting)
-        self.weight += waiting.weight
-        self.some.set()
+    def append(self, queued: QueuedItem[Item, Result]) -> None:
+        """Add an item at the end."""
+        self.items.append(queued)
+        self.weight += queued.weight
+        self.not_empty.set()
 
     def pop(self) -> None:
-        """Take the first away."""
+        """Remove the first item."""
         self.weight -= self.items.popleft().weight
 
     @property
     def first(self) -> QueuedItem[Item, Result] | None:
-        """Who waits longest."""
+        """The item that has waited longest."""
         return self.items[0] if self.items else None
 
     @property
-    def wait(self) -> float:
-        """Seconds that who comes now is in for: what waits at the pace of the last batches, or the first one's so far.
+    def estimated_wait(self) -> float:
+        """Seconds that a new item would wait: the longer of two estimates.
 
-        Before a burst is through only the one tells it, and when the pace falls the other (as in Nichols and Jacobson,
-        Controlling Queue Delay, 2012).
+        The queued weight by the throughput shows a burst before it is through. The wait of the first item so far shows
+        a fall of the throughput (as in Nichols and Jacobson, Controlling Queue Delay, 2012).
         """
         first = self.first
-        return max(self.weight / self.pace, time.perf_counter() - first.since) if first else 0.0
+        return max(self.weight / self.throughput, time.perf_counter() - first.enqueued_at) if first else 0.0
 
-    def went(self, weight: int, since: float, *, full: bool) -> None:
-        """Note a batch, whose first item had waited ``since``: the pace is what the last five or so had.
+    def record_batch(self, weight: int, first_enqueued_at: float, *, full: bool) -> None:
+        """Update the throughput by a batch that has ended.
 
-        What a batch takes is not all for its weight, so one that was not ``full`` shows the pace of a long line only
-        where it went faster.
+        A part of a batch's time does not depend on its weight. A batch that was not ``full`` counts only where it
+        shows a higher throughput.
         """
         now = time.perf_counter()
-        seconds = max(now - max(since, self._went), 1e-6)  # the time between two batches counts, if somebody waits
-        self._went = now
-        if full or weight / seconds > self.pace:
-            self._done, self._took = weight + 0.8 * self._done, seconds + 0.8 * self._took
-            self.pace = self._done / self._took
+        seconds = max(now - max(first_enqueued_at, self._last_batch_end), 1e-6)  # includes the pause between batches
+        self._last_batch_end = now
+        if full or weight / seconds > self.throughput:
+            self._weight_done = weight + AVERAGING_FACTOR * self._weight_done
+            self._seconds_done = seconds + AVERAGING_FACTOR * self._seconds_done
+            self.throughput = self._weight_done / self._seconds_done

@@ -1,4 +1,4 @@
-"""Whether a thread comes back: what it has been at since when, and how long that may take."""
+"""Detects a hung worker thread from the expected duration of its call."""
 
 from __future__ import annotations
 
@@ -6,67 +6,67 @@ import time
 from collections import deque
 from statistics import median
 
-REST = 2.0
-"""Seconds after the last success until a probe is due: with ``PATIENCE`` less than five, and a probe costs 1 ms."""
-PATIENCE = 2.5
-"""Seconds that a thread may take for nothing at all: the interpreter was seen to be kept for 0.2 s, by a load."""
-SLACK = 10
-"""How much slower than measured a word may be: an explanation takes four times as long, and other processes theirs."""
-LEAST = 256
-"""Weight from which a call tells what one of weight costs: the rest of a call is a tenth of it by then."""
-UNMEASURED = 1e-4
-"""Seconds for one of weight until that is known: ten times what a slow network took."""
+PROBE_INTERVAL_SECONDS = 2.0
+"""Seconds from a success to the next probe, which costs 1 ms. With ``GRACE_SECONDS`` a hang shows in under five."""
+GRACE_SECONDS = 2.5
+"""Seconds that a call without weight may take: loading a network was seen to keep the interpreter for 0.2 s."""
+MAX_SLOWDOWN = 10
+"""How much slower than measured a call may be: an explanation takes four times as long, and other processes compete."""
+MIN_MEASURED_WEIGHT = 256
+"""Weight from which a call counts as a measurement: the constant part of its time is below a tenth there."""
+DEFAULT_SECONDS_PER_WEIGHT = 1e-4
+"""Expected cost before the first measurement: ten times that of a slow network."""
 
 
 class ThreadLiveness:
-    """``begin(weight)`` and then ``succeed(weight)`` or ``fail()``, for each call of a thread, by whoever waits for it.
+    """Records the calls of one thread: ``begin(weight)``, then ``succeed(weight)`` or ``fail()``.
 
-    ``error``: what the last probe raised, unless a call has succeeded since.
+    ``error``: the exception of the last probe, until a call succeeds.
     """
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self._due = 0.0
-        self._since: float | None = None
+        self._probe_due = 0.0
+        self._began: float | None = None
         self._weight = 0
         self._costs: deque[float] = deque(maxlen=5)
 
     @property
-    def rest(self) -> float:
-        """Seconds until a probe is due: some after a success, none at the start and after a failure."""
-        return self._due - time.perf_counter()
+    def seconds_to_probe(self) -> float:
+        """Seconds until a probe is due; none at the start and after a failed batch."""
+        return self._probe_due - time.perf_counter()
 
     @property
     def stuck(self) -> bool:
-        """Whether the call takes longer than its weight explains, by what the last five took."""
-        if self._since is None:
+        """Whether the call takes longer than its weight explains, by the median cost of the last five calls."""
+        if self._began is None:
             return False
-        cost = median(self._costs) if self._costs else UNMEASURED
-        return time.perf_counter() - self._since > PATIENCE + SLACK * self._weight * cost
+        cost = median(self._costs) if self._costs else DEFAULT_SECONDS_PER_WEIGHT
+        return time.perf_counter() - self._began > GRACE_SECONDS + MAX_SLOWDOWN * self._weight * cost
 
     def begin(self, weight: int) -> float:
-        """A call of so much weight begins; the time."""
-        self._since, self._weight = time.perf_counter(), weight
-        return self._since
+        """Record the start of a call and return its time."""
+        self._began, self._weight = time.perf_counter(), weight
+        return self._began
 
     def succeed(self, weight: int) -> float:
-        """The call has come back with what was asked for, of so much weight; the seconds that it took."""
+        """Record the end of a call of this weight and return its seconds."""
         now = time.perf_counter()
-        seconds = now - (now if self._since is None else self._since)
-        if weight >= LEAST:
+        seconds = now - (now if self._began is None else self._began)
+        if weight >= MIN_MEASURED_WEIGHT:
             self._costs.append(seconds / weight)
-        self._since, self._due, self.error = None, now + REST, None
+        self._began, self._probe_due, self.error = None, now + PROBE_INTERVAL_SECONDS, None
         return seconds
 
     def fail(self, probe_error: Exception | None = None) -> None:
-        """The call has come back with an error: a probe tells at once whose fault it was."""
-        self._since = None
+        """Record the failure of a call. After a failed batch a probe is due at once, to find the cause."""
+        self._began = None
         if probe_error is None:
-            self._due = 0.0
+            self._probe_due = 0.0
         else:
-            self._due, self.error = time.perf_counter() + REST, probe_error
+            self._probe_due, self.error = time.perf_counter() + PROBE_INTERVAL_SECONDS, probe_error
 
-    def excuse(self, seconds: float) -> None:
-        """The whole process has stood still for so long."""
-        if self._since is not None:
-            self._since += seconds
+    def discount_pause(self, seconds: float) -> None:
+        """Do not count seconds in which the whole process stood still."""
+        if self._began is not None:
+            self._began += seconds

@@ -1,4 +1,4 @@
-"""Who waits for an answer: so many at most, the longest first, and nobody who has left."""
+"""Admission control: a bounded queue of items that skips cancelled items and estimates the wait of a new one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from app.inference.fifo import Fifo, QueuedItem
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-LATER = 8
-"""Seconds that nobody is told to stay away for the sake of those that were turned away before: many never come back."""
+MAX_RETRY_SPREAD_SECONDS = 8
+"""Upper bound of ``Retry-After`` for the sake of clients that were refused earlier: many of those never return."""
 
 
 class QueueFull(Exception):
-    """As much waits as may wait, or for too long; ``retry_after``: seconds until who was there before is through."""
+    """The queue admits no item; ``retry_after``: seconds until it is likely to have room."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the queue is full: try again in {retry_after} s")
@@ -31,8 +29,9 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True)
 class QueueLimits:
-    """How much at once: the weight of a ``batch`` of more than one item; ``items`` and ``weight`` that may wait in each
-    line; the ``deadline``, seconds that a caller waits; the ``share`` of that which the queue may take.
+    """``batch_weight`` of a batch of more than one item; ``max_items`` and ``max_weight`` of light and of heavy items.
+
+    ``timeout``: seconds that a caller waits at most. ``timeout_share``: the part of them that the queue may take.
     """
 
     batch_weight: int
@@ -43,16 +42,16 @@ class QueueLimits:
 
 
 class Queue(Generic[Item, Result]):
-    """The items that wait, within their limits, and the pace at which they go.
+    """Items that wait for a batch. Items heavier than a batch wait apart, so that light items need not wait for them.
 
-    Those that outweigh a batch have a line of their own: others need not wait until such a one is done.
+    Light and heavy items have separate limits: long documents never cause the refusal of a short one.
     """
 
     def __init__(self, weigh: Callable[[Item], int], limits: QueueLimits) -> None:
         self._weigh, self._limits = weigh, limits
         self._light, self._heavy = Fifo[Item, Result](), Fifo[Item, Result]()
-        self.left = 0
-        """Items passed over since the last note because nobody waited for them any more."""
+        self.cancelled = 0
+        """Items that were skipped since the last batch record because their callers had left."""
 
     def __len__(self) -> int:
         return len(self._light.items) + len(self._heavy.items)
@@ -60,91 +59,79 @@ class Queue(Generic[Item, Result]):
     def __iter__(self) -> Iterator[QueuedItem[Item, Result]]:
         return chain(self._light.items, self._heavy.items)
 
-    def check(self, patience: float, weight: int = 0) -> None:
-        """Raise ``QueueFull`` if the line is full of those that weigh so much, before more is known of an item."""
-        self._check(self._line_of(weight), patience)
+    def check(self, seconds: float, weight: int = 0) -> None:
+        """Raise ``QueueFull`` where an item of this weight, whose caller waits for ``seconds``, is not admitted."""
+        self._check(self._fifo_of(weight), seconds)
 
-    def full(self, patience: float) -> bool:
-        """Whether ``check`` would raise."""
-        return self._is_full(self._light, patience)
+    def is_full(self, seconds: float) -> bool:
+        """Whether ``check`` would raise for a light item."""
+        return self._is_full(self._light, seconds)
 
-    def put(self, item: Item, patience: float) -> asyncio.Future[Result]:
-        """Let the item wait; the future is its answer's. Raise ``QueueFull`` where its line is full."""
-        weight = self._weigh(item)
-        line = self._line_of(weight)
-        self._check(line, patience)
-        return self._append(line, item, weight)
-
-    def put_all(self, items: Sequence[Item], patience: float) -> list[asyncio.Future[Result]]:
-        """The same for all items, or for none."""
+    def put(self, items: Sequence[Item], seconds: float) -> list[asyncio.Future[Result]]:
+        """Admit all items and return the futures of their results, or admit none and raise ``QueueFull``."""
         weights = [self._weigh(item) for item in items]
-        lines = [self._line_of(weight) for weight in weights]
-        for line in set(lines):
-            self._check(line, patience)
-        return [self._append(*each) for each in zip(lines, items, weights, strict=True)]
-
-    def _append(self, line: Fifo[Item, Result], item: Item, weight: int) -> asyncio.Future[Result]:
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        line.append(QueuedItem(item, weight, answer, time.perf_counter(), copy_context()))
-        return answer
-
-    def _check(self, line: Fifo[Item, Result], patience: float) -> None:
-        if self._is_full(line, patience):
-            raise QueueFull(self._turn_away(line))
-
-    def _is_full(self, line: Fifo[Item, Result], patience: float) -> bool:
-        """Whether no more may wait in a line, or who waits there for ``patience`` seconds would wait in vain.
-
-        Each line has the limits for itself, so that those who wait for long documents turn nobody else away.
-        """
-        self._pass_over(line)
-        late = bool(line.items) and line.wait > self._limits.timeout_share * patience
-        return late or len(line.items) >= self._limits.max_items or line.weight >= self._limits.max_weight
-
-    def _turn_away(self, line: Fifo[Item, Result]) -> int:
-        """Seconds until those who wait are through, and those who were turned away before and will be back by then."""
-        now = time.monotonic()
-        while line.told and line.told[0] <= now:
-            line.told.popleft()
-        wait = line.weight / line.pace
-        behind = min(wait * (1 + len(line.told) / len(line.items)), LATER)
-        seconds = max(1, math.ceil(max(wait, behind)))
-        line.told.append(now + seconds)
-        return seconds
+        fifos = [self._fifo_of(weight) for weight in weights]
+        for fifo in set(fifos):
+            self._check(fifo, seconds)
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        futures: list[asyncio.Future[Result]] = []
+        for fifo, item, weight in zip(fifos, items, weights, strict=True):
+            futures.append(loop.create_future())
+            fifo.append(QueuedItem(item, weight, futures[-1], now, copy_context()))
+        return futures
 
     async def take(self, *, heavy: bool) -> list[QueuedItem[Item, Result]]:
-        """Once somebody waits: who waits longest, as many as a batch may weigh, and nobody who has left or is late.
-
-        ``heavy``: one of those that outweigh a batch, instead.
-        """
-        line = self._heavy if heavy else self._light
+        """Wait for items, then return the first ones that fit into a batch, or one heavy item."""
+        fifo = self._heavy if heavy else self._light
         while True:
-            await line.some.wait()
-            if batch := self._take_from(line):  # who waits here holds nothing of those that were passed over
+            await fifo.not_empty.wait()
+            if batch := self._take_from(fifo):  # a waiting thread keeps no reference to the skipped items
                 return batch
 
-    def _take_from(self, line: Fifo[Item, Result]) -> list[QueuedItem[Item, Result]]:
-        batch: list[QueuedItem[Item, Result]] = []
-        budget = self._limits.batch_weight
-        self._pass_over(line)
-        while (first := line.first) and (not batch or first.weight <= budget):
-            batch.append(first)
-            budget -= first.weight
-            line.pop()
-            self._pass_over(line)
-        return batch
+    def record_batch(self, weight: int, first: QueuedItem[Item, Result]) -> None:
+        """Record that a batch of this weight, with this first item, has ended."""
+        full = 2 * weight > self._limits.batch_weight
+        self._fifo_of(first.weight).record_batch(weight, first.enqueued_at, full=full)
 
-    def _pass_over(self, line: Fifo[Item, Result]) -> None:
-        """Leave out those before the first who still waits."""
-        while (first := line.first) and first.answer.done():
-            line.pop()
-            self.left += 1
-        if not line.items:
-            line.some.clear()
-
-    def _line_of(self, weight: int) -> Fifo[Item, Result]:
+    def _fifo_of(self, weight: int) -> Fifo[Item, Result]:
         return self._light if weight <= self._limits.batch_weight else self._heavy
 
-    def went(self, weight: int, first: QueuedItem[Item, Result]) -> None:
-        """Note that a batch is done, and who was the first in it."""
-        self._line_of(first.weight).went(weight, first.since, full=2 * weight > self._limits.batch_weight)
+    def _check(self, fifo: Fifo[Item, Result], seconds: float) -> None:
+        if self._is_full(fifo, seconds):
+            raise QueueFull(self._retry_after(fifo))
+
+    def _is_full(self, fifo: Fifo[Item, Result], seconds: float) -> bool:
+        """Whether a limit is reached, or a caller that waits for ``seconds`` would leave before its result."""
+        self._skip_cancelled(fifo)
+        late = bool(fifo.items) and fifo.estimated_wait > self._limits.timeout_share * seconds
+        return late or len(fifo.items) >= self._limits.max_items or fifo.weight >= self._limits.max_weight
+
+    def _retry_after(self, fifo: Fifo[Item, Result]) -> int:
+        """Seconds until the queued items are done, and those of clients that were refused earlier and retry by then."""
+        now = time.monotonic()
+        while fifo.retry_times and fifo.retry_times[0] <= now:
+            fifo.retry_times.popleft()
+        wait = fifo.weight / fifo.throughput
+        spread = min(wait * (1 + len(fifo.retry_times) / len(fifo.items)), MAX_RETRY_SPREAD_SECONDS)
+        seconds = max(1, math.ceil(max(wait, spread)))
+        fifo.retry_times.append(now + seconds)
+        return seconds
+
+    def _take_from(self, fifo: Fifo[Item, Result]) -> list[QueuedItem[Item, Result]]:
+        batch: list[QueuedItem[Item, Result]] = []
+        budget = self._limits.batch_weight
+        self._skip_cancelled(fifo)
+        while (first := fifo.first) and (not batch or first.weight <= budget):
+            batch.append(first)
+            budget -= first.weight
+            fifo.pop()
+            self._skip_cancelled(fifo)
+        return batch
+
+    def _skip_cancelled(self, fifo: Fifo[Item, Result]) -> None:
+        """Remove the items at the front whose callers no longer wait."""
+        while (first := fifo.first) and first.future.done():
+            fifo.pop()
+            self.cancelled += 1
+        if not fifo.items:
+            fifo.not_empty.clear()

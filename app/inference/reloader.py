@@ -1,4 +1,4 @@
-"""Which classifier answers, and how the next one takes its place."""
+"""Loads another version of the artifact beside the current one, and replaces the current one between two requests."""
 
 from __future__ import annotations
 
@@ -9,183 +9,151 @@ import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
-from itertools import groupby
-from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from app.inference.load_lock import turn
+from app.inference.documents import probe_classifier
 from app.inference.worker_thread import WorkerThread
 from model.artifacts import artifact, registry
 from model.classifier import Classifier
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
     from types import FrameType, TracebackType
 
     from app.observability.metrics import Metrics
-    from model.prediction import Prediction
-    from model.text.vocabulary import Encoding
 
-LOOK = 1.0
-"""Seconds between two looks at which version is current: each worker looks for itself, and one ``stat`` is cheap."""
-AGAIN = 60.0
-"""Seconds until what was refused is tried again: a copy under way may have ended, a shared folder shows what it has."""
-PROBE = "probe " * 256
-"""What a probe reads: enough words to tell what one of them costs, in 1 ms."""
+POINTER_CHECK_SECONDS = 1.0
+"""Seconds between two checks of the pointer to the current version. Each worker checks: a ``stat`` is cheap."""
+RETRY_REFUSED_SECONDS = 60.0
+"""Seconds until a refused version is tried again: a copy may have ended, or a network folder may have caught up."""
 log = logging.getLogger("docket")
 
 
-class EncodedDocument(NamedTuple):
-    """A document, and the classifier that encoded it and must read it: to another's network its ids mean nothing."""
-
-    classifier: Classifier
-    encoding: Encoding
-
-
-class ClassifiedDocument(NamedTuple):
-    """What came of a document, and the classifier that read it: another may be current by then."""
-
-    classifier: Classifier
-    prediction: Prediction
-
-
-EXPLAINING = 8
-"""Rows of the table that take as long as the explanation of one word, which is read twice and then written."""
-
-
-def weigh(item: EncodedDocument) -> int:
-    """The work of a document in rows of the table that the network adds up, words and n-grams."""
-    encoding = item.encoding
-    return len(encoding.ids) + EXPLAINING * encoding.tokens * encoding.explain
-
-
-def predict(items: Sequence[EncodedDocument]) -> list[ClassifiedDocument]:
-    """One prediction for each item, in order; each run of the network is of neighbours with one classifier."""
-    return [
-        ClassifiedDocument(classifier, prediction)
-        for classifier, own in groupby(items, key=attrgetter("classifier"))
-        for prediction in classifier.predict([item.encoding for item in own])
-    ]
-
-
 class Reloader:
-    """``async with Versions(folder, device, metrics) as versions: versions.current.encode(…)``.
+    """``async with Reloader(folder, device, metrics) as reloader: reloader.current.encode(…)``.
 
-    A request takes ``current`` once and keeps to it. Another version is loaded in a thread, beside the one that
-    answers, and becomes ``current`` between two requests; when the last request of the old one is answered, nobody
-    holds that any more and its memory is free. ``reload``: ``ok``, ``loading``, or ``refused: …`` with the reason,
-    while what is served is not what the folder says.
+    A request reads ``current`` once and keeps it. A thread loads the next version. The memory of the previous version
+    is free when its last request is answered. ``status`` is ``ok``, ``loading`` or ``refused: <reason>``.
     """
 
-    def __init__(self, folder: Path, device: str, metrics: Metrics, shared: Path | None = None) -> None:
-        self._folder, self._device, self._metrics, self._shared = folder, device, metrics, shared
-        self._asked = asyncio.Event()
-        self._refused: float | None = None  # when
-        self.reload = "ok"
+    def __init__(self, folder: Path, device: str, metrics: Metrics, lock_folder: Path | None = None) -> None:
+        self._folder, self._device, self._metrics, self._lock_folder = folder, device, metrics, lock_folder
+        self._requested = asyncio.Event()
+        self._refused_at: float | None = None
+        self.status = "ok"
 
     async def __aenter__(self) -> Reloader:
-        self._mark: object = registry.pointer_stamp(self._folder)
-        self.current = self._first()
-        self._metrics.reference.show(self.current)
+        self._stamp: object = registry.pointer_stamp(self._folder)
+        self.current = self._load_first()
+        self._metrics.artifact.show(self.current)
         self._loader: WorkerThread[object] = WorkerThread("loader")
-        self._following = asyncio.create_task(self._follow())
+        self._follow_task = asyncio.create_task(self._follow_pointer())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._following.cancel()
+        self._follow_task.cancel()
         self._loader.stop()
 
     def request_reload(self) -> None:
-        """Look now, and try again what was refused; for an artifact alone this is the only way to its successor."""
-        self.reload = "loading"  # so that whoever asked and reads health next is not told of what was before
-        self._asked.set()
+        """Check for another version at once, a refused one too. A single artifact is checked in no other way."""
+        self.status = "loading"  # a client that requests a reload and then reads the health must not see the old status
+        self._requested.set()
 
     def probe(self) -> int:
-        """Have the current network read a document of ours, uncounted; its weight. Raise where it gives no answer."""
-        item = EncodedDocument(self.current, self.current.encode(PROBE))
-        (read,) = predict([item])
-        if not 0 <= read.prediction.score <= 1:
-            raise ArithmeticError(f"the network gives a score of {read.prediction.score}")
-        return weigh(item)
+        """Run the current network on a short text, and return the weight of that."""
+        return probe_classifier(self.current)
 
-    def _first(self) -> Classifier:
-        """The current version; where that is refused the one before, so that a worker can be replaced meanwhile."""
+    def _load_first(self) -> Classifier:
+        """Load the current version. Where it is refused, load the previous one, so that a worker can be replaced."""
         try:
             return Classifier.load(self._folder, self._device, threads=1)
-        except UsageError as refusal:
-            before = registry.previous_artifact(self._folder)
-            if before is None:
+        except UsageError as error:
+            previous = registry.previous_artifact(self._folder)
+            if previous is None:
                 raise
-            self._refuse(refusal)
-            return Classifier.load(before, self._device, threads=1)
+            self._refuse(error)
+            return Classifier.load(previous, self._device, threads=1)
 
-    async def _follow(self) -> None:
+    async def _follow_pointer(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    await self._asked.wait()
-            mark = await self._loader.call(lambda: registry.pointer_stamp(self._folder))
-            if self._asked.is_set() or mark != self._mark or self._is_due():
-                self._asked.clear()
-                self._mark = mark  # as it was before it is read: what is written meanwhile is seen the next time
-                await self._take_next()
+                async with asyncio.timeout(POINTER_CHECK_SECONDS):
+                    await self._requested.wait()
+            stamp = await self._loader.call(lambda: registry.pointer_stamp(self._folder))
+            if self._requested.is_set() or stamp != self._stamp or self._is_retry_due():
+                self._requested.clear()
+                self._stamp = stamp  # of before the load: the next check sees a change during the load
+                await self._replace_current()
 
-    async def _take_next(self) -> None:
-        self.reload, self._refused = "loading", None
+    async def _replace_current(self) -> None:
+        self.status, self._refused_at = "loading", None
         try:
-            following = await self._loader.call(self._next)
-            if isinstance(following, Classifier):
-                self._metrics.reference.show(following)
-                self._take(following)
-        except Exception as error:  # whatever it is: the version that answers is not to suffer from the next one
+            classifier = await self._loader.call(self._load_next)
+            if isinstance(classifier, Classifier):
+                self._metrics.artifact.show(classifier)
+                versions = {"version": classifier.version, "before": self.current.version}
+                log.info("version %(version)s is served in place of %(before)s", versions, extra=versions)
+                self.current = classifier
+                self._metrics.reloads.labels("taken").inc()
+        except Exception as error:  # no error of the next version may harm the current one
             self._refuse(error)
         else:
-            self.reload = "ok"
+            self.status = "ok"
 
-    def _take(self, following: Classifier) -> None:
-        taken = {"version": following.version, "before": self.current.version}
-        log.info("version %(version)s is served in place of %(before)s", taken, extra=taken)
-        self.current = following
-        self._metrics.reloads.labels("taken").inc()
+    def _is_retry_due(self) -> bool:
+        return self._refused_at is not None and time.monotonic() - self._refused_at >= RETRY_REFUSED_SECONDS
 
-    def _is_due(self) -> bool:
-        return self._refused is not None and time.monotonic() - self._refused >= AGAIN
-
-    def _next(self) -> Classifier | None:
-        """What the folder says now, verified, warm and tried; None where that is served already."""
+    def _load_next(self) -> Classifier | None:
+        """Load the version that the folder names, verified and warm; None where it is the current one."""
         folder = registry.resolve_artifact(self._folder)
         if artifact.read_manifest(folder)["version"] == self.current.version:
             return None
-        with turn(self._shared):
+        with hold_load_lock(self._lock_folder):
             return Classifier.load(folder, self._device)
 
     def _refuse(self, error: Exception) -> None:
-        why, public = repr(error), "it cannot be loaded, and the log has the reason"
+        reason, public = repr(error), "it cannot be loaded, and the log has the reason"
         if isinstance(error, UsageError):
-            why = str(error)
+            reason = str(error)
             public = error.public.replace(f"{self._folder}{os.sep}", "").replace(str(self._folder), self._folder.name)
-        self.reload, self._refused = f"refused: {public}", time.monotonic()
+        self.status, self._refused_at = f"refused: {public}", time.monotonic()
         self._metrics.reloads.labels("refused").inc()
-        log.error("another version is refused: %s", why, exc_info=None if isinstance(error, UsageError) else error)
+        log.error("another version is refused: %s", reason, exc_info=None if isinstance(error, UsageError) else error)
+
+
+@contextmanager
+def hold_load_lock(folder: Path | None) -> Iterator[None]:
+    """Let one process at a time load a version, among those that share ``folder``: a load keeps every core busy.
+
+    The kernel releases the lock when its process ends. Without a folder there is no lock.
+    """
+    if folder is None:
+        yield
+        return
+    import fcntl  # Unix only, as are several workers
+
+    with (folder / "load.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
 def reload_on_sighup(reloader: Reloader) -> Iterator[None]:
-    """SIGHUP, which would end the process, has it look for another version."""
+    """Request a reload on SIGHUP, which ends a process by default."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
-        yield  # signals reach the main thread alone
+        yield  # only the main thread receives signals
         return
     loop = asyncio.get_running_loop()
 
-    def look(number: int, frame: FrameType | None) -> None:
+    def handle_sighup(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(reloader.request_reload)
 
-    before = signal.signal(signal.SIGHUP, look)
+    previous = signal.signal(signal.SIGHUP, handle_sighup)
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGHUP, previous)

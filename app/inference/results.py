@@ -1,4 +1,4 @@
-"""What came of an item, and of a batch."""
+"""The outcome of an item, and the record of a batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Timing(NamedTuple):
 
 
 class Outcome(NamedTuple, Generic[Result]):
-    """An item's own result and its timing."""
+    """The result of an item and its timing."""
 
     result: Result
     timing: Timing
@@ -26,16 +26,18 @@ class Outcome(NamedTuple, Generic[Result]):
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """What one batch came to; ``waited``: seconds that each item was in the queue; ``left``: items passed over before
-    it because nobody waited for them any more; ``waiting``: items in the queue when it was done; ``contexts``: in which
-    each item came, for hooks that left something there.
+    """One batch, for metrics and traces.
+
+    ``queue_seconds``: the wait of each item. ``cancelled``: items that were skipped since the last record, because
+    their callers had left. ``waiting``: items in the queue at the end of the batch. ``contexts``: the context of each
+    item's caller.
     """
 
     items: int
     weight: int
-    waited: tuple[float, ...]
+    queue_seconds: tuple[float, ...]
     seconds: float
-    left: int
+    cancelled: int
     waiting: int
     error: Exception | None
     contexts: tuple[Context, ...]

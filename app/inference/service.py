@@ -7,14 +7,15 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.errors import RequestTooLarge
-from app.inference.reloader import EncodedDocument
+from app.inference.documents import EncodedDocument
 from model.text.tokenizer import MAX_TOKEN_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.inference.batcher import Batcher
-    from app.inference.reloader import ClassifiedDocument, Reloader
+    from app.inference.documents import ClassifiedDocument
+    from app.inference.reloader import Reloader
     from app.inference.results import Outcome, Timing
     from app.inference.watchdog import Watchdog
     from app.observability.metrics import Metrics

@@ -1,4 +1,4 @@
-"""One thread that runs one call after another, and that a process can end without."""
+"""A thread that runs calls one after another, and that never delays the exit of the process."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ Result = TypeVar("Result")
 
 
 class WorkerThread(Generic[Result]):
-    """``await worker.call(function)``; a thread pool's threads are joined at exit, and a stuck GPU never joins."""
+    """``await worker.call(function)``. Python joins the threads of a pool at exit, and a hung GPU call never ends."""
 
     def __init__(self, name: str) -> None:
         self._busy = False
         self._calls: queue.SimpleQueue[tuple[Callable[[], Result], asyncio.Future[Result]] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     async def call(self, function: Callable[[], Result]) -> Result:
-        """What ``function`` returns or raises, in the thread; what is no ``Exception`` comes as a ``RuntimeError``."""
+        """Run ``function`` in the thread. An exception that is no ``Exception`` becomes a ``RuntimeError``."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._calls.put((function, future))
         return await future
 
     def stop(self) -> None:
-        """Let the thread end after the calls that wait; the process does not wait for the one at work."""
+        """End the thread after the queued calls; the process does not wait for a running call."""
         self._calls.put(None)
-        if self._busy:  # a thread inside torch would make the interpreter's own end abort the process
+        if self._busy:  # the interpreter's shutdown would abort the process while a thread runs inside torch
             atexit.register(os._exit, 0)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             function, future = call
             if future.cancelled():
                 continue
             self._busy = True
             try:
-                settle = partial(_give, future, function())
-            except Exception as error:  # whatever the function raises goes to its caller, and the thread lives on
-                settle = partial(_fail, future, error)
-            except BaseException as error:  # SystemExit in a thread would end nothing but this thread
-                settle = partial(_fail, future, RuntimeError(repr(error)))
+                settle = partial(_set_result, future, function())
+            except Exception as error:  # the caller receives every exception, and the thread continues
+                settle = partial(_set_exception, future, error)
+            except BaseException as error:  # SystemExit would end this thread only, and leave the caller waiting
+                settle = partial(_set_exception, future, RuntimeError(repr(error)))
             self._busy = False
-            with suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits
+            with suppress(RuntimeError):  # the event loop has ended, and with it every caller
                 future.get_loop().call_soon_threadsafe(settle)
-            del call, function, future, settle  # while it waits for the next call it holds nothing of this one
+            del call, function, future, settle  # an idle thread keeps no reference to its last call
 
 
-def _give(future: asyncio.Future[Result], result: Result) -> None:
+def _set_result(future: asyncio.Future[Result], result: Result) -> None:
     if not future.done():
         future.set_result(result)
 
 
-def _fail(future: asyncio.Future[Result], error: Exception) -> None:
+def _set_exception(future: asyncio.Future[Result], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)

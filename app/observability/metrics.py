@@ -73,8 +73,8 @@ class Metrics:
         self.reloads = Counter("docket_reloads_total", "Versions tried in another's place", ["outcome"], registry=own)
         for outcome in ("taken", "refused"):
             self.reloads.labels(outcome)  # there from the start, so that the first is seen to be one more
-        self.reference = ArtifactMetrics()
-        self._read.register(self.reference)
+        self.artifact = ArtifactMetrics()
+        self._read.register(self.artifact)
         self._of = lru_cache(maxsize=None)(
             lambda metric, *labels: metric.labels(*labels)
         )  # which looks longer than counts
@@ -93,10 +93,10 @@ class Metrics:
         self.batch_documents.observe(record.items)
         self.batch_tokens.observe(record.weight)
         self.batch_seconds.observe(record.seconds)
-        self.left.inc(record.left)
+        self.left.inc(record.cancelled)
         self.waiting.set(record.waiting)
         self.failed_batches.inc(record.error is not None)
-        for seconds in record.waited:
+        for seconds in record.queue_seconds:
             self.queue_seconds.observe(seconds)
 
     def count_prediction(self, prediction: Prediction) -> None:

@@ -89,7 +89,7 @@ class Tracing:
 def _waits(record: BatchRecord) -> list[tuple[Span, float]]:
     """The spans of the requests that a batch's documents are from, and the longest wait of each."""
     waits: dict[int, tuple[Span, float]] = {}
-    for context, waited in zip(record.contexts, record.waited, strict=True):
+    for context, waited in zip(record.contexts, record.queue_seconds, strict=True):
         span = context.run(trace.get_current_span)
         own = span.get_span_context()
         if own.trace_flags.sampled:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from app.inference.reloader import ClassifiedDocument
+    from app.inference.documents import ClassifiedDocument
     from app.inference.results import Outcome
     from app.parsing.schemas import Document
 

@@ -180,7 +180,7 @@ async def test_an_item_whose_caller_has_left_is_not_run() -> None:
         await batcher.submit("next")
         await until(lambda: len(records) == 3)
     assert "left" not in network.ran
-    assert [record.left for record in records] == [0, 1, 0]
+    assert [record.cancelled for record in records] == [0, 1, 0]
 
 
 @asynchronous
@@ -368,9 +368,9 @@ async def test_a_batch_that_takes_longer_than_its_weight_explains_is_said_to_be_
         first = await held(batcher, network)
         await asyncio.sleep(0.01)
         assert not batcher.stuck
-        monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+        monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.0)
         await until(lambda: batcher.stuck)
-        batcher.excuse(PATIENCE)
+        batcher.discount_pause(PATIENCE)
         assert not batcher.stuck
         network.go.set()
         assert (await first).result == "HOLD"
@@ -390,7 +390,7 @@ async def test_a_batch_that_takes_longer_than_anybody_waits_is_at_work_and_not_s
 async def test_a_batcher_without_work_probes_in_both_threads_and_records_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(liveness, "REST", 0.01)
+    monkeypatch.setattr(liveness, "PROBE_INTERVAL_SECONDS", 0.01)
     network, records, threads = Network(), list[BatchRecord](), list[str]()
 
     def probe() -> int:
@@ -421,7 +421,7 @@ async def test_while_batches_succeed_nothing_is_probed() -> None:
 
 @asynchronous
 async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "REST", 0.01)
+    monkeypatch.setattr(liveness, "PROBE_INTERVAL_SECONDS", 0.01)
     network, probes = Network(), list[int]()
     async with batcher_of(network, max_items=1, batch_weight=1, probe=lambda: probes.append(1) or 1) as batcher:
         first = await held(batcher, network)
@@ -437,7 +437,7 @@ async def test_a_full_queue_that_moves_refuses_no_probe(monkeypatch: pytest.Monk
 
 @asynchronous
 async def test_a_probe_that_hangs_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "PATIENCE", 0.05)
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.05)
     go = threading.Event()
     async with batcher_of(Network(), probe=lambda: go.wait(PATIENCE)) as batcher:
         await until(lambda: batcher.stuck)
@@ -491,7 +491,7 @@ async def test_each_batch_is_recorded() -> None:
     assert [(record.items, record.weight) for record in records] == [(1, 4), (2, 5), (1, 5)]
     assert [record.waiting for record in records] == [2, 0, 0]
     assert [type(record.error) for record in records] == [type(None), type(None), ValueError]
-    assert all(len(record.waited) == record.items and min(record.waited) >= 0 for record in records)
+    assert all(len(record.queue_seconds) == record.items and min(record.queue_seconds) >= 0 for record in records)
     assert all(record.seconds >= 0 for record in records)
 
 

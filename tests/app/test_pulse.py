@@ -7,7 +7,7 @@ from app.inference.liveness import ThreadLiveness
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> ThreadLiveness:
     """A call may take what its weight explains, and nothing more."""
-    monkeypatch.setattr(liveness, "PATIENCE", 0.0)
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 0.0)
     return ThreadLiveness()
 
 
@@ -45,7 +45,7 @@ def test_a_call_may_take_ten_times_what_the_last_ones_took_for_their_weight(
     assert not impatient.stuck
     now += 0.2
     assert impatient.stuck
-    impatient.excuse(1.0)
+    impatient.discount_pause(1.0)
     assert not impatient.stuck
 
 
@@ -64,16 +64,16 @@ def test_what_weighs_little_tells_nothing_of_the_pace(
 
 def test_a_probe_is_due_at_the_start_after_a_failure_and_a_while_after_success() -> None:
     own = ThreadLiveness()
-    assert own.rest <= 0
+    assert own.seconds_to_probe <= 0
     own.begin(1)
     own.succeed(1)
-    assert 0 < own.rest <= liveness.REST
+    assert 0 < own.seconds_to_probe <= liveness.PROBE_INTERVAL_SECONDS
     own.begin(1)
     own.fail()
-    assert own.rest <= 0
+    assert own.seconds_to_probe <= 0
     own.begin(0)
     own.fail(ValueError())
-    assert 0 < own.rest <= liveness.REST
+    assert 0 < own.seconds_to_probe <= liveness.PROBE_INTERVAL_SECONDS
 
 
 def test_an_error_is_what_a_probe_raised_until_something_succeeds() -> None:
@@ -89,4 +89,4 @@ def test_an_error_is_what_a_probe_raised_until_something_succeeds() -> None:
 
 
 def test_from_hang_to_503_it_is_less_than_five_seconds() -> None:
-    assert liveness.REST + liveness.PATIENCE < 5
+    assert liveness.PROBE_INTERVAL_SECONDS + liveness.GRACE_SECONDS < 5

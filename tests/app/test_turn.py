@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.load_lock import turn
-from app.inference.reloader import LOOK
+from app.inference.reloader import POINTER_CHECK_SECONDS, hold_load_lock
 from model.artifacts import artifact, registry
 from tests.support import tiny
 from tests.support.service import Server, running_server, wait_until
@@ -19,11 +18,11 @@ def test_who_comes_second_waits_until_the_first_is_through(tmp_path: Path) -> No
     second = threading.Event()
 
     def wait() -> None:
-        with turn(tmp_path):
+        with hold_load_lock(tmp_path):
             second.set()
 
     other = threading.Thread(target=wait)
-    with turn(tmp_path):
+    with hold_load_lock(tmp_path):
         other.start()
         assert not second.wait(0.2)
     assert second.wait(10)
@@ -31,7 +30,7 @@ def test_who_comes_second_waits_until_the_first_is_through(tmp_path: Path) -> No
 
 
 def test_who_shares_no_folder_waits_for_nobody(tmp_path: Path) -> None:
-    with turn(None), turn(None):
+    with hold_load_lock(None), hold_load_lock(None):
         assert not any(tmp_path.iterdir())
 
 
@@ -46,10 +45,10 @@ def test_a_worker_loads_another_version_when_it_is_its_turn_and_answers_meanwhil
     monkeypatch.setenv("TMPDIR", str(own))
     with running_server(folder, workers=2) as server:
         (shared,) = own.glob("docket-*")
-        with turn(shared):
+        with hold_load_lock(shared):
             registry.write_pointer(folder, NAMES[1])
             wait_until(lambda: server.get("/health").json()["reload"] == "loading")
-            time.sleep(2 * LOOK)  # both have looked by then
+            time.sleep(2 * POINTER_CHECK_SECONDS)  # both have looked by then
             assert {version(server) for _ in range(8)} == {old}
         wait_until(lambda: {version(server) for _ in range(8)} == {new})
 

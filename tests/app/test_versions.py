@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from app.inference.batcher import Batcher
+from app.inference.documents import EncodedDocument, classify_batch, weigh
 from app.inference.queue import QueueLimits
-from app.inference.reloader import EncodedDocument, Reloader, predict, weigh
+from app.inference.reloader import Reloader
 from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
 from model.artifacts import registry
@@ -106,12 +107,12 @@ def test_a_swap_under_load_answers_every_request_whole_by_the_version_that_it_na
 def test_a_batch_in_which_two_versions_meet_is_run_by_each_for_its_own(folder: Path) -> None:
     both = loaded(folder)
     texts = [("old", TEXT), ("old", "a vote"), ("new", TEXT), ("old", "quux"), ("new", "law"), ("new", "goal")]
-    together = predict([EncodedDocument(both[name], both[name].encode(text)) for name, text in texts])
+    together = classify_batch([EncodedDocument(both[name], both[name].encode(text)) for name, text in texts])
     for (name, text), found in zip(texts, together, strict=True):
         alone = both[name].predict([both[name].encode(text)])[0]
         assert found.classifier is both[name]
         assert dict(found.prediction.scores) == pytest.approx(dict(alone.scores))
-    assert predict([]) == []
+    assert classify_batch([]) == []
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_start_with_a_broken_current_version_is_refused(
 
 def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder over a network may show the pointer before the version."""
-    monkeypatch.setattr("app.inference.reloader.AGAIN", 0.0)
+    monkeypatch.setattr("app.inference.reloader.RETRY_REFUSED_SECONDS", 0.0)
 
     async def wait() -> None:
         (folder / "new").rename(folder / ".new")
@@ -254,10 +255,10 @@ def test_what_is_refused_is_tried_again_without_being_asked(folder: Path, monkey
             registry.write_pointer(folder, "new")
             served.request_reload()
             async with asyncio.timeout(WAIT_SECONDS):
-                while not served.reload.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
+                while not served.status.startswith("refused"):  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)
                 (folder / ".new").rename(folder / "new")
-                while served.reload != "ok":  # noqa: ASYNC110  # nobody but this test waits for it
+                while served.status != "ok":  # noqa: ASYNC110  # nobody but this test waits for it
                     await asyncio.sleep(0.01)
             assert served.current.version == digits(folder / "new")
 
@@ -268,7 +269,7 @@ def test_who_waits_in_the_queue_holds_nothing_of_a_document_that_nobody_waited_f
     async def leave() -> None:
         classifier = Classifier.load(folder, "cpu")
         gone = weakref.ref(classifier)
-        async with Batcher(predict, weigh, QueueLimits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)) as batcher:
+        async with Batcher(classify_batch, weigh, QueueLimits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)) as batcher:
             batcher.enqueue(EncodedDocument(classifier, classifier.encode(TEXT))).cancel()
             del classifier
             async with asyncio.timeout(WAIT_SECONDS):
@@ -288,7 +289,7 @@ def test_the_old_version_is_gone_with_its_last_answer_though_all_is_frozen(folde
     async def swap() -> None:
         limits = QueueLimits(16_384, 64, 2**20, WAIT_SECONDS, 0.8)
         gc.disable()
-        async with Reloader(folder, "cpu", Metrics()) as served, Batcher(predict, weigh, limits) as batcher:
+        async with Reloader(folder, "cpu", Metrics()) as served, Batcher(classify_batch, weigh, limits) as batcher:
             gc.freeze()
             old = served.current
             parts = [weakref.ref(part) for part in (old, old._artifact.network, old._artifact.vocabulary)]

@@ -79,7 +79,7 @@ def one_of_two(server: Server) -> Seen:
 def stopped(server: Server) -> Seen:
     """It stands still for longer than a thread may, goes on for a while, and has had a request in all its life."""
     os.kill(server.process.pid, signal.SIGSTOP)
-    time.sleep(watchdog.STILL / 2)
+    time.sleep(watchdog.LOOP_TIMEOUT_SECONDS / 2)
     os.kill(server.process.pid, signal.SIGCONT)
     time.sleep(3)
     assert metric_value(server, "docket_batch_documents_count") == 0
@@ -112,9 +112,12 @@ def test_a_network_that_hangs_is_not_ready_may_live_a_while_and_then_ends_with_a
     assert list(dict.fromkeys(own.health))[:2] == [(200, 200), (503, 200)]
     found, ends, answered = own.log.splitlines()
     assert found == "docket: warning: the network is stuck: no new requests should be sent here"
-    assert ends == f"docket: critical: the network has been stuck for 10 s: this process ends with code {watchdog.CODE}"
+    assert (
+        ends
+        == f"docket: critical: the network has been stuck for 10 s: this process ends with code {watchdog.EXIT_CODE}"
+    )
     assert answered.startswith("docket: a request got 503: ")
-    assert own.code == watchdog.CODE
+    assert own.code == watchdog.EXIT_CODE
 
 
 @pytest.mark.parametrize("fault", ["hang@1", "one of two"])
@@ -137,7 +140,7 @@ def test_a_lost_device_ends_the_process(seen: dict[str, Seen]) -> None:
     own = seen["cuda@1-"]
     assert own.answer is not None
     read_problem(own.answer, 500)
-    assert own.code == watchdog.CODE
+    assert own.code == watchdog.EXIT_CODE
     assert "the device is lost (AcceleratorError('CUDA error: an illegal memory access was encountered'))" in own.log
 
 
