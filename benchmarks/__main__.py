@@ -21,11 +21,11 @@ def main() -> int:
     page = f"""# Performance
 
 Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch
-{torch.__version__}. On a shared machine compare rows of one table, not tables of two days.
+{torch.__version__}. On a shared machine compare only rows of one table.
 
 ## The network alone
 
-Documents a second on one thread: {engine.DOCUMENTS} of 216 tokens on average, both directions, the median run.
+Documents a second on one thread: {engine.DOCUMENTS} documents of 216 tokens on average, bidirectional, the median run.
 
 {engine.table()}
 
@@ -33,7 +33,7 @@ Documents a second on one thread: {engine.DOCUMENTS} of 216 tokens on average, b
 
 {endurance.tables(ARTIFACT)}
 
-The service beside others is in [servers.md](servers.md).
+[servers.md](servers.md) compares the service with others.
 """
     (ROOT / "docs" / "performance.md").write_text(page, encoding="utf-8")
     print(page)

@@ -131,27 +131,27 @@ def _page(rates: dict[str, list[float]], through: list[str], busy: float) -> str
         f"| {statistics.median(each) / reference:.2f} |"
         for name, each in rates.items()
     )
-    return f"""# The Python client, measured
+    return f"""# Rates of the Python client
 
-Written by `make bench-client` on {os.cpu_count()} cores ({platform.machine()}) with Python {platform.python_version()},
-which service (two workers), client and whatever else runs share: {busy:.1f} processes wanted a core before it began.
-BBC News articles, one score asked for. Compare rows of one run.
+Written by `make bench-client` on {os.cpu_count()} cores ({platform.machine()}) with Python {platform.python_version()}.
+The service (two workers), the client and other programs share the cores: {busy:.1f} processes were runnable before
+the start. Documents are BBC News articles with `top_k` 1. Compare rows of one run only.
 
 ## Documents a second
 
-The median of {ROUNDS} rounds; beside it the least and the most, and the median as a part of `wrk`'s on 64 connections.
+The median, the minimum and the maximum of {ROUNDS} rounds, and the median divided by that of `wrk` on 64 connections.
 
-| who asks | documents in a request | requests at once | documents a second | from, to | of `wrk` |
+| client | documents in a request | requests at once | documents a second | from, to | of `wrk` |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
 ## Through faults
 
-{DOCUMENTS:,} documents through a gate that turns one request in a hundred away with `Retry-After: 1` and drops one
-connection in a hundred, half of them after the service has done its work. Every document was answered once, in order,
-as without the gate.
+{DOCUMENTS:,} documents pass a proxy that refuses one request in a hundred with `Retry-After: 1` and drops one
+connection in a hundred. Half of the drops come after the service has done its work. Every document was answered once,
+in order, and equal to the answer without the proxy.
 
-| documents in a request | requests | turned away | dropped | answered | took |
+| documents in a request | requests | refused | dropped | answered | duration |
 | --- | --- | --- | --- | --- | --- |
 {chr(10).join(through)}
 """

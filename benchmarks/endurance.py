@@ -49,8 +49,8 @@ def _start(artifact: Path) -> str:
         with _docket(artifact):
             seconds.append(time.perf_counter() - begin)
     return (
-        f"From the start of the process to its first answer: {statistics.median(seconds):.1f} s "
-        f"({min(seconds):.1f} to {max(seconds):.1f}, {REPEATS} starts, two workers on this machine's cores), where "
+        f"The first answer comes {statistics.median(seconds):.1f} s after the start of the process "
+        f"({min(seconds):.1f} to {max(seconds):.1f} in {REPEATS} starts, two workers on this machine's cores). "
         f"`import torch` alone takes {statistics.median(torch):.1f} s ({min(torch):.1f} to {max(torch):.1f})."
     )
 
@@ -70,8 +70,8 @@ def _long(artifact: Path, words: list[str], bodies: Path) -> str:
     usual, worse = statistics.median(without), statistics.median(beside)
     return "\n".join(rows) + (
         f"\n\n99 % of articles on {CONNECTIONS} connections are answered within {usual:.0f} ms, "
-        f"and within {worse:.0f} ms ({worse / usual:.1f} times) while a client sends one document of "
-        f"{LENGTHS[-1]:,} words after the other."
+        f"and within {worse:.0f} ms ({worse / usual:.1f} times) beside a client that sends documents of "
+        f"{LENGTHS[-1]:,} words one after another."
     )
 
 
@@ -88,7 +88,7 @@ def _memory(artifact: Path, words: list[str], bodies: Path) -> str:
             held[done] = tree.memory()
     (few, before), (many, after) = held.items()
     return (
-        f"Memory of the whole service: {before / 1e6:.0f} MB after {few:,} requests of 1 to 20,000 words, "
+        f"Memory of all processes: {before / 1e6:.0f} MB after {few:,} requests of 1 to 20,000 words, "
         f"{after / 1e6:.0f} MB after {many:,} ({after / before - 1:+.1%})."
     )
 

@@ -90,14 +90,16 @@ def page(rows: list[Row]) -> str:
         f"""# Overload
 
 Written by `make bench-overload`: the posts of docs/servers.md against two workers, at several times the rate that 64
-connections reach in a closed loop. Each client waits {PATIENCE:g} s, and there are {CROWD:g} times as many as are answered in that time
-({MOST:,} at most), a connection each, on which one request is on its way; who is refused asks again as soon as it is its turn.
-Requests a second, medians of {ROUNDS} rounds of {SECONDS} s, after {load.RAMP} s in which all connect; *goodput* is what is answered in
-time, beside what is at 1x; *refused* has those that got 504 too. The load takes its share of the same two cores: *CPU* is what the
-service had of them.
+connections reach in a closed loop. Each client waits {PATIENCE:g} s and has one connection with one request at a
+time. There are {CROWD:g} times as many clients as are answered in that time, at most {MOST:,}. A refused client tries
+again at its next turn.
+
+The table has requests a second, medians of {ROUNDS} rounds of {SECONDS} s, after {load.RAMP} s in which all clients
+connect. *Goodput* counts answers in time, relative to 1x. *Refused* includes 504. The load generator runs on the same
+two cores; *CPU* is the part of the service.
 
 | queue | offered | | answered in time | goodput | too late | refused | CPU | lost |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""  # noqa: E501  # lines of a page
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
     ]
     for bound in BOUNDS:
         for times in TIMES:

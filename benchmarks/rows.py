@@ -15,17 +15,16 @@ if TYPE_CHECKING:
 HEAD = """# Docket and its rivals
 
 Written by `make bench-accuracy CORPUS=… TEST=…`. Every method learns from the same documents and answers the same test
-part, on one thread. What has a seed shows the mean of its seeds ± their standard deviation.
+part, on one thread. A method with a seed has the mean of its seeds ± their standard deviation.
 
-*Held out* is the accuracy on documents of the training part that a method kept apart. Features and strengths of the
-linear models are chosen by it, never by the test part: **the row that was chosen is bold**. Their words are ours; the
-number behind the features is the strength (C; of ComplementNB alpha). The Keras networks have 64 numbers a word and
-64 units each way, and read the first 256 words. Seconds are of the whole training, with all its choices.
+*Held out* is the accuracy on held-out documents of the training part. It chooses the features and strengths of the
+linear models; the test part never does. **The chosen row is bold.** They use Docket's words. The number after the
+features is the strength (C; for ComplementNB alpha). The Keras networks have 64 numbers a word and 64 units in each
+direction, and read the first 256 words. Seconds are of the complete training, with all its choices.
 
-*Sets*: how often the label sets that were asked to hold the right label nine times in ten do so, and how many labels
-they have.
+*Sets*: the coverage of label sets that were requested at 0.9, and their mean size.
 
-A rival's row is kept from run to run while its documents and its code stay the same; ours is measured anew.
+The row of a rival is kept from run to run while its documents and its code stay the same. Docket is measured each time.
 """
 COLUMNS = "| method | features | held out | test accuracy | macro-F1 | calibration error | sets | training | size |"
 

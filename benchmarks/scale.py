@@ -21,38 +21,38 @@ class Run(NamedTuple):
 PAGE = """# Scale
 
 Written by `make bench-offline`: {count:,} posts of 20 Newsgroups ({size:,.0f} bytes each) scored by
-`docket predict --out` with the network of `docket train 20newsgroups`, on {cores} cores ({machine}; mean load of the
-last quarter of an hour: {load:.1f}). Seconds are of the whole command: its start, and loading the network in each
-process, too. Memory is the most that all its processes held at once, shared pages once.
+`docket predict --out` with the network of `docket train 20newsgroups`, on {cores} cores ({machine}). The mean load of
+the last quarter of an hour was {load:.1f}. Seconds include the start of the command and loading the network in each
+process. Memory is the peak of all its processes, with shared pages counted once.
 
-| | whole command | documents a second | a day | memory | answers |
+| | duration | documents a second | a day | memory | answers |
 | --- | --- | --- | --- | --- | --- |
 {table}
 
-A command that is killed loses little: `--out FILE` notes about once a second how far it is, and the same command goes
-on from there and ends with the same bytes. What it goes on from is checked: the version, the options, and the
-fingerprint of the documents that are done already.
+A killed command loses little: `--out FILE` notes its progress about once a second. The same command continues from
+there and ends with the same bytes. It checks the version, the options, and the fingerprint of the finished documents.
 
 ## Where the next limit is
 
 - **A core** scores {core:,.0f} such posts a second, {core_day:,.0f} million a day. Splitting text into words and the
-  network take nearly all of it; a shorter document takes less in proportion.
-- **A machine**: one process reads, cuts and fingerprints for all the others, {read:,.0f} posts a second of JSON lines.
-  It can keep {feeds:.0f} cores busy; beyond, give several commands a file each.
-- **A cluster** (`--engine ray`): each core of the table's two nodes did {ray} a second, which bears Ray's own processes
-  and its start too; N cores do N times that. Files are read side by side, but each by one task: have a file for every
-  {feeds:.0f} cores at least. Then the storage is next: {megabytes:.1f} MB a second for each core.
-  Answers with all their scores are about as large as posts; `--top-k 1` leaves a seventh of them.
+  network take nearly all of the time, in proportion to the length of a document.
+- **A machine**: one process reads, cuts and fingerprints {read:,.0f} posts a second of JSON lines for all others. It
+  can feed {feeds:.0f} cores. Beyond that, run several commands with a file each.
+- **A cluster** (`--engine ray`): each core of the two nodes in the table scored {ray} a second, with Ray's processes
+  and its start included. N cores score N times as many. One task reads a file: provide at least one file for every
+  {feeds:.0f} cores. The next limit is the storage: {megabytes:.1f} MB a second for each core. Answers with all scores
+  are about as large as posts; `--top-k 1` reduces them to a seventh.
 
 ```sh
 docket predict artifacts/tickets s3://bucket/tickets/ --engine ray --out s3://bucket/answers.parquet
 ```
 
-takes `.jsonl` (`.gz`) and `.parquet`, one file or a folder, from any path that all machines have or any URI that Arrow
-knows, and writes a folder of files whose names are in the order of the documents, with `_SUCCESS` in it once it is
-whole. `pip install '.[ray]'` in a checkout on every machine; the artifact is sent along. Workers are as many as the
-cluster has GPUs, else cores; one that is killed is replaced, and what it had is scored again. If the command itself is
-stopped, remove the folder and begin anew: only one machine's `docket predict` goes on where it was.
+This reads `.jsonl` (`.gz`) and `.parquet`, one file or a folder, from a path that all machines have or a URI that Arrow
+supports. It writes a folder of files whose names follow the order of the documents, and `_SUCCESS` when it is complete.
+Install with `pip install '.[ray]'` in a checkout on every machine; the artifact is sent to the workers. There are as
+many workers as GPUs in the cluster, or as cores without GPUs. A killed worker is replaced, and its block is scored
+again. If the command itself is stopped, remove the folder and begin again: only `docket predict` on one machine
+continues.
 """
 
 

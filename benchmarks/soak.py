@@ -174,14 +174,14 @@ def _fifths(looks: list[int]) -> tuple[list[int], list[int]]:
 
 
 def _page(minutes: float, ledgers: list[Ledger], events: Events, before: float, after: float) -> str:
-    return f"""# Minutes of everything at once
+    return f"""# All faults at once
 
-Written by `make soak`: {minutes:g} minutes, two workers, {len(events.swaps)} swaps of version, {len(events.kills)} workers killed with SIGKILL and
-replaced. *Cut*: the connection ended without an answer, with the process that was killed.
+Written by `make soak` in {minutes:g} minutes with two workers. {len(events.swaps)} times the version changed, and {len(events.kills)} workers were killed with
+SIGKILL and replaced. *Cut*: the connection ended without an answer, because its process was killed.
 
 {table(ledgers)}
 
-Memory of the whole service: {before / 1e6:.0f} MB after a fifth of the time, {after / 1e6:.0f} MB at its end ({after / before - 1:+.1%}).
+Memory of all processes: {before / 1e6:.0f} MB after a fifth of the time, {after / 1e6:.0f} MB at its end ({after / before - 1:+.1%}).
 """  # noqa: E501  # lines of a page
 
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 HEAD = """# Docket and other servers
 
-Written by `make bench-servers` on {cores} cores ({machine}), Python {python}; every measurement is a line of
+Written by `make bench-servers` on {cores} cores ({machine}), Python {python}. Each measurement is a line of
 [servers.jsonl](servers.jsonl).
 
-Every server runs the same artifact through the same `Classifier`, in two workers of one torch thread. Each is started,
-checked, warmed, loaded and ended in turn, {rounds} times; shown are the medians of the rounds, and the range of
-requests/s. `wrk` posts the test part of 20 Newsgroups in a closed loop, from the same cores; its own CPU is not
-counted. *CPU* and *memory* are of a server's whole tree of processes, memory at the end of 64 connections, a shared
-page counted once. *Not answered*: requests with another status than 200, or lost.
+Every server runs the same artifact through the same `Classifier`, in two workers of one torch thread. Each server is
+started, checked, warmed, loaded and ended in turn, {rounds} times. The tables show the medians of the rounds, and the
+range of requests/s. `wrk` posts the test part of 20 Newsgroups in a closed loop, from the same cores; its CPU is not
+counted. *CPU* and *memory* are of all processes of a server. Memory is measured at the end of 64 connections, with a
+shared page counted once. *Not answered*: requests with another status than 200, or lost.
 
-Before each load the answers to 50 documents are held against the classifier's own: label for label, scores to 0.0001.
-TF-IDF + LinearSVC answers for itself: *accuracy* says how well.
+Before each load the answers to 50 documents are compared with those of the classifier: labels exactly, scores to
+0.0001. TF-IDF + LinearSVC is another model: *accuracy* shows its quality.
 
 ![requests a second, latency and CPU](servers.svg)
 

@@ -123,15 +123,15 @@ def _page(without: list[Report], during: list[Report], taken: list[float], p99: 
     late, spread = sum(seconds >= PATIENCE for seconds in taken), f"{min(taken):.1f} to {max(taken):.1f}"
     return "\n".join(
         [
-            "# Versions swapped under full load\n",
+            "# Changes of version under full load\n",
             f"Written by `make swaps`: two workers, {CONNECTIONS} connections that post BBC News in a closed loop, two",
-            f"versions of 70 MB each in turn. The next swap begins {REST:g} s after both workers took the last.\n",
+            f"versions of 70 MB in turn. A swap begins {REST:g} s after both workers serve the previous version.\n",
             "| meanwhile | requests | failed | a second | p50 | p99 |",
             "| --- | --: | --: | --: | --: | --: |",
             *rows,
             "",
-            f"99 % are answered within {p99[1] / p99[0]:.1f} times as long. A version was taken by both workers after",
-            f"{statistics.median(taken):.1f} s ({spread}), {late} took longer than a minute.",
+            f"The 99th percentile is {p99[1] / p99[0]:.1f} times as long. Both workers served a new version after",
+            f"{statistics.median(taken):.1f} s ({spread}); {late} swaps took longer than a minute.",
             "",
         ]
     )

@@ -32,10 +32,13 @@ SIZE = 16.7
 """MB of a body, just under ``DOCKET_MAX_BODY``."""
 PAGE = """# The worst request
 
-Written by `make bench-worst` on {cores} cores, Python {python}, torch {torch}. One worker, one request at a time, each
-to a service that has just started. *CPU* is that of the request and of the health checks beside it; *of ordinary* is
-CPU per byte beside that of ordinary text; *memory* is the peak above idle; *health* is the longest wait of a health
-check. The limits: 5 times the CPU of ordinary text, 1,000 MB, 0.5 s.
+Written by `make bench-worst` on {cores} cores, Python {python}, torch {torch}. One worker gets one request at a time,
+just after its start. The limits are 5 times the CPU of ordinary text, 1,000 MB and 0.5 s.
+
+- *CPU*: of the request and the health checks beside it.
+- *Of ordinary*: CPU for each byte, compared with ordinary text.
+- *Memory*: the peak above idle.
+- *Health*: the longest wait of a health check.
 
 {table}
 """

@@ -10,18 +10,21 @@ from tests.support.service import Server, running_server
 from tests.support.survival import survived
 
 ACCOUNTS = pytest.StashKey[list[Ledger]]()
-PAGE = """# What the service bears
+PAGE = """# Faults that the service survives
 
-Written by `make chaos`: real processes on loopback, two workers each. After each case the service answered again, both
-plainly and in a batch, and nothing waited. The same cases run in `make test-slow`, with fewer connections.
+Written by `make chaos` with real processes on loopback, two workers each. After each case the service answered again, a
+single document and a batch, and its queue was empty. The same cases run in `make test-slow`, with fewer connections.
 
-*Sent* is what clients began. *Answered*: 200. *Refused*: told so with a status and a sentence, or, where the request
-was never whole, hung up on. *Left*: by the client itself. *Cut*: the connection ended without an answer, which only
-the death of a process excuses. *Lost*: neither an answer nor an end, or more than one answer.
+- *Sent*: requests that clients began.
+- *Answered*: status 200.
+- *Refused*: a status and a sentence, or a closed connection if the request was never complete.
+- *Left*: the client closed the connection.
+- *Cut*: the connection ended without an answer. Only the death of a process excuses it.
+- *Lost*: neither an answer nor an end, or more than one answer.
 
-Without requests: an artifact cut at 50 places is refused each time; of 200 with one bit flipped each is refused or
-answers as before; one that is replaced while it is read is the one or the other, or refused; a disk that fills up
-during training is said so with exit code 2, and nothing half-written is left.
+These faults come without requests. An artifact cut at 50 places is refused each time. Of 200 artifacts with one flipped
+bit each is refused or answers as before. An artifact that is replaced during a load is loaded in one version or
+refused. A disk that fills up during a training ends it with exit code 2 and a sentence, and no partial file is left.
 
 """
 
