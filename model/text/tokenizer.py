@@ -1,4 +1,4 @@
-"""Text → words and symbols, and their places."""
+"""Splits a text into tokens: words and symbols, with their positions in the text."""
 
 from __future__ import annotations
 
@@ -13,184 +13,187 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_TOKEN_CHARACTERS = 64
-"""Characters of a word that are read. The longest word of 18 corpora in 10 languages has 35 letters."""
+"""Longer tokens are cut. The longest word of 18 corpora in 10 languages has 35 letters."""
 MAX_RAW_TOKEN_CHARACTERS = 4 * MAX_TOKEN_CHARACTERS
-"""Characters of a word that are normalised: a decomposed Korean syllable is three, and one may become 18."""
+"""Characters of a token that are normalised: three can become one (decomposed Korean), and one can become 18."""
 PIECE_CHARACTERS = 1 << 16
-"""Characters read at a time, or up to twice as many: no other thread runs meanwhile."""
-# Scripts that put no space between words are read by character: Thai, Lao, Burmese, Khmer, kana, Han.
-_UNSPACED = (
+"""Smallest piece of a long text; a piece has up to twice as many. Between pieces other threads can run."""
+# Scripts without spaces between words: each character is a token. Thai, Lao, Burmese, Khmer, kana, Han.
+_UNSPACED_SCRIPTS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
 )
-_JOINERS = "\u00ad\u200c\u200d"  # soft hyphen, zero-width non-joiner and joiner: inside a word, never between words
-_SKIN = "\U0001f3fb-\U0001f3ff"  # skin tones
-_TAGS = "\U000e0020-\U000e007f"  # of the flags of England, Scotland and Wales
-_FLAG = "\U0001f1e6-\U0001f1ff"  # two of these letters are the flag of a country
-_NO_SYMBOLS = "\u203c\u2049\u3030"  # punctuation in the Unicode Character Database, and emoji
-_ASCII_SYMBOLS = "$+"  # as words, the others (quotes, rules, markup) cost accuracy (docs/decisions/tokenizer.md)
+_JOINERS = "\u00ad\u200c\u200d"  # soft hyphen, zero-width non-joiner and joiner: inside words, never between them
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+_FLAG_TAGS = "\U000e0020-\U000e007f"  # in the flags of England, Scotland and Wales
+_FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"  # two of these letters are the flag of a country
+_PUNCTUATION_EMOJI = "\u203c\u2049\u3030"  # emoji that the Unicode Character Database lists as punctuation
+_ASCII_SYMBOLS = "$+"  # as tokens, the others (quotes, rules, markup) cost accuracy (docs/decisions/tokenizer.md)
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of ``text``, Unicode-normalised (NFKC) and case-folded, in order; the first 64 characters of each.
+    """The tokens of ``text`` in order, NFKC-normalised, case-folded and cut after ``MAX_TOKEN_CHARACTERS``.
 
-    A word of more than 65,536 characters may be read as several.
+    A word of more than 65,536 characters can become several tokens.
     """
-    return [word for piece in tokenize_in_pieces(text) for word in piece]
+    return [token for piece in tokenize_in_pieces(text) for token in piece]
 
 
 def tokenize_in_pieces(text: str) -> Iterator[list[str]]:
-    """The same words, piece by piece of the text."""
+    """The same tokens in one list for each piece of the text."""
     for begin, end in _piece_bounds(text):
         piece = text[begin:end]
-        yield (_plain if piece.isascii() else _mixed)(piece)
+        yield (_tokenize_ascii if piece.isascii() else _tokenize_mixed)(piece)
 
 
 def token_spans(text: str) -> list[tuple[int, int]]:
-    """Where each of the ``words`` stands: its first character and the one after its last."""
-    return [match.span() for piece in _piece_bounds(text) for match in _pattern().finditer(text, *piece)]
-
-
-def _plain(ascii_text: str) -> list[str]:
-    """In ASCII one table does it: capitals to small letters, and what is in no word to a space."""
-    small = ascii_text.encode().translate(_SMALL)
-    if not small.isascii():
-        small = _with_symbols(small)
-    found = small.decode().split()
-    if len(small) > MAX_TOKEN_CHARACTERS and _LONG in small.translate(_FILLED):
-        return [word[:MAX_TOKEN_CHARACTERS] for word in found]
-    return found
-
-
-def _with_symbols(small: bytes) -> bytes:
-    """Put spaces around symbols, which ``_SMALL`` has marked by their highest bit; a run of one symbol is one word."""
-    for symbol, run in _RUNS:
-        if symbol in small:
-            small = run.sub(_attached, small)
-    for marked, twice, spaced in _SPACED:
-        while twice in small:
-            small = small.replace(twice, marked)
-        small = small.replace(marked, spaced)
-    return small
-
-
-def _attached(match: re.Match[bytes]) -> bytes:
-    """A run of ``+`` and ``#`` belongs to the word before it: C++, C#. Between two words only ``++`` does."""
-    run, text, begin, end = match[0], match.string, match.start(), match.end()
-    after_word = begin > 0 and text[begin - 1] in _WORD
-    before_word = end < len(text) and text[end] in _WORD
-    if after_word and (2 * _PLUS in run or not before_word):
-        return run.translate(_UNMARKED) + b" "
-    return run.replace(_HASH, b" ")
-
-
-def _mixed(text: str) -> list[str]:
-    """Only words with a character beyond ASCII pay for Unicode, unless most are such words."""
-    if 5 * len(text.encode(errors="surrogatepass")) > 6 * len(text):
-        return _normalised(_pattern().findall(text))
-    found: list[str] = []
-    end = 0
-    for match in _BEYOND.finditer(text):
-        before = text[end : match.start()].rstrip(_BESIDE)  # "caf" goes with "é"
-        found += _plain(before)
-        found += _normalised(_pattern().findall(text, end + len(before), match.end()))
-        end = match.end()
-    return found + _plain(text[end:])
-
-
-def _normalised(found: list[str]) -> list[str]:
-    """The words as they are known; long ones are not cached: 65,536 of them would fill the memory."""
-    if max(map(len, found), default=0) <= MAX_TOKEN_CHARACTERS:
-        return list(map(_normal, found))
-    return [
-        _normal(word) if len(word) <= MAX_TOKEN_CHARACTERS else _normal.__wrapped__(word[:MAX_RAW_TOKEN_CHARACTERS])
-        for word in found
-    ]
+    """The character offsets (begin, end) of each token of ``tokenize(text)``."""
+    return [match.span() for piece in _piece_bounds(text) for match in _token_pattern().finditer(text, *piece)]
 
 
 def _piece_bounds(text: str) -> Iterator[tuple[int, int]]:
-    """Where pieces of 64 to 128 Ki characters begin and end: between words, unless one is longer than that."""
+    """The offsets of pieces of 64 to 128 Ki characters. A piece ends between words, unless a word is longer."""
     begin = 0
     while len(text) - begin > 2 * PIECE_CHARACTERS:
-        between = _BETWEEN.search(text, begin + PIECE_CHARACTERS, begin + 2 * PIECE_CHARACTERS)
-        end = between.start() if between else begin + 2 * PIECE_CHARACTERS
+        match = _PIECE_BREAK.search(text, begin + PIECE_CHARACTERS, begin + 2 * PIECE_CHARACTERS)
+        end = match.start() if match else begin + 2 * PIECE_CHARACTERS
         yield begin, end
         begin = end
     yield begin, len(text)
 
 
+def _tokenize_ascii(text: str) -> list[str]:
+    """One table lower-cases ASCII letters and replaces characters outside tokens by spaces."""
+    lowered = text.encode().translate(_LOWERCASE_TABLE)
+    if not lowered.isascii():
+        lowered = _separate_symbols(lowered)
+    tokens = lowered.decode().split()
+    if len(lowered) > MAX_TOKEN_CHARACTERS and _OVERLONG in lowered.translate(_FILL_TABLE):
+        return [token[:MAX_TOKEN_CHARACTERS] for token in tokens]
+    return tokens
+
+
+def _separate_symbols(lowered: bytes) -> bytes:
+    """Put spaces around symbols, whose highest bit ``_LOWERCASE_TABLE`` has set. A run of one symbol is one token."""
+    for symbol, run in _SUFFIX_RUNS:
+        if symbol in lowered:
+            lowered = run.sub(_separate_suffix, lowered)
+    for symbol, twice, spaced in _SYMBOL_SPACING:
+        while twice in lowered:
+            lowered = lowered.replace(twice, symbol)
+        lowered = lowered.replace(symbol, spaced)
+    return lowered
+
+
+def _separate_suffix(match: re.Match[bytes]) -> bytes:
+    """A run of ``+`` and ``#`` belongs to the word in front: C++, C#. Between two words only ``++`` does."""
+    run, text, begin, end = match[0], match.string, match.start(), match.end()
+    follows_word = begin > 0 and text[begin - 1] in _WORD_BYTES
+    precedes_word = end < len(text) and text[end] in _WORD_BYTES
+    if follows_word and (2 * _PLUS in run or not precedes_word):
+        return run.translate(_UNMARK_TABLE) + b" "
+    return run.replace(_HASH, b" ")
+
+
+def _tokenize_mixed(text: str) -> list[str]:
+    """Use the slow pattern for words with a character beyond ASCII only, unless such words are the majority."""
+    if 5 * len(text.encode(errors="surrogatepass")) > 6 * len(text):
+        return _normalize_all(_token_pattern().findall(text))
+    tokens: list[str] = []
+    end = 0
+    for match in _NON_ASCII_WORD.finditer(text):
+        ascii_part = text[end : match.start()].rstrip(_ASCII_WORD_CHARACTERS)  # "caf" belongs to "é"
+        tokens += _tokenize_ascii(ascii_part)
+        tokens += _normalize_all(_token_pattern().findall(text, end + len(ascii_part), match.end()))
+        end = match.end()
+    return tokens + _tokenize_ascii(text[end:])
+
+
+def _normalize_all(raw_tokens: list[str]) -> list[str]:
+    """Normalise tokens. Long ones bypass the cache: 65,536 of them could fill the memory."""
+    if max(map(len, raw_tokens), default=0) <= MAX_TOKEN_CHARACTERS:
+        return list(map(_normalize, raw_tokens))
+    return [
+        _normalize(raw) if len(raw) <= MAX_TOKEN_CHARACTERS else _normalize.__wrapped__(raw[:MAX_RAW_TOKEN_CHARACTERS])
+        for raw in raw_tokens
+    ]
+
+
 @lru_cache(maxsize=1 << 16)
-def _normal(word: str) -> str:
-    """The word as it is known: without joiners, skin tones and the choice between text and emoji style."""
-    bare = word.translate(_LEFT_OUT) or word[0]
-    if word[0] in _ASCII_SYMBOLS:
-        return word[0]  # of a run
-    read = unicodedata.normalize("NFKC", bare)[:MAX_TOKEN_CHARACTERS]
-    return unicodedata.normalize("NFKC", read.casefold())[:MAX_TOKEN_CHARACTERS]
+def _normalize(raw: str) -> str:
+    """The token without joiners, skin tones and variation selectors, NFKC-normalised, case-folded and cut."""
+    bare = raw.translate(_REMOVED_CHARACTERS) or raw[0]
+    if raw[0] in _ASCII_SYMBOLS:
+        return raw[0]  # a run of one symbol
+    normalized = unicodedata.normalize("NFKC", bare)[:MAX_TOKEN_CHARACTERS]
+    return unicodedata.normalize("NFKC", normalized.casefold())[:MAX_TOKEN_CHARACTERS]
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
-    r"""A character of an unspaced script, a run of letters and digits, or a symbol, each with the marks after it.
+def _token_pattern() -> re.Pattern[str]:
+    r"""A character of an unspaced script, a run of letters and digits, or a symbol, each with its combining marks.
 
     ``\w`` alone breaks a word at every combining mark: the vowels of Hindi, the accents of decomposed French.
     """
-    marks, symbols = "", _NO_SYMBOLS
-    for character in map(chr, range(0x80, 0x20000)):  # beyond there are neither, but for variation selectors and tags
+    marks, symbols = "", _PUNCTUATION_EMOJI
+    for character in map(chr, range(0x80, 0x20000)):  # beyond are no others but variation selectors and tags
         category = unicodedata.category(character)[0]
         if category == "M":
             marks += character
         elif category == "S":
             symbols += character
-    mark = rf"(?:{_near_or_far(marks + _VARIANTS + chr(0xFF9E) + chr(0xFF9F) + _JOINERS, '++')})"
-    letter = rf"[^\W{_UNSPACED}]"
+    mark = rf"(?:{_any_of(marks + _VARIATION_SELECTORS + chr(0xFF9E) + chr(0xFF9F) + _JOINERS, '++')})"
+    letter = rf"[^\W{_UNSPACED_SCRIPTS}]"
     suffix = rf"(?:(?=[+#]*\+\+)[+#]++|[+#]++(?!{letter}))?+"
-    symbol = rf"(?:{_near_or_far(symbols)})(?:{mark}|[{_SKIN}{_TAGS}]++)*+"
+    symbol = rf"(?:{_any_of(symbols)})(?:{mark}|[{_SKIN_TONES}{_FLAG_TAGS}]++)*+"
     return re.compile(
         "[0-9#*]\ufe0f?\u20e3"  # a keycap
-        rf"|[{_UNSPACED}]{mark}*+"
+        rf"|[{_UNSPACED_SCRIPTS}]{mark}*+"
         rf"|{letter}++(?:{mark}{letter}*+)*+{suffix}"
         r"|\$++|\+++"
-        rf"|[{_FLAG}]{{2}}"
+        rf"|[{_FLAG_LETTERS}]{{2}}"
         rf"|{symbol}(?:(?<=\u200d){symbol})*+"  # emoji joined to one
     )
 
 
-def _near_or_far(characters: str, times: str = "") -> str:
-    """A pattern for these characters: ``re`` has a table of those up to U+FFFF and looks through the others in turn."""
-    near = "".join(c for c in characters if c <= "\uffff")
-    far = ""
-    for _, run in groupby(enumerate(sorted(ord(c) for c in characters if c > "\uffff")), lambda it: it[1] - it[0]):
+def _any_of(characters: str, quantifier: str = "") -> str:
+    """A pattern for one of ``characters``: ``re`` looks up those to U+FFFF in a table and scans the ranges beyond."""
+    low = "".join(character for character in characters if character <= "\uffff")
+    ranges = ""
+    high_codes = sorted(ord(character) for character in characters if character > "\uffff")
+    for _, run in groupby(enumerate(high_codes), lambda pair: pair[1] - pair[0]):
         codes = [code for _, code in run]
-        far += f"{chr(codes[0])}-{chr(codes[-1])}"
-    return rf"[{near}]{times}|(?=[\U00010000-\U0010ffff])[{far}]{times}"
+        ranges += f"{chr(codes[0])}-{chr(codes[-1])}"
+    return rf"[{low}]{quantifier}|(?=[\U00010000-\U0010ffff])[{ranges}]{quantifier}"
 
 
-_VARIANTS = "".join(map(chr, range(0xE0100, 0xE01F0)))
-_LETTERS = string.ascii_letters + string.digits + "_"
-_BESIDE = _LETTERS + "+#*"
-_WORD = (string.ascii_lowercase + string.digits + "_").encode()
-_MARK = 0x80
-_MARKED = _ASCII_SYMBOLS + "#"
+_VARIATION_SELECTORS = "".join(map(chr, range(0xE0100, 0xE01F0)))
+_ASCII_LETTERS = string.ascii_letters + string.digits + "_"
+_ASCII_WORD_CHARACTERS = _ASCII_LETTERS + "+#*"
+_WORD_BYTES = (string.ascii_lowercase + string.digits + "_").encode()
+_SYMBOL_BIT = 0x80
+_MARKED_SYMBOLS = _ASCII_SYMBOLS + "#"
 
 
-def _small(code: int) -> int:
-    if chr(code) in _LETTERS:
+def _lowercase_code(code: int) -> int:
+    if chr(code) in _ASCII_LETTERS:
         return ord(chr(code).lower())
-    return code | _MARK if chr(code) in _MARKED else ord(" ")
+    return code | _SYMBOL_BIT if chr(code) in _MARKED_SYMBOLS else ord(" ")
 
 
-_SMALL = bytes(map(_small, range(256)))
-_UNMARKED = bytes(code & ~_MARK for code in range(256))
-_FILLED = bytes(ord(" ") if code == ord(" ") else ord("x") for code in range(256))
-_LONG = b"x" * (MAX_TOKEN_CHARACTERS + 1)
-_PLUS, _HASH = bytes([_small(ord("+"))]), bytes([_small(ord("#"))])
-# A run of both, by its first: a pattern that begins with one literal byte is searched for five times as fast.
-_RUNS = [
+_LOWERCASE_TABLE = bytes(map(_lowercase_code, range(256)))
+_UNMARK_TABLE = bytes(code & ~_SYMBOL_BIT for code in range(256))
+_FILL_TABLE = bytes(ord(" ") if code == ord(" ") else ord("x") for code in range(256))
+_OVERLONG = b"x" * (MAX_TOKEN_CHARACTERS + 1)
+_PLUS, _HASH = bytes([_lowercase_code(ord("+"))]), bytes([_lowercase_code(ord("#"))])
+# Runs of both by their first character: ``re`` searches five times faster where a pattern begins with a literal byte.
+_SUFFIX_RUNS = [
     (first, re.compile(b"%b(?<![%b%b]%b)[%b%b]*+" % (first, _PLUS, _HASH, first, _PLUS, _HASH)))
     for first in (_PLUS, _HASH)
 ]
-_SPACED = [(bytes([code | _MARK]), bytes([code | _MARK] * 2), b" %c " % code) for code in _ASCII_SYMBOLS.encode()]
-_BEYOND = re.compile(r"[^\x00-\x7f][\w+#\x80-\U0010ffff]*")
-_BETWEEN = re.compile(rf"[\s{_UNSPACED}]")
-_LEFT_OUT = dict.fromkeys([*map(ord, _JOINERS), 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400)])
+_SYMBOL_SPACING = [
+    (bytes([code | _SYMBOL_BIT]), bytes([code | _SYMBOL_BIT] * 2), b" %c " % code) for code in _ASCII_SYMBOLS.encode()
+]
+_NON_ASCII_WORD = re.compile(r"[^\x00-\x7f][\w+#\x80-\U0010ffff]*")
+_PIECE_BREAK = re.compile(rf"[\s{_UNSPACED_SCRIPTS}]")
+_REMOVED_CHARACTERS = dict.fromkeys([*map(ord, _JOINERS), 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400)])

@@ -1,4 +1,4 @@
-"""Text → word ids; the words and the labels of a network are one object, kept beside it."""
+"""Maps tokens to ids. One object holds the words and the labels of a network."""
 
 from __future__ import annotations
 
@@ -16,19 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 UNKNOWN_ID = 0
-"""The id of every word that is not in the vocabulary; the words begin at 1, the grams after them."""
+"""The id of every token outside the vocabulary. Words have the ids from 1 on, character n-grams the ids after them."""
 NGRAM_CHARACTERS = 4
-"""Characters in a gram: on Arabic, Hindi and Russian runs of 3 to 5 were no better, and cost three times as much."""
-
-
+"""On Arabic, Hindi and Russian, n-grams of 3 to 5 characters were no better and cost three times as much."""
 LOOKUP_TOKENS = 1 << 14
-"""Words looked up at one go, about a millisecond: a document of megabytes leaves other threads their turn."""
+"""Tokens of one look-up, about a millisecond. In between, other threads can run while a large document is encoded."""
 
 
 class Encoding(NamedTuple):
-    """A document as the network reads it: ``tokens`` of them, at least one, ``unknown_tokens`` of them unknown.
+    """The network's input for one document of ``tokens`` tokens, at least one.
 
-    ``ids``: int64, of each word; an unknown word's is followed by those of its grams.
+    ``ids``: int64, one for each token; the ids of its character n-grams follow an unknown token.
     """
 
     ids: array[int]
@@ -38,11 +36,11 @@ class Encoding(NamedTuple):
 
 
 class EncodingCancelled(Exception):
-    """Nobody waits for the encoding any more."""
+    """The caller of ``Vocabulary.encode`` no longer needs the encoding."""
 
 
 class Vocabulary:
-    """The words, the labels and, where words are spelt out, the grams of one network.
+    """The words, the labels and the character n-grams (``ngrams``) of one network.
 
     >>> vocabulary = Vocabulary(["the", "match"], ["politics", "sport"], ngrams=["matc", "tche"])
     >>> list(vocabulary.encode("The MATCH was won").ids)
@@ -53,79 +51,83 @@ class Vocabulary:
 
     def __init__(self, words: Sequence[str], labels: Sequence[str], ngrams: Sequence[str] = ()) -> None:
         self.words, self.labels, self.ngrams = list(words), list(labels), list(ngrams)
-        self._ids = {word: number for number, word in enumerate(self.words, start=1)}
-        self._gram_ids = {gram: number for number, gram in enumerate(self.ngrams, start=len(self))}
-        # A function that held this object would keep it, with all its words, until the next collection of garbage.
-        self._spelling = lru_cache(maxsize=1 << 16)(partial(_spelt, self._gram_ids))
+        self._word_ids = {word: number for number, word in enumerate(self.words, start=1)}
+        ngram_ids = {ngram: number for number, ngram in enumerate(self.ngrams, start=len(self))}
+        # The cache must not refer to this object: a cycle would keep all words until the next garbage collection.
+        self._cached_ngram_ids = lru_cache(maxsize=1 << 16)(partial(_known_ngram_ids, ngram_ids))
 
     def __len__(self) -> int:
-        """Rows that a table needs: one for each word and one for the unknown."""
+        """Rows of an embedding table: one for each word and one for unknown tokens."""
         return len(self.words) + 1
 
     @classmethod
     def build(cls, texts: Iterable[str], labels: Iterable[str], max_words: int | None = None) -> Vocabulary:
-        """The ``max_words`` most frequent words, by ``(-count, word)``: the order of the documents leaves no trace."""
-        counts = Counter(word for text in texts for word in tokenize(text))
+        """The ``max_words`` most frequent words. Ties are in alphabetical order, whatever the order of ``texts``."""
+        counts = Counter(token for text in texts for token in tokenize(text))
         return cls(sorted(counts, key=lambda word: (-counts[word], word))[:max_words], sorted(set(labels)))
 
     def encode(self, text: str, explain: bool = False, is_cancelled: Callable[[], bool] = bool) -> Encoding:
-        """Every word of ``text`` as an id; a text without a word is one unknown word, so that it has an answer too.
+        """Encode each token of ``text``. A text without tokens is one unknown token, so that it gets a prediction.
 
-        ``is_cancelled`` is asked before each piece of the text; raise ``EncodingCancelled`` once it says so.
+        Raise ``EncodingCancelled`` where ``is_cancelled()``, called for each piece of the text, is True.
         """
-        ids, count, unknown = array("q"), 0, 0
-        for read in tokenize_in_pieces(text):
+        ids, token_count, unknown_count = array("q"), 0, 0
+        for tokens in tokenize_in_pieces(text):
             if is_cancelled():
                 raise EncodingCancelled
-            count += len(read)
-            for begin in range(0, len(read), LOOKUP_TOKENS):
-                few = read[begin : begin + LOOKUP_TOKENS]
-                own = list(map(self._ids.get, few, repeat(UNKNOWN_ID)))
-                strange = own.count(UNKNOWN_ID)
-                unknown += strange
-                ids.extend(array("q", self._spelt_out(own, few, strange) if strange and self.ngrams else own))
-        return Encoding(ids, count, unknown, explain) if count else Encoding(array("q", [UNKNOWN_ID]), 1, 1, explain)
+            token_count += len(tokens)
+            for begin in range(0, len(tokens), LOOKUP_TOKENS):
+                block = tokens[begin : begin + LOOKUP_TOKENS]
+                block_ids = list(map(self._word_ids.get, block, repeat(UNKNOWN_ID)))
+                unknown = block_ids.count(UNKNOWN_ID)
+                unknown_count += unknown
+                if unknown and self.ngrams:
+                    block_ids = self._insert_ngram_ids(block_ids, block, unknown)
+                ids.extend(array("q", block_ids))
+        if not token_count:
+            return Encoding(array("q", [UNKNOWN_ID]), 1, 1, explain)
+        return Encoding(ids, token_count, unknown_count, explain)
 
-    def _spelt_out(self, ids: list[int], read: list[str], unknown: int) -> list[int]:
-        """``ids`` of ``read``, each of the ``unknown`` ones followed by the ids of its grams."""
-        whole: list[int] = []
+    def _insert_ngram_ids(self, ids: list[int], tokens: list[str], unknown: int) -> list[int]:
+        """Return ``ids`` of ``tokens`` with n-gram ids after each of the ``unknown`` tokens."""
+        extended: list[int] = []
         end = 0
         for _ in range(unknown):
-            place = ids.index(UNKNOWN_ID, end)
-            whole += ids[end : place + 1]
-            whole += self._spelling(read[place])
-            end = place + 1
-        return whole + ids[end:]
+            index = ids.index(UNKNOWN_ID, end)
+            extended += ids[end : index + 1]
+            extended += self._cached_ngram_ids(tokens[index])
+            end = index + 1
+        return extended + ids[end:]
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
-        """Where each word of ``encode(text)`` stands: its first character and the one after its last."""
+        """The character offsets (begin, end) of each token of ``encode(text)``."""
         return token_spans(text) or [(0, len(text))]
 
     def to_json(self) -> str:
-        """The same words and labels give the same characters."""
-        kept = {"labels": self.labels, "words": self.words, "grams": self.ngrams}
-        return json.dumps(kept, ensure_ascii=False, indent=0)
+        """Equal vocabularies give equal JSON."""
+        fields = {"labels": self.labels, "words": self.words, "grams": self.ngrams}
+        return json.dumps(fields, ensure_ascii=False, indent=0)
 
     @classmethod
     def from_json(cls, text: str) -> Vocabulary:
-        """Raise ``UsageError`` where ``text`` is not what ``to_json`` writes."""
+        """Raise ``UsageError`` where ``text`` does not come from ``to_json``."""
         try:
-            kept = json.loads(text)
-            return cls(kept["words"], kept["labels"], kept["grams"])
+            fields = json.loads(text)
+            return cls(fields["words"], fields["labels"], fields["grams"])
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"this is no vocabulary ({error}): train again or copy the folder whole") from error
 
 
-def _spelt(ids: Mapping[str, int], word: str) -> tuple[int, ...]:
-    """The ids of the word's grams that are known."""
-    return tuple(filter(None, map(ids.get, character_ngrams(word))))
+def _known_ngram_ids(ngram_ids: Mapping[str, int], token: str) -> tuple[int, ...]:
+    return tuple(filter(None, map(ngram_ids.get, character_ngrams(token))))
 
 
 def character_ngrams(word: str) -> list[str]:
-    """The runs of ``GRAM`` characters of the word between angle brackets, which mark its beginning and its end."""
+    """The n-grams of ``NGRAM_CHARACTERS`` characters of ``<word>``; the brackets mark its beginning and its end.
+
+    From fastText: Bojanowski et al., Enriching Word Vectors with Subword Information, 2017.
+    """
     marked = f"<{word}>"
-    return (
-        [marked[begin : begin + NGRAM_CHARACTERS] for begin in range(len(marked) - NGRAM_CHARACTERS + 1)]
-        if len(marked) > NGRAM_CHARACTERS
-        else []
-    )
+    if len(marked) <= NGRAM_CHARACTERS:
+        return []
+    return [marked[begin : begin + NGRAM_CHARACTERS] for begin in range(len(marked) - NGRAM_CHARACTERS + 1)]

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.text.tokenizer import MAX_RAW_TOKEN_CHARACTERS, MAX_TOKEN_CHARACTERS, _piece_bounds, tokenize
+from model.text.tokenizer import (
+    MAX_RAW_TOKEN_CHARACTERS,
+    MAX_TOKEN_CHARACTERS,
+    PIECE_CHARACTERS,
+    tokenize,
+    tokenize_in_pieces,
+)
 from model.text.vocabulary import Vocabulary
 
 
@@ -38,8 +44,8 @@ from model.text.vocabulary import Vocabulary
         (" ... \u0301 — # %", []),
     ],
 )
-def test_a_text_is_read_as_these_words(text, expected):
-    assert list(tokenize(text)) == expected
+def test_words_are_normalized_and_case_folded_tokens(text, expected):
+    assert tokenize(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_a_text_is_read_as_these_words(text, expected):
         ("don\u2019t don\u00b4t", ["don", "t", "don", " \u0301", "t"]),
     ],
 )
-def test_a_symbol_is_a_word_with_all_that_changes_only_its_look(text, expected):
+def test_a_symbol_is_a_token_without_its_variation_selectors_and_skin_tones(text, expected):
     assert tokenize(text) == expected
 
 
@@ -77,54 +83,54 @@ def test_a_symbol_is_a_word_with_all_that_changes_only_its_look(text, expected):
         ("index.html#top x += 1", ["index", "html", "top", "x", "+", "1"]),
     ],
 )
-def test_plus_and_hash_belong_to_the_word_before_them_unless_they_join_it_to_the_next(text, expected):
+def test_plus_and_hash_belong_to_the_preceding_word_unless_they_connect_two_words(text, expected):
     assert tokenize(text) == expected
 
 
-def test_every_character_of_category_s_beyond_ascii_is_in_a_word():
+def test_every_unicode_symbol_beyond_ascii_is_in_a_token():
     symbols = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code))[0] == "S"]
     assert len(symbols) > 7_000
     assert [symbol for symbol in symbols if not tokenize(f" {symbol} ")] == []
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "ß", "\ufdfa", "e\u0301", "\u0301", "ᄀ\u1161\u11a8"], ids=ascii)
-def test_of_a_long_word_the_first_64_letters_are_read(letter):
+def test_a_long_word_is_cut_after_64_characters(letter):
     for word in (f"é{letter * 500}", f"e{letter * 500}"):
-        (read,) = tokenize(word)
-        assert len(read) == MAX_TOKEN_CHARACTERS
-        assert tokenize(f"x {word} y") == ["x", read, "y"]
-        assert normal(word) == read
+        (token,) = tokenize(word)
+        assert len(token) == MAX_TOKEN_CHARACTERS
+        assert tokenize(f"x {word} y") == ["x", token, "y"]
+        assert normalize(word) == token
 
 
-def test_the_spelling_of_a_letter_in_unicode_makes_no_other_word():
+def test_every_unicode_normalization_form_gives_the_same_tokens():
     texts = [unicodedata.normalize(form, "Ünïcödé Việt 한국") for form in ("NFC", "NFD", "NFKC", "NFKD")]
     assert len({tuple(tokenize(text)) for text in texts}) == 1
 
 
-def normal(word: str) -> str:
-    """What a stretch of a text comes to as a word: written down once more, and independently."""
-    word = word[:MAX_RAW_TOKEN_CHARACTERS]
-    if word[0] in "$+":
-        return word[0]
+def normalize(raw: str) -> str:
+    """An independent implementation of the normalization of one token."""
+    raw = raw[:MAX_RAW_TOKEN_CHARACTERS]
+    if raw[0] in "$+":
+        return raw[0]
     for joiner in "\u00ad\u200c\u200d":
-        word = word.replace(joiner, "")
-    word = "".join(c for c in word if c not in "\ufe0e\ufe0f🏻🏼🏽🏾🏿") or word[0]
-    word = unicodedata.normalize("NFKC", word)[:MAX_TOKEN_CHARACTERS]
-    return unicodedata.normalize("NFKC", word.casefold())[:MAX_TOKEN_CHARACTERS]
+        raw = raw.replace(joiner, "")
+    raw = "".join(c for c in raw if c not in "\ufe0e\ufe0f🏻🏼🏽🏾🏿") or raw[0]
+    raw = unicodedata.normalize("NFKC", raw)[:MAX_TOKEN_CHARACTERS]
+    return unicodedata.normalize("NFKC", raw.casefold())[:MAX_TOKEN_CHARACTERS]
 
 
-def assert_places_agree(text: str) -> None:
-    read = tokenize(text)
+def assert_spans_agree_with_tokens_and_ids(text: str) -> None:
+    tokens = tokenize(text)
     vocabulary = Vocabulary.build([text], [])
-    places, ids = vocabulary.token_spans(text), vocabulary.encode(text).ids
-    assert len(places) == len(ids) == max(len(read), 1)
-    assert places[0][0] >= 0
-    assert places[-1][1] <= len(text)
-    assert all(begin < end for begin, end in places) or not read
-    assert all(before[1] <= after[0] for before, after in pairwise(places))
-    if read:
-        assert [normal(text[begin:end]) for begin, end in places] == read
-        assert [vocabulary.words[number - 1] for number in ids] == read
+    spans, ids = vocabulary.token_spans(text), vocabulary.encode(text).ids
+    assert len(spans) == len(ids) == max(len(tokens), 1)
+    assert spans[0][0] >= 0
+    assert spans[-1][1] <= len(text)
+    assert all(begin < end for begin, end in spans) or not tokens
+    assert all(first[1] <= second[0] for first, second in pairwise(spans))
+    if tokens:
+        assert [normalize(text[begin:end]) for begin, end in spans] == tokens
+        assert [vocabulary.words[number - 1] for number in ids] == tokens
 
 
 LETTERS = "aB9 \n.+#*<é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि한\u00ad\u200c\u200d\ufe0f\u20e3😀🏽🇩→\u00b4\ud800\U000e0100"
@@ -132,43 +138,40 @@ LETTERS = "aB9 \n.+#*<é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि�
 
 @settings(max_examples=300)
 @given(st.one_of(st.text(st.characters()), st.text(st.characters(codec="ascii")), st.text(st.sampled_from(LETTERS))))
-def test_every_id_has_its_place_in_the_text(text):
-    assert_places_agree(text)
+def test_every_token_has_an_id_and_a_span(text):
+    assert_spans_agree_with_tokens_and_ids(text)
 
 
 @pytest.mark.parametrize("alphabet", ["ab ", "é ", "体é ", "ab", "é\u0301\u200d"])
-def test_a_text_that_is_read_in_pieces_has_the_words_of_the_whole(alphabet):
+def test_pieces_do_not_change_the_tokens_of_a_long_text(alphabet):
     rng = random.Random(0)
-    for length in (1 << 16, (1 << 16) + 1, 200_000):
-        assert_places_agree("".join(rng.choices(alphabet, k=length)))
+    for length in (PIECE_CHARACTERS + 1, 200_000):
+        assert_spans_agree_with_tokens_and_ids("".join(rng.choices(alphabet, k=length)))
 
 
 @pytest.mark.parametrize(
-    "line", ["a", "a\u00ad", "e\u0301", "体", "か\u3099", "\u0301", "İ", "😀", "\U0001e944"], ids=ascii
+    "unit", ["a", "a\u00ad", "e\u0301", "体", "か\u3099", "\u0301", "İ", "😀", "\U0001e944"], ids=ascii
 )
-def test_however_a_text_is_written_it_is_read_in_pieces_that_leave_other_threads_their_turn(line):
-    text = line * (500_000 // len(line))
-    pieces = list(_piece_bounds(text))
-    assert [begin for begin, _ in pieces] == [0, *(end for _, end in pieces[:-1])]
-    assert pieces[-1][1] == len(text)
-    assert max(end - begin for begin, end in pieces) <= 1 << 17
-    assert_places_agree(text)
+def test_any_long_text_is_read_in_pieces_so_that_other_threads_can_run(unit):
+    text = unit * (300_000 // len(unit))
+    assert len(list(tokenize_in_pieces(text))) >= len(text) // (2 * PIECE_CHARACTERS)
+    assert_spans_agree_with_tokens_and_ids(text)
 
 
 @pytest.mark.parametrize(("read", "end"), [(tokenize, "b"), (Vocabulary([], [], ngrams=["<éaa"]).encode, "c")])
-def test_nothing_is_kept_of_long_words(read, end):
-    """Some 60,000 words are kept: of a megabyte each they would fill any memory."""
+def test_long_words_are_not_cached(read, end):
+    """The caches have 65,536 entries: with a megabyte in each they would fill any memory."""
     read("é")
     tracemalloc.start()
     for number in range(20):
         read(f"é{'a' * 100_000}{number}{end}")
-    kept, _ = tracemalloc.get_traced_memory()
+    allocated, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert kept < 100_000
+    assert allocated < 100_000
 
 
-def test_a_word_across_the_end_of_a_piece_is_not_torn():
+def test_a_word_across_the_end_of_a_piece_is_one_token():
     for shift in range(8):
-        text = "." * ((1 << 16) - shift) + "réunion match"
+        text = "." * (PIECE_CHARACTERS - shift) + "réunion match"
         assert tokenize(text) == ["réunion", "match"]
         assert tokenize(text.replace("é", "e")) == ["reunion", "match"]
