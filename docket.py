@@ -130,14 +130,14 @@ def _positive(text: str) -> int:
 def _train(asked: argparse.Namespace) -> None:
     from training import checkpoint, job, recipe
 
-    chosen = recipe.named(asked.recipe)
+    chosen = recipe.find_recipe(asked.recipe)
     if asked.epochs:
         chosen = replace(chosen, epochs=asked.epochs, least_steps=0, most_steps=sys.maxsize)
     asked_for = (asked.corpus, asked.out, chosen, asked.seed, asked.device, arguments.read_options(asked))
     try:
         scores = job.run(job.Job(*asked_for, asked.resume, golden=not asked.no_golden))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(checkpoint.kept(asked.out)) from None
+        raise KeyboardInterrupt(checkpoint.describe_interruption(asked.out)) from None
     if scores:
         if not asked.no_golden:
             terminal.print_message(

@@ -13,7 +13,7 @@ from benchmarks.answers import Answers
 from model import device
 from model.artifacts import artifact
 from model.classifier import Classifier
-from training.evaluation.scores import ASKED
+from training.evaluation.scores import LABEL_SET_COVERAGE
 from training.train import train as train_network
 
 if TYPE_CHECKING:
@@ -32,6 +32,6 @@ def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> li
         classifier = Classifier.load(folder, "cpu")
         predictions = classifier.predict([classifier.encode(text) for text in texts])
     said, sure = [each.label for each in predictions], np.asarray([each.score for each in predictions])
-    least = classifier.threshold(ASKED)
+    least = classifier.threshold(LABEL_SET_COVERAGE)
     sets = [{label for label, score in each.scores if score >= least} for each in predictions]
     return [Answers("words, pairs, letters", said, sure, seconds, size, sets=sets)]

@@ -20,8 +20,8 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.answers import Answers
 from model.text.tokenizer import tokenize
-from training.data.split import stratified_folds
-from training.train import ENOUGH
+from training.data.split import folds
+from training.train import CALIBRATION_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,11 +91,11 @@ def _strongest(family: Family, name: str, train: Documents) -> tuple[float, floa
 
 
 def _held_out(train: Documents) -> Iterator[tuple[Documents, Documents]]:
-    fold = stratified_folds(train, FOLDS, seed=0)
+    fold = folds(train, FOLDS, seed=0)
     seen = 0
     for number in np.unique(fold):
         learn, kept = (train.take(np.flatnonzero(own)) for own in (fold != number, fold == number))
-        if seen >= ENOUGH:
+        if seen >= CALIBRATION_DOCUMENTS:
             return
         if len(set(learn.labels)) > 1:  # copies stay in one fold, and can take a label away from the others
             seen += len(kept)

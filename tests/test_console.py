@@ -93,8 +93,8 @@ def test_a_name_with_brackets_is_shown_as_it_is(capsys, monkeypatch, title):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
     monkeypatch.setenv("COLUMNS", "200")
     with ProgressBars() as bars:
-        bars.begin(title, epochs=1, documents=1)
-        bars.step(title, 1, 0.5)
+        bars.begin_run(title, epochs=1, documents=1)
+        bars.advance(title, 1, 0.5)
     with progress.bar(title, lambda: 0.5) as answered:
         answered(1)
     err = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", capsys.readouterr().err)

@@ -1,1 +1,1 @@
-"""The offline job that makes an artifact."""
+"""The offline job that trains, evaluates and writes an artifact."""

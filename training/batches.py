@@ -1,4 +1,4 @@
-"""Documents encoded once, and the batches of a training run cut out of them without a Python loop over words."""
+"""A corpus as tensors, and the batches that training cuts out of it without a Python loop over words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Some documents end to end, as ``TanhRNN.forward`` reads them, and their labels [documents]."""
+    """Documents end to end, as ``TanhRNN.forward`` reads them, and their labels.
+
+    ``tokens``: int64 [tokens]. ``starts``: int64 [documents], the position of each document's first token.
+    ``labels``: int64 [documents].
+    """
 
     tokens: Tensor
     starts: Tensor
@@ -29,84 +33,111 @@ class Batch(NamedTuple):
 
 
 class EncodedCorpus:
-    """All documents end to end, word by word.
+    """All documents of a corpus end to end, one id for each word.
 
-    ``words``: every word that they have, those of the vocabulary first, as it numbers them. ``spelt``: int64 [tokens],
-    places in that list; ``tokens``: the same as the network reads them, unknown words as 0. ``starts``, ``lengths`` and
-    ``labels``: int64 [documents]. ``spelling``: the grams of ``words``, if unknown words are to be spelt out.
+    ``words``: the distinct words of the corpus; those of the vocabulary come first, in its order.
+    ``word_indices``: int64 [tokens], positions in ``words``.
+    ``tokens``: int64 [tokens], the ids that the network reads; a word outside the vocabulary is ``UNKNOWN_ID``.
+    ``starts``, ``lengths`` and ``labels``: int64 [documents].
+    ``ngrams``: the character n-grams of ``words``; None where the recipe has none.
     """
 
     def __init__(self, documents: Documents, vocabulary: Vocabulary, device: torch.device) -> None:
-        place = {"": 0} | {word: number for number, word in enumerate(vocabulary.words, start=1)}
-        ids = [[place.setdefault(word, len(place)) for word in tokenize(text)] or [0] for text in documents.texts]
-        number = {label: place for place, label in enumerate(vocabulary.labels)}
-        self.words = list(place)
-        self.known = len(vocabulary)
-        self.spelt = torch.tensor(list(chain.from_iterable(ids)), device=device)
-        self.tokens = torch.where(self.spelt < self.known, self.spelt, UNKNOWN_ID)
-        self.lengths = torch.tensor([len(own) for own in ids], device=device)
+        word_index = {"": 0} | {word: index for index, word in enumerate(vocabulary.words, start=1)}
+        ids = [
+            [word_index.setdefault(word, len(word_index)) for word in tokenize(text)] or [0] for text in documents.texts
+        ]
+        label_index = {label: index for index, label in enumerate(vocabulary.labels)}
+        self.words = list(word_index)
+        self.vocabulary_size = len(vocabulary)
+        self.word_indices = torch.tensor(list(chain.from_iterable(ids)), device=device)
+        self.tokens = torch.where(self.word_indices < self.vocabulary_size, self.word_indices, UNKNOWN_ID)
+        self.lengths = torch.tensor([len(document) for document in ids], device=device)
         self.starts = self.lengths.cumsum(0) - self.lengths
-        self.labels = torch.tensor([number[label] for label in documents.labels], device=device)
-        self.spelling: CharacterNgramTable | None = None
-
-    def as_read_after(self, places: Tensor) -> EncodedCorpus:
-        """The same documents as one reads them who learned from those at ``places``: other words are unknown."""
-        known = torch.zeros(self.known, dtype=torch.bool, device=self.tokens.device)
-        known[self.tokens[self.run(places)[0]]] = True
-        read = copy.copy(self)
-        read.tokens = torch.where(known[self.tokens], self.tokens, UNKNOWN_ID)
-        return read
-
-    def unknown(self, places: Tensor) -> Tensor:
-        """How many words of each document at ``places`` are unknown, [places]."""
-        document = torch.repeat_interleave(torch.arange(len(self), device=places.device), self.lengths)
-        return torch.bincount(document[self.tokens == UNKNOWN_ID], minlength=len(self))[places]
-
-    @property
-    def common(self) -> int:
-        """The first id of the words that occur once: from there on they are too rare to be learned one by one."""
-        return int((torch.bincount(self.tokens)[1:] > 1).sum()) + 1
-
-    def having(self, tokens: Tensor, kinds: int) -> Tensor:
-        """How many documents have each of ``kinds`` ids, int64 [kinds]; of ``self.tokens`` or of ``self.spelt``."""
-        document = torch.repeat_interleave(self.lengths)
-        return torch.bincount(torch.unique(document * kinds + tokens) % kinds, minlength=kinds)
+        self.labels = torch.tensor([label_index[label] for label in documents.labels], device=device)
+        self.ngrams: CharacterNgramTable | None = None
 
     def __len__(self) -> int:
         return self.labels.numel()
 
-    def run(self, places: Tensor, longest: int = 0) -> tuple[Tensor, Tensor]:
-        """Where the tokens of the documents at ``places`` lie, and where among those each document begins.
+    @property
+    def device(self) -> torch.device:
+        """The device of all tensors."""
+        return self.labels.device
 
-        Of more than ``longest`` tokens a random run of so many.
+    @property
+    def indices(self) -> Tensor:
+        """The indices of all documents, int64 [documents]."""
+        return torch.arange(len(self), device=self.device)
+
+    @property
+    def first_rare_id(self) -> int:
+        """The first id of the words that occur once, too rarely to learn a row of the table for each."""
+        return int((torch.bincount(self.tokens)[1:] > 1).sum()) + 1
+
+    def mask_unseen_words(self, learned: Tensor) -> EncodedCorpus:
+        """The corpus with words that occur only outside the documents ``learned`` mapped to ``UNKNOWN_ID``.
+
+        A network that learned from these documents is scored on it, as new documents have unknown words too.
         """
-        begins, lengths = self.starts[places], self.lengths[places]
-        if longest:
-            spare = (lengths - longest).clamp(min=0)
-            begins = begins + (torch.rand(spare.shape, device=spare.device) * (spare + 1)).long()
-            lengths = lengths.clamp(max=longest)
+        seen = torch.zeros(self.vocabulary_size, dtype=torch.bool, device=self.device)
+        seen[self.tokens[self.token_positions(learned)[0]]] = True
+        masked = copy.copy(self)
+        masked.tokens = torch.where(seen[self.tokens], self.tokens, UNKNOWN_ID)
+        return masked
+
+    def count_unknown_words(self, indices: Tensor) -> Tensor:
+        """The number of unknown words in each document of ``indices``, int64 [indices]."""
+        document = torch.repeat_interleave(self.indices, self.lengths)
+        return torch.bincount(document[self.tokens == UNKNOWN_ID], minlength=len(self))[indices]
+
+    def document_frequency(self, ids: Tensor, id_count: int) -> Tensor:
+        """The number of documents that contain each id below ``id_count``, int64 [id_count].
+
+        ``ids``: ``self.tokens`` or ``self.word_indices``.
+        """
+        document = torch.repeat_interleave(self.lengths)
+        return torch.bincount(torch.unique(document * id_count + ids) % id_count, minlength=id_count)
+
+    def token_positions(self, indices: Tensor, max_tokens: int = 0) -> tuple[Tensor, Tensor]:
+        """The positions of the tokens of the documents ``indices``, and where each document starts among them.
+
+        A document of more than ``max_tokens`` gives a random span of that length; 0 sets no limit.
+        """
+        begins, lengths = self.starts[indices], self.lengths[indices]
+        if max_tokens:
+            surplus = (lengths - max_tokens).clamp(min=0)
+            begins = begins + (torch.rand(surplus.shape, device=surplus.device) * (surplus + 1)).long()
+            lengths = lengths.clamp(max=max_tokens)
         ends = lengths.cumsum(0)
-        token = torch.repeat_interleave(begins - (ends - lengths), lengths)
-        return token + torch.arange(token.numel(), device=token.device), ends - lengths
+        position = torch.repeat_interleave(begins - (ends - lengths), lengths)
+        return position + torch.arange(position.numel(), device=position.device), ends - lengths
 
-    def batch(self, places: Tensor, longest: int = 0, common: int | None = None) -> Batch:
-        """The documents at ``places`` [documents]; of more than ``longest`` tokens a random run of so many.
+    def make_batch(self, indices: Tensor, max_tokens: int = 0, first_rare_id: int | None = None) -> Batch:
+        """The documents ``indices`` as a batch, each with at most ``max_tokens`` words; 0 sets no limit.
 
-        Unknown words are spelt out, and words from ``common`` on.
+        The character n-grams of unknown words, and of words from ``first_rare_id`` on, follow their word.
         """
-        token, starts = self.run(places, longest)
-        ids = self.tokens[token]
-        if self.spelling is not None:
-            plain = (ids != UNKNOWN_ID) & (ids < (self.known if common is None else common))
-            ids, starts = self.spelling.spell(ids, torch.where(plain, 0, self.spelt[token]), starts, self.known)
-        return Batch(ids, starts, self.labels[places])
+        position, starts = self.token_positions(indices, max_tokens)
+        ids = self.tokens[position]
+        if self.ngrams is not None:
+            first_spelt = self.vocabulary_size if first_rare_id is None else first_rare_id
+            unspelt = (ids != UNKNOWN_ID) & (ids < first_spelt)
+            words_to_spell = torch.where(unspelt, 0, self.word_indices[position])
+            ids, starts = self.ngrams.insert_ngrams(ids, words_to_spell, starts, self.vocabulary_size)
+        return Batch(ids, starts, self.labels[indices])
 
-    def epoch(self, places: Tensor, documents: int, tokens: int, longest: int) -> Iterator[Batch]:
-        """The documents at ``places`` once, in a new order, up to ``documents`` and about ``tokens`` to a batch."""
-        common = self.common
-        order = places[torch.randperm(len(places)).to(places.device)]
-        upto = self.lengths[order].clamp(max=longest).cumsum(0)
-        number = torch.div(upto, tokens, rounding_mode="floor")
-        for run in order.split(torch.unique_consecutive(number, return_counts=True)[1].tolist()):
-            for part in run.split(documents):
-                yield self.batch(part, longest, common)
+    def shuffled_batches(
+        self, indices: Tensor, batch_documents: int, batch_tokens: int, max_tokens: int
+    ) -> Iterator[Batch]:
+        """The documents ``indices`` once, in a random order.
+
+        A batch has at most ``batch_documents`` documents and about ``batch_tokens`` tokens.
+        """
+        first_rare_id = self.first_rare_id
+        order = indices[torch.randperm(len(indices)).to(indices.device)]
+        tokens_so_far = self.lengths[order].clamp(max=max_tokens).cumsum(0)
+        token_group = torch.div(tokens_so_far, batch_tokens, rounding_mode="floor")
+        for group in order.split(torch.unique_consecutive(token_group, return_counts=True)[1].tolist()):
+            for batch in group.split(batch_documents):
+                yield self.make_batch(batch, max_tokens, first_rare_id)

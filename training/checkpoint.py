@@ -1,4 +1,4 @@
-"""Where a training keeps how far it is: a folder beside the artifact to be, in it a file for each descent."""
+"""Checkpoints: a folder beside the artifact to be written, with one file for each training run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-EVERY = 30.0
-"""Seconds of work that a killed training loses at most, beside its epoch: an epoch can be shorter than its writing."""
+WRITE_INTERVAL_SECONDS = 30.0
+"""Work that a killed training loses at most, besides its last epoch. Writing can take longer than a short epoch."""
 IDENTITY = "identity"
-AGAIN = "leave out --resume to begin anew"
+BEGIN_ANEW = "leave out --resume to begin anew"
 
 
-def kept(out: Path) -> str:
-    """Say what an interrupted training for ``out`` has left, and how to go on."""
-    folder = _beside(out)
+def describe_interruption(out: Path) -> str:
+    """A sentence on the checkpoints of an interrupted training for ``out``, and how to continue."""
+    folder = _folder_of(out)
     runs = len(list(folder.glob("*.npz")))
     if not runs:
         return "no checkpoint is written yet, run the same command again"
@@ -39,81 +39,88 @@ def kept(out: Path) -> str:
     )
 
 
-def _beside(out: Path) -> Path:
+def _folder_of(out: Path) -> Path:
     out = out.resolve()
     return out.with_name(f".{out.name}.checkpoint")
 
 
 class Checkpoints:
-    """The folder; ``identity`` names all that must be the same for a training to go on to the same result.
+    """The folder of a training's checkpoints.
 
-    With ``resume`` what is there is gone on from, without it removed. Who does not ``write`` only reads.
+    ``identity``: everything that must be equal for a resumed training to give the same result, by name.
+    Without ``resume`` the folder is removed. With ``write=False`` nothing on disk changes.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str], *, resume: bool, write: bool = True) -> None:
-        self.folder = _beside(out)
+        self.folder = _folder_of(out)
         self.identity, self.resume, self.writes = dict(identity), resume, write
         if not resume:
             self.clear()
 
     @property
     def found(self) -> bool:
-        """Whether there is a state to go on from."""
+        """Whether there is a checkpoint to resume from."""
         return self.resume and any(self.folder.glob("*.npz"))
 
-    def of(self, descent: str) -> Checkpoint:
-        """The checkpoint of the descent of that name."""
-        return Checkpoint(self, descent)
+    def of_run(self, name: str) -> Checkpoint:
+        """The checkpoint of the run with this name."""
+        return Checkpoint(self, name)
 
     def clear(self) -> None:
-        """Remove the folder: the training has ended well, or begins anew."""
+        """Remove the folder."""
         if self.writes:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Checkpoint:
-    """One descent's state on disk: named tensors in an uncompressed ``.npz``, written whole or not at all."""
+    """The state of one run on disk: named tensors in an uncompressed ``.npz`` that is replaced atomically."""
 
-    def __init__(self, among: Checkpoints, descent: str) -> None:
-        self._among, self._path = among, among.folder / f"{descent}.npz"
-        self._last = time.monotonic()
+    def __init__(self, checkpoints: Checkpoints, run: str) -> None:
+        self._checkpoints, self._path = checkpoints, checkpoints.folder / f"{run}.npz"
+        self._last_write = time.monotonic()
 
     @property
-    def due(self) -> bool:
-        """Whether ``EVERY`` seconds have gone by since the last one."""
-        return time.monotonic() - self._last >= EVERY
+    def is_due(self) -> bool:
+        """Whether ``WRITE_INTERVAL_SECONDS`` have passed since the last write."""
+        return time.monotonic() - self._last_write >= WRITE_INTERVAL_SECONDS
 
-    def write(self, state: Mapping[str, Tensor]) -> None:
-        """Put ``state`` in place of the one before; raise ``UsageError`` where the disk does not take it."""
-        self._last = time.monotonic()
-        if not self._among.writes:
+    def write(self, tensors: Mapping[str, Tensor]) -> None:
+        """Replace the checkpoint by ``tensors``.
+
+        Raises ``UsageError`` where the disk refuses it.
+        """
+        self._last_write = time.monotonic()
+        if not self._checkpoints.writes:
             return
-        beside = self._path.with_suffix(".new")
+        partial = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in state.items()}
-                arrays[IDENTITY] = np.array(json.dumps(self._among.identity))
+            with partial.open("wb") as file:
+                arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+                arrays[IDENTITY] = np.array(json.dumps(self._checkpoints.identity))
                 np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._path)
+            partial.replace(self._path)
         except OSError as error:
             with suppress(OSError):
-                beside.unlink()  # what is half-written takes room and is of no use
+                partial.unlink()  # it would take the room that the next attempt needs
             raise UsageError(f"{self._path} cannot be written ({error.strerror}): make room and --resume") from error
 
     def read(self) -> dict[str, Tensor] | None:
-        """The state that was left, if one was; raise ``UsageError`` if it is broken, or another training's."""
-        if not self._among.resume or not self._path.exists():
+        """The tensors of the checkpoint, or None where there is none to resume from.
+
+        Raises ``UsageError`` where the file is broken, or belongs to another training.
+        """
+        if not self._checkpoints.resume or not self._path.exists():
             return None
         try:
-            with self._path.open("rb") as file, np.load(file) as found:
-                arrays = dict(found)
-            kept = json.loads(str(arrays.pop(IDENTITY)))
+            with self._path.open("rb") as file, np.load(file) as archive:
+                arrays = dict(archive)
+            identity = json.loads(str(arrays.pop(IDENTITY)))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UsageError(f"{self._path} is no whole checkpoint ({error}): {AGAIN}") from error
-        for what, own in self._among.identity.items():
-            if kept.get(what) != own:
-                raise UsageError(f"{self._path} is of another {what}: ask for the same training again, or {AGAIN}")
+            raise UsageError(f"{self._path} is no whole checkpoint ({error}): {BEGIN_ANEW}") from error
+        for name, value in self._checkpoints.identity.items():
+            if identity.get(name) != value:
+                raise UsageError(f"{self._path} is of another {name}: ask for the same training again, or {BEGIN_ANEW}")
         return {name: torch.from_numpy(array) for name, array in arrays.items()}

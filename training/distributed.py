@@ -1,11 +1,12 @@
-"""Several processes as one: each reads its share of a batch's documents, and all take the same step.
+"""Data-parallel training: several ranks each read a part of a batch's documents, and all take the same step.
 
     torchrun --nproc-per-node 2 -m training CORPUS --out DIR
 
-All have the same documents and draw the same random numbers. What a document's states come to is sent to everyone, so
-that each has the whole batch for the mixture, the output layer and the loss; the way back through the documents is each
-one's own, and its gradients are summed. Up to the order of those sums this is what one process does: data-parallel
-descent (DDP: Li et al., 2020) whose batch is cut after it is drawn, so that more processes do not make it larger.
+All ranks have the same documents and draw the same random numbers. The pooled states of each document go to all ranks:
+each computes mixup, output layer and loss of the whole batch. The backward pass through the documents stays on the rank
+that read them; its gradients are summed over ranks. Up to the order of these sums the result is that of one process.
+This is data-parallel descent (DDP: Li et al., 2020). A batch is divided after it is drawn, so that more ranks do not
+enlarge it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import torch
-import torch.distributed as processes
+import torch.distributed as torch_distributed
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
@@ -32,102 +33,107 @@ if TYPE_CHECKING:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Exit with what ``main`` returns, run as one of torchrun's processes where it started this one.
+    """Exit with the code that ``main`` returns; under torchrun, run it as one of the ranks.
 
-    All but the first are silent.
+    Ranks other than the first write nothing on stderr.
     """
-    if not processes.is_torchelastic_launched():
+    if not torch_distributed.is_torchelastic_launched():
         sys.exit(main())
-    processes.init_process_group("cpu:gloo,cuda:nccl" if device.select_device("auto").type == "cuda" else "gloo")
+    torch_distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if device.select_device("auto").type == "cuda" else "gloo"
+    )
     try:
-        with ExitStack() as quiet:
-            if not first():
-                quiet.enter_context(redirect_stderr(quiet.enter_context(Path(os.devnull).open("w"))))
-            ended = main()
+        with ExitStack() as contexts:
+            if not is_first_rank():
+                contexts.enter_context(redirect_stderr(contexts.enter_context(Path(os.devnull).open("w"))))
+            exit_code = main()
     finally:
-        processes.destroy_process_group()
+        torch_distributed.destroy_process_group()
     sys.stderr.flush()
-    os._exit(ended)  # gloo's threads may hold a tensor still: one run in nine crashed as the interpreter was taken down
+    os._exit(exit_code)  # gloo's threads can still hold a tensor: one run in nine crashed at interpreter shutdown
 
 
-def together() -> bool:
-    """Whether there are others."""
-    return processes.is_available() and processes.is_initialized()
+def is_distributed() -> bool:
+    """Whether this process is one of several ranks."""
+    return torch_distributed.is_available() and torch_distributed.is_initialized()
 
 
-def first() -> bool:
-    """Whether this is the process that writes and speaks."""
-    return not together() or processes.get_rank() == 0
+def is_first_rank() -> bool:
+    """Whether this process writes the artifact and the messages."""
+    return not is_distributed() or torch_distributed.get_rank() == 0
 
 
-def place() -> tuple[int, int]:
-    """Which process on this machine this is, from 0, and how many there are."""
-    return (processes.get_node_local_rank(), processes.get_world_size()) if together() else (0, 1)
+def local_rank_and_world_size() -> tuple[int, int]:
+    """The number of this process on its machine, from 0, and the number of all ranks."""
+    if not is_distributed():
+        return 0, 1
+    return torch_distributed.get_node_local_rank(), torch_distributed.get_world_size()
 
 
-def meet() -> None:
-    """Wait until all are here."""
-    if together():
-        processes.all_reduce(torch.zeros(1))
+def wait_for_all_ranks() -> None:
+    """Return when all ranks have called this."""
+    if is_distributed():
+        torch_distributed.all_reduce(torch.zeros(1))
 
 
-def share(lengths: Tensor) -> Tensor:
-    """The places of this process's documents among those of ``lengths``: dealt out from the longest to the shortest."""
-    if not together():
+def documents_of_rank(lengths: Tensor) -> Tensor:
+    """The positions in ``lengths`` of the documents that this rank reads, dealt from the longest to the shortest."""
+    if not is_distributed():
         return torch.arange(len(lengths), device=lengths.device)
-    return lengths.argsort(descending=True, stable=True)[processes.get_rank() :: processes.get_world_size()]
+    rank, ranks = torch_distributed.get_rank(), torch_distributed.get_world_size()
+    return lengths.argsort(descending=True, stable=True)[rank::ranks]
 
 
-def whole(rows: Tensor, own: Tensor, count: int) -> Tensor:
-    """All ``count`` rows, of which this process has ``rows`` at the places ``own``; only those lead back to weights."""
-    if not together():
+def gather_rows(rows: Tensor, positions: Tensor, count: int) -> Tensor:
+    """All ``count`` rows, of which this rank has ``rows`` at ``positions``. Gradients flow through these alone."""
+    if not is_distributed():
         return rows
-    everyone = torch.zeros(count, *rows.shape[1:], device=rows.device).index_copy(0, own, rows.detach())
-    processes.all_reduce(everyone)  # where one has a row the others have zeros: the sum is exact
-    return everyone.index_copy(0, own, rows)
+    gathered = torch.zeros(count, *rows.shape[1:], device=rows.device).index_copy(0, positions, rows.detach())
+    torch_distributed.all_reduce(gathered)  # one rank has the row, the others zeros: the sum is exact
+    return gathered.index_copy(0, positions, rows)
 
 
-def pool(network: TanhRNN, batch: Batch, common: int) -> Tensor:
-    """``network.pool`` of a batch of which this process reads its share, [documents, directions * hidden]."""
-    if not together():
-        return network.pool(batch.tokens, batch.starts, common)
+def pool_batch(network: TanhRNN, batch: Batch, first_rare_id: int) -> Tensor:
+    """``network.pool`` of a batch, [documents, directions * hidden]; this rank reads its part of the documents."""
+    if not is_distributed():
+        return network.pool(batch.tokens, batch.starts, first_rare_id)
     lengths = segment_lengths(batch.starts, batch.tokens.numel())
-    own = share(lengths)
-    rows = torch.zeros(0, network.output.in_features, device=own.device)
-    if len(own):
-        each = batch.tokens.tensor_split(batch.starts[1:].cpu())
-        tokens = torch.cat([each[number] for number in own.tolist()])
-        rows = network.pool(tokens, lengths[own].cumsum(0) - lengths[own], common)
-    return whole(rows, own, len(lengths))
+    positions = documents_of_rank(lengths)
+    pooled = torch.zeros(0, network.output.in_features, device=positions.device)
+    if len(positions):
+        documents = batch.tokens.tensor_split(batch.starts[1:].cpu())
+        tokens = torch.cat([documents[position] for position in positions.tolist()])
+        pooled = network.pool(tokens, lengths[positions].cumsum(0) - lengths[positions], first_rare_id)
+    return gather_rows(pooled, positions, len(lengths))
 
 
-def add_gradients(network: TanhRNN) -> None:
-    """Give each weight before the pooling the sum of all processes' gradients; the output layer has the whole one."""
-    if not together():
+def sum_gradients(network: TanhRNN) -> None:
+    """Sum the gradients of all weights before the pooling over the ranks; the output layer has the same on each."""
+    if not is_distributed():
         return
     dense = [weight for name, weight in network.named_parameters() if name.split(".")[0] not in ("table", "output")]
     gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in dense]
     summed = parameters_to_vector(gradients)
-    processes.all_reduce(summed)
+    torch_distributed.all_reduce(summed)
     vector_to_parameters(summed, gradients)
     for weight, gradient in zip(dense, gradients, strict=True):
         weight.grad = gradient
     table = network.table
     rows, values = torch.empty(0, dtype=torch.int64, device=table.device), table.detach()[:0]
     if table.grad is not None:
-        own = table.grad.coalesce()
-        rows, values = own.indices()[0], own.values()
-    every = _gathered(rows).unsqueeze(0), _gathered(values)
-    table.grad = torch.sparse_coo_tensor(*every, table.shape, check_invariants=False)
+        gradient = table.grad.coalesce()
+        rows, values = gradient.indices()[0], gradient.values()
+    all_rows, all_values = _concatenate_ranks(rows).unsqueeze(0), _concatenate_ranks(values)
+    table.grad = torch.sparse_coo_tensor(all_rows, all_values, table.shape, check_invariants=False)
 
 
-def _gathered(own: Tensor) -> Tensor:
-    """The rows of all processes end to end, however many each has."""
-    counts = [torch.zeros(1, dtype=torch.int64, device=own.device) for _ in range(processes.get_world_size())]
-    processes.all_gather(counts, torch.full_like(counts[0], len(own)))
+def _concatenate_ranks(rows: Tensor) -> Tensor:
+    """The rows of all ranks end to end; each rank can have a different number."""
+    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(torch_distributed.get_world_size())]
+    torch_distributed.all_gather(counts, torch.full_like(counts[0], len(rows)))
     longest = int(torch.cat(counts).max())
-    padded = own.new_zeros(longest, *own.shape[1:])
-    padded[: len(own)] = own
-    every = [torch.empty_like(padded) for _ in counts]
-    processes.all_gather(every, padded)
-    return torch.cat([rows[: int(count)] for rows, count in zip(every, counts, strict=True)])
+    padded = rows.new_zeros(longest, *rows.shape[1:])
+    padded[: len(rows)] = rows
+    gathered = [torch.empty_like(padded) for _ in counts]
+    torch_distributed.all_gather(gathered, padded)
+    return torch.cat([part[: int(count)] for part, count in zip(gathered, counts, strict=True)])

@@ -1,4 +1,4 @@
-"""The offline job: a corpus in, an artifact out."""
+"""``docket train``: a corpus in, an artifact with its scores and report out."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import __version__, device, terminal
+from model import __version__, device
 from model.artifacts import artifact, golden
 from model.classifier import Classifier
+from model.terminal import print_message
 from training import distributed, process_pool
 from training.checkpoint import Checkpoints
 from training.data import corpora
-from training.data.data_warnings import describe_untested_labels, find_evaluation_warnings, find_training_warnings
 from training.data.documents import Documents, check_trainable
+from training.data.label_checks import untested_labels
 from training.data.read_options import ReadOptions
-from training.data.split import split_train_test
-from training.evaluation import profile
+from training.data.split import parts
 from training.evaluation.drift import Drift
+from training.evaluation.profile import describe_training
 from training.evaluation.scores import evaluate
 from training.recipe import Recipe
-from training.report import examples, html_report
+from training.report import html_report
+from training.report.examples import find_typical_texts
 from training.train import train
 
 if TYPE_CHECKING:
     import torch
 
+    from model.artifacts.data_profile import DataProfile
     from training.evaluation.scores import Scores
+    from training.train import TrainedModel
 
 
 @dataclass(frozen=True)
 class Job:
-    """What ``docket train`` was asked for; ``golden``: whether the manifest keeps documents to try the artifact on."""
+    """The options of ``docket train``. ``golden``: whether the manifest keeps test documents with their answers."""
 
     corpus: str
     out: Path
@@ -49,85 +53,103 @@ class Job:
 
 
 def run(job: Job) -> Scores | None:
-    """Train, save, evaluate what was saved on documents that it never saw, report; ``job.out`` is whole or untouched.
+    """Train, write the artifact, evaluate it on the test documents, report; ``job.out`` changes only as a whole.
 
-    Without a test part of its own a corpus gives a tenth of its documents for the test. Of several processes the first
-    alone writes, and knows the scores.
+    Returns the scores, or None where there are no test documents. Under torchrun only the first rank writes the
+    artifact and returns scores.
     """
-    chosen = device.select_device(job.device, *distributed.place())
-    device.set_thread_count(
-        1
-    )  # the products are small: a second thread gains nothing, and waits spinning on a busy machine
-    with artifact.replace_folder(job.out) if distributed.first() else nullcontext() as folder:
+    chosen = device.select_device(job.device, *distributed.local_rank_and_world_size())
+    device.set_thread_count(1)  # the products are small: a second thread gains nothing, and spins on a busy machine
+    with artifact.replace_folder(job.out) if distributed.is_first_rank() else nullcontext() as folder:
         corpus = corpora.load(job.corpus, job.reading)
-        check_trainable(corpus.train, job.corpus)
-        documents, test = corpus.train.with_text(), corpus.test
-        for line in (*find_training_warnings(corpus.train), *(find_evaluation_warnings(test) if test else ())):
-            tell(line)
-        if test is None:
-            documents, test = split_train_test(documents, job.seed)
-        if untested := describe_untested_labels(documents.labels, test.labels):
-            tell(
-                f"{untested}: add {'more, near copies count once' if corpus.test is None else 'some to the test part'}"
-            )
-        identity = _identity(job, documents, chosen)
-        checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=distributed.first())
-        if job.resume and not checkpoints.found:
-            tell(f"{checkpoints.folder} has no checkpoint: training begins")
-        trained = train(documents, job.recipe, job.seed, chosen, checkpoints, process_pool.processes(chosen))
-        distributed.meet()  # the others have read their checkpoints before the first removes them
+        documents, test = _prepare_documents(job, corpus)
+        checkpoints = _open_checkpoints(job, documents, chosen)
+        trained = train(documents, job.recipe, job.seed, chosen, checkpoints, process_pool.count_processes(chosen))
+        distributed.wait_for_all_ranks()  # the first rank removes the checkpoints that the others read
         if folder is None:
             return None
-        shape = profile.of(trained) if len(trained.held_out.places) else None
-        if shape is None:
-            tell("the documents of each label are near copies: none was held out and scores are not calibrated")
-        facts = _facts(job, corpus) | ({"profile": asdict(shape)} if shape else {})
+        profile = _describe(trained)
+        facts = _collect_facts(job, corpus) | ({"profile": asdict(profile)} if profile else {})
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
-        title = f"{job.recipe.name} on {corpus.name}"
-        if not len(test):
-            html_report.write_untested(folder / "report", title, trained.epochs)
-            checkpoints.clear()
-            tell(f"no document could be kept for the test: {job.out} is ready and untested")
-            return None
-        classifier = Classifier.load(folder, job.device)
-        scores, predictions = evaluate(classifier, test)
-        kept = golden.select_documents(classifier.predict_texts, test.texts, test.labels) if job.golden else []
-        texts = examples.typical_texts(classifier, trained.documents) if job.golden else []
-        found = {"scores": scores.as_json(), "golden": [each._asdict() for each in kept], "examples": texts}
-        artifact.update_manifest(folder, found)
-        drift = Drift.of(shape, test, predictions) if shape else None
-        html_report.write(
-            folder / "report", title, trained.epochs, scores, test, predictions, classifier.threshold, drift
-        )
+        scores = _evaluate_and_report(job, folder, f"{job.recipe.name} on {corpus.name}", trained, test, profile)
     checkpoints.clear()
+    if scores is None:
+        print_message(f"no document could be kept for the test: {job.out} is ready and untested")
     return scores
 
 
-def tell(line: str) -> None:
-    """One line for the person at the terminal; stdout is kept for answers."""
-    terminal.print_message(line)
+def _prepare_documents(job: Job, corpus: corpora.Corpus) -> tuple[Documents, Documents]:
+    """The documents to train on and those to test on; print what is odd about them.
+
+    A corpus without a test part gives a tenth of its documents to the test.
+    """
+    check_trainable(corpus.train, job.corpus)
+    documents, test = corpus.train.with_text(), corpus.test
+    for line in (*corpus.train.oddities(), *(test.test_oddities() if test else ())):
+        print_message(line)
+    if test is None:
+        documents, test = parts(documents, job.seed)
+    if untested := untested_labels(documents.labels, test.labels):
+        advice = "more, near copies count once" if corpus.test is None else "some to the test part"
+        print_message(f"{untested}: add {advice}")
+    return documents, test
 
 
-def _facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
-    return {
-        "recipe": asdict(job.recipe) | {"seed": job.seed},
-        "corpus": {"name": corpus.name, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")}
-    return {"python": platform.python_version(), "docket": __version__} | packages
-
-
-def _identity(job: Job, documents: Documents, chosen: torch.device) -> dict[str, str]:
-    """All that must be the same for a training to go on to the same result, by the name that a refusal gives it."""
-    read = json.dumps([documents.texts, documents.labels]).encode()  # in their order, which the draws follow
-    return {
+def _open_checkpoints(job: Job, documents: Documents, chosen: torch.device) -> Checkpoints:
+    """The checkpoints of this training, which ``--resume`` continues from."""
+    ordered = json.dumps([documents.texts, documents.labels]).encode()  # batches depend on the order
+    identity = {
         "recipe": json.dumps(asdict(job.recipe)),
         "seed": str(job.seed),
         "device": chosen.type,
-        "version of docket or of what it stands on": json.dumps(_versions()),
-        "corpus": hashlib.sha256(read).hexdigest(),  # last: the seed says which documents these are
+        "version of docket or of what it stands on": json.dumps(_installed_versions()),
+        "corpus": hashlib.sha256(ordered).hexdigest(),  # last: another seed also selects other documents
     }
+    checkpoints = Checkpoints(job.out, identity, resume=job.resume, write=distributed.is_first_rank())
+    if job.resume and not checkpoints.found:
+        print_message(f"{checkpoints.folder} has no checkpoint: training begins")
+    return checkpoints
+
+
+def _describe(trained: TrainedModel) -> DataProfile | None:
+    """The profile of the training documents, or None where no document was held out."""
+    if len(trained.held_out.indices):
+        return describe_training(trained)
+    print_message("the documents of each label are near copies: none was held out and scores are not calibrated")
+    return None
+
+
+def _evaluate_and_report(
+    job: Job, folder: Path, title: str, trained: TrainedModel, test: Documents, profile: DataProfile | None
+) -> Scores | None:
+    """Evaluate the artifact in ``folder`` as it will be served; add its scores, golden documents and report."""
+    report = folder / "report"
+    if not len(test):
+        html_report.write_untested(report, title, trained.epochs)
+        return None
+    classifier = Classifier.load(folder, job.device)
+    scores, predictions = evaluate(classifier, test)
+    golden_documents = golden.select_documents(classifier.predict_texts, test.texts, test.labels) if job.golden else []
+    facts = {
+        "scores": scores.as_json(),
+        "golden": [document._asdict() for document in golden_documents],
+        "examples": find_typical_texts(classifier, trained.corpus) if job.golden else [],
+    }
+    artifact.update_manifest(folder, facts)
+    drift = Drift.measure(profile, test, predictions) if profile else None
+    html_report.write(report, title, trained.epochs, scores, test, predictions, classifier.threshold, drift)
+    return scores
+
+
+def _collect_facts(job: Job, corpus: corpora.Corpus) -> dict[str, Any]:
+    """The entries of the manifest that are known before the evaluation."""
+    return {
+        "recipe": asdict(job.recipe) | {"seed": job.seed},
+        "corpus": {"name": corpus.name, "documents": len(corpus.train), "fingerprint": corpus.train.fingerprint},
+        "versions": _installed_versions(),
+    }
+
+
+def _installed_versions() -> dict[str, str]:
+    packages = {name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")}
+    return {"python": platform.python_version(), "docket": __version__} | packages

@@ -1,4 +1,4 @@
-"""The loop: a network and documents → the same network, trained."""
+"""The training loop: batches of documents → gradients → a trained network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from training.progress import ProgressBars, ProgressRelay
     from training.recipe import Recipe
 
+MAX_GRADIENT_NORM = 1.0
+SCORED_BATCH_DOCUMENTS = 1024
 
-def descend(
+
+def train_network(
     network: TanhRNN,
-    documents: EncodedCorpus,
-    learn: Tensor,
+    corpus: EncodedCorpus,
+    learned: Tensor,
     held_out: Tensor,
     recipe: Recipe,
     epochs: int,
@@ -33,94 +36,97 @@ def descend(
     bars: ProgressBars | ProgressRelay,
     checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
-    """Learn from the documents at ``learn``; keep the weights of least loss on those at ``held_out``, if there are any.
+    """Learn from the documents ``learned``; end with the weights of least loss on ``held_out``, if there are any.
 
-    Words that occur once are read as the unknown word, so that it is learned too. The run goes on from the state that
-    ``checkpoint`` has, if it has one, and leaves its own there.
+    Words that occur once are read as unknown words, to learn the rows of those. The run continues from the state in
+    ``checkpoint``, and writes its state there.
     """
-    common, unseen = documents.common, documents.as_read_after(learn)
-    size = batch_documents(recipe, len(learn))
-    run = TrainingState(network, recipe, epochs * steps_an_epoch(documents, learn, recipe))
-    if checkpoint and (state := checkpoint.read()):
-        run.restore(state)
-    bars.begin(title, epochs, len(learn), len(run.history))
-    while not run.over(epochs):
-        began, total = time.perf_counter(), 0.0
+    first_rare_id, masked_corpus = corpus.first_rare_id, corpus.mask_unseen_words(learned)
+    batch_size = choose_batch_size(recipe, len(learned))
+    run = TrainingState(network, recipe, epochs * count_batches(corpus, learned, recipe))
+    if checkpoint and (tensors := checkpoint.read()):
+        run.load_tensors(tensors)
+    bars.begin_run(title, epochs, len(learned), len(run.history))
+    while not run.is_finished(epochs):
+        start, total_loss = time.perf_counter(), 0.0
         network.train()
-        for batch in documents.epoch(learn, size, recipe.batch_tokens, recipe.longest):
-            loss = _loss(network, batch, common, recipe.mixup)
+        for batch in corpus.shuffled_batches(learned, batch_size, recipe.batch_tokens, recipe.longest):
+            loss = _compute_loss(network, batch, first_rare_id, recipe.mixup)
             network.zero_grad()
             loss.backward()
-            distributed.add_gradients(network)
-            nn.utils.clip_grad_norm_(run.others, 1.0)
-            run.step()
-            came = loss.item()
-            total += came * len(batch.labels)
-            bars.step(title, len(batch.labels), came)
-        speed = len(learn) / (time.perf_counter() - began)
-        scores = score(network, unseen, held_out)
-        run.end_epoch(Epoch(len(run.history) + 1, total / len(learn), *scores, speed))
-        bars.epoch(title, run.history[-1])
-        if checkpoint and (run.over(epochs) or checkpoint.due):
-            checkpoint.write(run.state())
-    run.take_best()
+            distributed.sum_gradients(network)
+            nn.utils.clip_grad_norm_(run.dense_weights, MAX_GRADIENT_NORM)
+            run.take_step()
+            batch_loss = loss.item()
+            total_loss += batch_loss * len(batch.labels)
+            bars.advance(title, len(batch.labels), batch_loss)
+        speed = len(learned) / (time.perf_counter() - start)
+        scores = compute_loss_and_accuracy(network, masked_corpus, held_out)
+        run.end_epoch(Epoch(len(run.history) + 1, total_loss / len(learned), *scores, speed))
+        bars.end_epoch(title, run.history[-1])
+        if checkpoint and (run.is_finished(epochs) or checkpoint.is_due):
+            checkpoint.write(run.to_tensors())
+    run.restore_best_weights()
     return run.history
 
 
-def planned_epochs(documents: EncodedCorpus, recipe: Recipe) -> int:
-    """How often to read all documents: a small corpus more often than the recipe says, a large one less."""
-    everywhere = torch.arange(len(documents), device=documents.labels.device)
-    steps = steps_an_epoch(documents, everywhere, recipe)
-    at_most = max(recipe.most_steps / steps, 3)
-    return math.ceil(max(min(recipe.epochs, at_most), recipe.least_steps / steps))
+def plan_epochs(corpus: EncodedCorpus, recipe: Recipe) -> int:
+    """The number of epochs: more than the recipe's for a small corpus, fewer for a large one, at least 3."""
+    steps = count_batches(corpus, corpus.indices, recipe)
+    limit = max(recipe.most_steps / steps, 3)
+    return math.ceil(max(min(recipe.epochs, limit), recipe.least_steps / steps))
 
 
-def steps_an_epoch(documents: EncodedCorpus, places: Tensor, recipe: Recipe) -> float:
-    """About how many batches the documents at ``places`` make."""
-    tokens = float(documents.lengths[places].clamp(max=recipe.longest).sum())
-    return max(tokens / recipe.batch_tokens, len(places) / batch_documents(recipe, len(places)))
+def count_batches(corpus: EncodedCorpus, indices: Tensor, recipe: Recipe) -> float:
+    """The approximate number of batches in an epoch over the documents ``indices``."""
+    tokens = float(corpus.lengths[indices].clamp(max=recipe.longest).sum())
+    return max(tokens / recipe.batch_tokens, len(indices) / choose_batch_size(recipe, len(indices)))
 
 
-def batch_documents(recipe: Recipe, documents: int) -> int:
-    """Fewer documents to a batch in a small corpus, for 60 steps an epoch; more in a large one, for 400."""
+def choose_batch_size(recipe: Recipe, documents: int) -> int:
+    """The documents of a batch: fewer in a small corpus, for 60 steps an epoch; more in a large one, for 400."""
     small, large = max(8, documents // 60), documents // 400
     return max(min(recipe.batch_documents, small), min(4 * recipe.batch_documents, large))
 
 
-def _loss(network: TanhRNN, batch: Batch, common: int, mixup: float) -> Tensor:
-    """Cross-entropy of a batch, its pooled states and labels mixed two and two.
+def _compute_loss(network: TanhRNN, batch: Batch, first_rare_id: int, mixup: float) -> Tensor:
+    """Cross-entropy of a batch, with mixup of its pooled states and labels.
 
-    mixup: Zhang et al., 2018; on the states: Verma et al., Manifold Mixup, 2019.
+    mixup: Zhang et al., 2018; on hidden states: Verma et al., Manifold Mixup, 2019.
     """
-    target = one_hot(batch.labels, network.output.out_features).float()
-    pooled = distributed.pool(network, batch, common)
+    targets = one_hot(batch.labels, network.output.out_features).float()
+    pooled = distributed.pool_batch(network, batch, first_rare_id)
     if mixup:
-        pooled, target = mix(pooled, target, mixup)
-    return cross_entropy(network.output(pooled), target)
+        pooled, targets = mix_rows(pooled, targets, mixup)
+    return cross_entropy(network.output(pooled), targets)
 
 
-def mix(pooled: Tensor, target: Tensor, spread: float) -> tuple[Tensor, Tensor]:
-    """Each row of states and of labels mixed with another, the first more: shares from Beta(spread, spread)."""
-    share = torch.distributions.Beta(spread, spread).sample((len(pooled), 1)).to(pooled)
-    share = torch.maximum(share, 1 - share)
-    other = torch.randperm(len(pooled)).to(pooled.device)
-    return share * pooled + (1 - share) * pooled[other], share * target + (1 - share) * target[other]
+def mix_rows(pooled: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Mix each row of states and targets with another row; its own weight is at least 0.5, from Beta(alpha, alpha)."""
+    weight = torch.distributions.Beta(alpha, alpha).sample((len(pooled), 1)).to(pooled)
+    weight = torch.maximum(weight, 1 - weight)
+    partner = torch.randperm(len(pooled)).to(pooled.device)
+    return (
+        weight * pooled + (1 - weight) * pooled[partner],
+        weight * targets + (1 - weight) * targets[partner],
+    )
 
 
-def score(network: TanhRNN, documents: EncodedCorpus, places: Tensor) -> tuple[float, float]:
-    """Loss and accuracy on the documents at ``places``; without any, not a number."""
-    if not len(places):
+def compute_loss_and_accuracy(network: TanhRNN, corpus: EncodedCorpus, indices: Tensor) -> tuple[float, float]:
+    """Mean loss and accuracy on the documents ``indices``; NaN where there are none."""
+    if not len(indices):
         return math.nan, math.nan
-    logits, labels = logits_of(network, documents, places), documents.labels[places]
+    logits, labels = compute_logits(network, corpus, indices), corpus.labels[indices]
     return float(cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
 
 
 @torch.no_grad()
-def logits_of(network: TanhRNN, documents: EncodedCorpus, places: Tensor) -> Tensor:
-    """The logits of the documents at ``places``, [places, labels]."""
+def compute_logits(network: TanhRNN, corpus: EncodedCorpus, indices: Tensor) -> Tensor:
+    """The logits of the documents ``indices``, [indices, labels]."""
     network.eval()
-    own = distributed.share(documents.lengths[places])
-    batches = (documents.batch(part) for part in places[own].split(1024) if len(part))
-    rows = [torch.zeros(0, network.output.out_features, device=places.device)]
-    rows += [network(batch.tokens, batch.starts) for batch in batches]
-    return distributed.whole(torch.cat(rows), own, len(places))
+    positions = distributed.documents_of_rank(corpus.lengths[indices])
+    parts = indices[positions].split(SCORED_BATCH_DOCUMENTS)
+    batches = (corpus.make_batch(part) for part in parts if len(part))
+    logits = [torch.zeros(0, network.output.out_features, device=indices.device)]
+    logits += [network(batch.tokens, batch.starts) for batch in batches]
+    return distributed.gather_rows(torch.cat(logits), positions, len(indices))

@@ -1,4 +1,4 @@
-"""Several descents side by side, each in a process of its own."""
+"""Runs tasks of the training side by side, each in a forked process."""
 
 from __future__ import annotations
 
@@ -20,82 +20,83 @@ if TYPE_CHECKING:
 
     import torch
 
-Came = TypeVar("Came")
-Descent = Callable[[ProgressBars | ProgressRelay], Came]
-"""What a process does, and what shows how far it is."""
+Result = TypeVar("Result")
+Task = Callable[[ProgressBars | ProgressRelay], Result]
+"""The work of one process; its argument shows the progress."""
 
 
-def processes(chosen: torch.device) -> int:
-    """How many descents may run at once: one a core, or one where they share a GPU or torchrun has dealt them out.
+def count_processes(chosen: torch.device) -> int:
+    """The number of tasks that can run at once: one a core; one on a GPU or under torchrun.
 
-    A process is a copy of this one, with all that it has read: Linux alone makes those safely.
+    A process is a fork of this one, with all documents in memory. Only Linux forks safely.
     """
-    alone = chosen.type != "cpu" or distributed.together() or not sys.platform.startswith("linux")
-    return 1 if alone else device.count_usable_cores()
+    single = chosen.type != "cpu" or distributed.is_distributed() or not sys.platform.startswith("linux")
+    return 1 if single else device.count_usable_cores()
 
 
-def side_by_side(descents: Sequence[Descent[Came]], processes: int, bars: ProgressBars) -> list[Came]:
-    """What each comes to, in their order: ``processes`` at a time, or one after the other in this one.
+def run_tasks(tasks: Sequence[Task[Result]], processes: int, bars: ProgressBars) -> list[Result]:
+    """The results of ``tasks``, in their order: ``processes`` at a time, or one after the other in this process.
 
-    What a descent raises is raised, and ends the others; raise ``UsageError`` where a process was killed. The results
-    go through a pipe: NumPy's arrays, not torch's.
+    An exception in a task ends the others and is raised. Results go through a pipe: arrays of NumPy, not of torch.
+
+    Raises ``UsageError`` where a process was killed.
     """
-    if processes == 1 or len(descents) == 1:
-        return [descent(bars) for descent in descents]
-    came: dict[int, Came] = {}
-    waiting = deque(enumerate(descents))
+    if processes == 1 or len(tasks) == 1:
+        return [task(bars) for task in tasks]
+    results: dict[int, Result] = {}
+    waiting = deque(enumerate(tasks))
     running: dict[Connection, tuple[int, BaseProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < processes:
-                number, descent = waiting.popleft()
-                running.update([_begun(number, descent, list(running))])
-            for end in wait(list(running)):
-                assert isinstance(end, Connection)
-                number, process = running[end]
-                what, value = _received(end, process)
-                if what == "raised":
+                number, task = waiting.popleft()
+                connection, process = _start_process(task, list(running))
+                running[connection] = number, process
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                number, process = running[ready]
+                kind, value = _receive(ready, process)
+                if kind == "error":
                     raise value
-                if what == "came":
-                    came[number] = value
-                    running.pop(end)[1].join()
+                if kind == "result":
+                    results[number] = value
+                    running.pop(ready)[1].join()
                 else:
-                    getattr(bars, what)(*value)
+                    getattr(bars, kind)(*value)
     finally:
         for _, process in running.values():
             process.kill()
             process.join()
-    return [came[number] for number in range(len(descents))]
+    return [results[number] for number in range(len(tasks))]
 
 
-def _begun(
-    number: int, descent: Descent[object], others: Sequence[Connection]
-) -> tuple[Connection, tuple[int, BaseProcess]]:
-    here, there = get_context("fork").Pipe(duplex=False)
-    process = get_context("fork").Process(target=_descend, args=(descent, there, [here, *others]), daemon=True)
+def _start_process(task: Task[object], inherited: Sequence[Connection]) -> tuple[Connection, BaseProcess]:
+    receiver, sender = get_context("fork").Pipe(duplex=False)
+    process = get_context("fork").Process(target=_run_task, args=(task, sender, [receiver, *inherited]), daemon=True)
     process.start()
-    there.close()
-    return here, (number, process)
+    sender.close()
+    return receiver, process
 
 
-def _received(end: Connection, process: BaseProcess) -> tuple[str, Any]:
+def _receive(connection: Connection, process: BaseProcess) -> tuple[str, Any]:
+    """The kind and value of a message: ``result``, ``error``, or a method of ``ProgressBars`` and its arguments."""
     try:
-        told: tuple[str, Any] = end.recv()
+        message: tuple[str, Any] = connection.recv()
     except EOFError:
         process.join()
         raise UsageError(
             f"a process that trained has ended (exit code {process.exitcode}), as for want of memory: "
             "say the same again with --resume, on one core (taskset -c 0) if it is memory"
         ) from None
-    return told
+    return message
 
 
-def _descend(descent: Descent[object], there: Connection, others: Sequence[Connection]) -> None:
-    """In the process: do it and tell what came of it, with nothing of the parent's but its memory."""
+def _run_task(task: Task[object], sender: Connection, inherited: Sequence[Connection]) -> None:
+    """Run in the forked process: close the inherited connections, do the task, send its result."""
     child_process.follow_parent()
-    for other in others:
-        other.close()
+    for connection in inherited:
+        connection.close()
     try:
-        there.send(("came", descent(ProgressRelay(lambda name, arguments: there.send((name, arguments))))))
-    except BaseException as error:  # whatever it is, it is raised where somebody waits for it
-        there.send(("raised", error))
+        sender.send(("result", task(ProgressRelay(lambda name, arguments: sender.send((name, arguments))))))
+    except BaseException as error:  # the parent raises it
+        sender.send(("error", error))

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-LINES = 20
-"""Epochs told of a run in a log: a small corpus is read hundreds of times."""
-OFTEN = 0.1
-"""Seconds between two steps that another process tells of: a terminal is drawn as often."""
+LOGGED_EPOCHS = 20
+"""Epochs of a run that a log shows, about: a small corpus has hundreds."""
+RELAY_INTERVAL_SECONDS = 0.1
+"""Seconds between two messages of a process about its steps: rich draws a terminal as often."""
 
 
 class Epoch(NamedTuple):
-    """What one epoch came to: mean loss on what it learned from, loss and accuracy on what was held out."""
+    """The scores of one epoch: mean loss of its batches, loss and accuracy on held-out documents."""
 
     number: int
     loss: float
@@ -35,19 +35,19 @@ class Epoch(NamedTuple):
 
 
 class ProgressBars:
-    """Shows every descent's steps and epochs on stderr; ``with Bars() as bars``."""
+    """Shows the steps and epochs of all runs on stderr; a context manager."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[now]}", markup=False),
+            TextColumn("{task.fields[status]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._shown: dict[str, _Display] = {}
+        self._runs: dict[str, _RunProgress] = {}
 
     def __enter__(self) -> ProgressBars:
         self._progress.__enter__()
@@ -58,73 +58,73 @@ class ProgressBars:
     ) -> None:
         self._progress.__exit__(kind, error, trace)
 
-    def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
-        """Show a descent; ``read``: epochs that it has behind it."""
-        task = self._progress.add_task(title, total=epochs * documents, completed=read * documents, now="")
-        self._shown[title] = _Display(task, epochs, read, current=min(read + 1, epochs))
+    def begin_run(self, title: str, epochs: int, documents: int, resumed_at: int = 0) -> None:
+        """Show a run over ``documents``; ``resumed_at``: the epochs that a checkpoint already has."""
+        task = self._progress.add_task(title, total=epochs * documents, completed=resumed_at * documents, status="")
+        self._runs[title] = _RunProgress(task, epochs, resumed_at, epoch=min(resumed_at + 1, epochs))
 
-    def step(self, title: str, documents: int, loss: float) -> None:
-        """Count ``documents`` more, seen at that loss."""
-        shown = self._shown[title]
-        shown.seen += documents
-        speed = f"{shown.seen / shown.seconds:,.0f} documents/s"
-        now = f"epoch {shown.current} of {shown.epochs} · loss {loss:.3f}{shown.last} · {speed}"
-        self._progress.update(shown.task, advance=documents, now=now)
+    def advance(self, title: str, documents: int, loss: float) -> None:
+        """Count the documents of a batch, and show its loss."""
+        run = self._runs[title]
+        run.documents += documents
+        speed = f"{run.documents / run.seconds:,.0f} documents/s"
+        status = f"epoch {run.epoch} of {run.epochs} · loss {loss:.3f}{run.accuracy} · {speed}"
+        self._progress.update(run.task, advance=documents, status=status)
 
-    def epoch(self, title: str, epoch: Epoch) -> None:
-        """Tell what an epoch came to."""
-        shown, scored = self._shown[title], not math.isnan(epoch.held_out_loss)
-        shown.current = min(epoch.number + 1, shown.epochs)
-        shown.last = f" · accuracy {epoch.held_out_accuracy:.4f}" if scored else ""
-        seldom = epoch.number % max(1, shown.epochs // LINES) and epoch.number < shown.epochs
-        if not self._progress.disable or seldom:
+    def end_epoch(self, title: str, epoch: Epoch) -> None:
+        """Show the scores of an epoch; without a terminal, print about ``LOGGED_EPOCHS`` of them."""
+        run, has_scores = self._runs[title], not math.isnan(epoch.held_out_loss)
+        run.epoch = min(epoch.number + 1, run.epochs)
+        run.accuracy = f" · accuracy {epoch.held_out_accuracy:.4f}" if has_scores else ""
+        skipped = epoch.number % max(1, run.epochs // LOGGED_EPOCHS) and epoch.number < run.epochs
+        if not self._progress.disable or skipped:
             return
         held_out = (
-            f"held-out loss {epoch.held_out_loss:.4f}, accuracy {epoch.held_out_accuracy:.4f}, " if scored else ""
+            f"held-out loss {epoch.held_out_loss:.4f}, accuracy {epoch.held_out_accuracy:.4f}, " if has_scores else ""
         )
-        print(  # noqa: T201  # a person reads it in a log, where a bar would be noise
-            f"{title}, epoch {epoch.number} of {shown.epochs}: loss {epoch.loss:.4f}, {held_out}"
+        print(  # noqa: T201  # a log has lines in place of bars
+            f"{title}, epoch {epoch.number} of {run.epochs}: loss {epoch.loss:.4f}, {held_out}"
             f"{epoch.documents_per_second:,.0f} documents/s, "
-            f"{shown.seconds / (epoch.number - shown.read) * (shown.epochs - epoch.number):.0f} s left at most",
+            f"{run.seconds / (epoch.number - run.resumed_at) * (run.epochs - epoch.number):.0f} s left at most",
             file=sys.stderr,
             flush=True,
         )
 
 
 class ProgressRelay:
-    """The same for a descent in another process: ``tell`` takes what is to be done with the bars, by name."""
+    """The interface of ``ProgressBars`` in another process: ``send`` takes a method's name and its arguments."""
 
-    def __init__(self, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
-        self._tell, self._seen, self._told = tell, 0, -math.inf
+    def __init__(self, send: Callable[[str, tuple[Any, ...]], None]) -> None:
+        self._send, self._documents, self._last_sent = send, 0, -math.inf
 
-    def begin(self, title: str, epochs: int, documents: int, read: int = 0) -> None:
-        """As ``ProgressBars.begin``."""
-        self._tell("begin", (title, epochs, documents, read))
+    def begin_run(self, title: str, epochs: int, documents: int, resumed_at: int = 0) -> None:
+        """As ``ProgressBars.begin_run``."""
+        self._send("begin_run", (title, epochs, documents, resumed_at))
 
-    def step(self, title: str, documents: int, loss: float) -> None:
-        """As ``ProgressBars.step``, several steps in one where they are quick."""
-        self._seen += documents
-        if time.monotonic() - self._told >= OFTEN:
-            self._tell("step", (title, self._seen, loss))
-            self._seen, self._told = 0, time.monotonic()
+    def advance(self, title: str, documents: int, loss: float) -> None:
+        """As ``ProgressBars.advance``; one message for all steps within ``RELAY_INTERVAL_SECONDS``."""
+        self._documents += documents
+        if time.monotonic() - self._last_sent >= RELAY_INTERVAL_SECONDS:
+            self._send("advance", (title, self._documents, loss))
+            self._documents, self._last_sent = 0, time.monotonic()
 
-    def epoch(self, title: str, epoch: Epoch) -> None:
-        """As ``ProgressBars.epoch``."""
-        self._told = -math.inf
-        self.step(title, 0, epoch.loss)
-        self._tell("epoch", (title, epoch))
+    def end_epoch(self, title: str, epoch: Epoch) -> None:
+        """As ``ProgressBars.end_epoch``."""
+        self._last_sent = -math.inf
+        self.advance(title, 0, epoch.loss)
+        self._send("end_epoch", (title, epoch))
 
 
 @dataclass
-class _Display:
+class _RunProgress:
     task: TaskID
     epochs: int
-    read: int
-    current: int
-    seen: int = 0
-    last: str = ""
-    began: float = field(default_factory=time.perf_counter)
+    resumed_at: int
+    epoch: int
+    documents: int = 0
+    accuracy: str = ""
+    start: float = field(default_factory=time.perf_counter)
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.began
+        return time.perf_counter() - self.start

@@ -1,4 +1,4 @@
-"""How a network is built and trained: one frozen record for each recipe, kept in the artifact's manifest."""
+"""How a network is built and trained: one frozen record for each recipe, which the artifact's manifest repeats."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from model.errors import UsageError
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that is decided before a document is seen; the numbers' reasons are in docs/decisions/training.md."""
+    """All that is decided before the documents are read. The field names are keys of the manifest."""
 
     name: str
     # the network
-    hidden: int
+    hidden: int  # units of a direction
     layers: int
-    both: bool
-    window: int
-    pooling: str
-    rows: int  # of its table: words take half of them at most, pairs what is left
-    pairs: bool
-    grams: int  # rows more, of the most frequent grams
-    linear: bool  # whether linear models are taken in
+    both: bool  # whether documents are read in both directions
+    window: int  # words; 0: one window for each document
+    pooling: str  # see model.network.pooling
+    rows: int  # of the table: words take half at most, bigrams the others
+    pairs: bool  # whether it has bigrams
+    grams: int  # rows for the most frequent character n-grams, in addition to ``rows``
+    linear: bool  # whether linear models become units of the network
     # its training
     epochs: int
-    least_steps: int  # a small corpus is read more often,
-    most_steps: int  # a large one less often, but three times at least
-    patience: int  # epochs without a better held-out loss
-    rate: float
-    table_rate: float
+    least_steps: int  # a small corpus gets more epochs, to reach this number
+    most_steps: int  # a large corpus gets fewer epochs, but 3 at least
+    patience: int  # epochs without a lower held-out loss before a run stops
+    rate: float  # learning rate of Adam
+    table_rate: float  # learning rate of the table
     batch_documents: int
     batch_tokens: int
-    longest: int  # tokens of a document that one step reads, a run begun at random
-    mixup: float  # of pooled states: both parameters of the Beta distribution; 0: none
+    longest: int  # words of a document that one step reads, a random span
+    mixup: float  # both parameters of the Beta distribution; 0: no mixup
 
 
 DEFAULT = Recipe(
@@ -49,8 +49,11 @@ CLASSIC = Recipe(
 )  # fmt: skip
 
 
-def named(name: str) -> Recipe:
-    """The recipe of that name; raise ``UsageError`` for a name that none has."""
+def find_recipe(name: str) -> Recipe:
+    """The recipe with this name.
+
+    Raises ``UsageError`` where there is none.
+    """
     recipes = {recipe.name: recipe for recipe in (DEFAULT, CLASSIC)}
     if name not in recipes:
         raise UsageError(f"there is no recipe {name!r}: say {' or '.join(recipes)}")

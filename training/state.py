@@ -1,4 +1,4 @@
-"""A descent under way: the network, its optimizers and all else that the next step depends on."""
+"""The state of a training run: the network, its optimizers and everything else that the next step depends on."""
 
 from __future__ import annotations
 
@@ -16,90 +16,98 @@ if TYPE_CHECKING:
     from model.network.tanh_rnn import TanhRNN
     from training.recipe import Recipe
 
+WARM_UP = 0.05
+"""Fraction of the steps in which the learning rate rises."""
+
 
 class TrainingState:
-    """``steps``: how many there will be about, for the learning rate; ``history``: the epochs that it has behind it.
+    """The network, its optimizers, and ``history``: the epochs so far.
 
-    ``state`` and ``restore`` know torch's random numbers too: whoever restores goes on as if nothing had been between.
+    ``planned_steps``: the approximate number of steps, for the learning rate.
+    ``to_tensors`` and ``load_tensors`` include the state of torch's random numbers, so that a resumed run is identical.
     """
 
-    def __init__(self, network: TanhRNN, recipe: Recipe, steps: float) -> None:
-        self.network, self.recipe, self.steps = network, recipe, steps
-        self.table = SparseRowOptimizer([network.table], lr=recipe.table_rate)
-        self.others = [weight for name, weight in network.named_parameters() if name != "table"]
-        self.adam = torch.optim.Adam(self.others, lr=recipe.rate, betas=(0.9, 0.98))
-        self.taken = 0
+    def __init__(self, network: TanhRNN, recipe: Recipe, planned_steps: float) -> None:
+        self.network, self.recipe, self.planned_steps = network, recipe, planned_steps
+        self.table_optimizer = SparseRowOptimizer([network.table], lr=recipe.table_rate)
+        self.dense_weights = [weight for name, weight in network.named_parameters() if name != "table"]
+        self.adam = torch.optim.Adam(self.dense_weights, lr=recipe.rate, betas=(0.9, 0.98))
+        self.steps = 0
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
 
-    def step(self) -> None:
-        """Go one step down the gradients, at the rate that its place in the run asks for."""
-        pace = _pace(self.taken / self.steps)
-        self.table.param_groups[0]["lr"] = self.recipe.table_rate * pace
-        self.adam.param_groups[0]["lr"] = self.recipe.rate * pace
-        self.table.step()
+    def take_step(self) -> None:
+        """Take one step down the gradients, at the learning rate of this point of the run."""
+        factor = _schedule(self.steps / self.planned_steps)
+        self.table_optimizer.param_groups[0]["lr"] = self.recipe.table_rate * factor
+        self.adam.param_groups[0]["lr"] = self.recipe.rate * factor
+        self.table_optimizer.step()
         self.adam.step()
-        self.taken += 1
+        self.steps += 1
 
     def end_epoch(self, epoch: Epoch) -> None:
-        """Note what the epoch came to, and keep the weights where none before had a smaller held-out loss."""
+        """Add the epoch to the history; copy the weights if their held-out loss is the least so far."""
         self.history.append(epoch)
-        if self._least == epoch.number:
+        if self._best_epoch == epoch.number:
             self.best = copy.deepcopy(self.network.state_dict())
 
-    def over(self, epochs: int) -> bool:
-        """Whether all epochs are read, or the best is as old as the recipe's patience."""
-        read = len(self.history)
-        return read >= epochs or (self._least is not None and read - self._least >= self.recipe.patience)
+    def is_finished(self, epochs: int) -> bool:
+        """Whether all epochs are done, or the held-out loss has not improved for ``patience`` epochs."""
+        done = len(self.history)
+        return done >= epochs or (self._best_epoch is not None and done - self._best_epoch >= self.recipe.patience)
 
-    def take_best(self) -> None:
+    def restore_best_weights(self) -> None:
         """Give the network the weights of least held-out loss, if documents were held out."""
         if self.best:
             self.network.load_state_dict(self.best)
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything, by name, on the CPU."""
+    def to_tensors(self) -> dict[str, Tensor]:
+        """The whole state as named tensors on the CPU."""
         device = self.network.table.device
-        found = {
-            "taken": torch.tensor(self.taken),
+        optimizer = self.table_optimizer
+        tensors = {
+            "steps": torch.tensor(self.steps),
             "history": torch.tensor(self.history, dtype=torch.float64),
-            "mean square": torch.tensor([self.table.mean_square, self.table.weight], dtype=torch.float64),
+            "mean square": torch.tensor([optimizer.mean_square, optimizer.weight], dtype=torch.float64),
             "random": torch.get_rng_state(),
         }
         if device.type == "cuda":
-            found["random cuda"] = torch.cuda.get_rng_state(device)
-        found |= {f"weights {name}": weight for name, weight in self.network.state_dict().items()}
-        found |= {f"best {name}": weight for name, weight in self.best.items()}
-        for place, weight in enumerate(self.others):
-            found |= {f"adam {place} {name}": value for name, value in self.adam.state[weight].items()}
-        return {name: tensor.cpu() for name, tensor in found.items()}
+            tensors["random cuda"] = torch.cuda.get_rng_state(device)
+        tensors |= {f"weights {name}": weight for name, weight in self.network.state_dict().items()}
+        tensors |= {f"best {name}": weight for name, weight in self.best.items()}
+        for index, weight in enumerate(self.dense_weights):
+            tensors |= {f"adam {index} {name}": value for name, value in self.adam.state[weight].items()}
+        return {name: tensor.cpu() for name, tensor in tensors.items()}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Be where another run of the same recipe and documents was when it gave its ``state``."""
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Continue where another run of the same recipe and documents returned ``to_tensors``."""
         device = self.network.table.device
-        self.taken = int(state["taken"])
-        self.history = [Epoch(int(number), *rest) for number, *rest in state["history"].tolist()]
-        self.table.mean_square, self.table.weight = state["mean square"].tolist()
-        torch.set_rng_state(state["random"])
+        self.steps = int(tensors["steps"])
+        self.history = [Epoch(int(number), *scores) for number, *scores in tensors["history"].tolist()]
+        self.table_optimizer.mean_square, self.table_optimizer.weight = tensors["mean square"].tolist()
+        torch.set_rng_state(tensors["random"])
         if device.type == "cuda":
-            torch.cuda.set_rng_state(state["random cuda"], device)
-        self.network.load_state_dict(_under("weights", state))
-        self.best = {name: weight.to(device) for name, weight in _under("best", state).items()}
-        for place, weight in enumerate(self.others):
-            own = _under(f"adam {place}", state)
-            self.adam.state[weight] = {name: own[name] if name == "step" else own[name].to(device) for name in own}
+            torch.cuda.set_rng_state(tensors["random cuda"], device)
+        self.network.load_state_dict(_with_prefix("weights", tensors))
+        self.best = {name: weight.to(device) for name, weight in _with_prefix("best", tensors).items()}
+        for index, weight in enumerate(self.dense_weights):
+            state = _with_prefix(f"adam {index}", tensors)
+            self.adam.state[weight] = {
+                name: value if name == "step" else value.to(device) for name, value in state.items()
+            }
 
     @property
-    def _least(self) -> int | None:
-        """The number of the epoch of least held-out loss; none where nothing is held out."""
+    def _best_epoch(self) -> int | None:
+        """The number of the epoch of least held-out loss; None where nothing is held out."""
         scored = [epoch for epoch in self.history if not math.isnan(epoch.held_out_accuracy)]
         return min(scored, key=lambda epoch: epoch.held_out_loss).number if scored else None
 
 
-def _under(head: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{head} "): tensor for name, tensor in state.items() if name.startswith(f"{head} ")}
+def _with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix} "
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _pace(progress: float) -> float:
-    """The learning rate's share: up over the first twentieth, then down to almost nothing."""
-    return min(1.0, progress / 0.05 + 1e-2) * max(0.0, 1.0 - progress) + 1e-3
+def _schedule(progress: float) -> float:
+    """The factor of the learning rate: it rises during ``WARM_UP``, then falls linearly to 0.001."""
+    return min(1.0, progress / WARM_UP + 1e-2) * max(0.0, 1.0 - progress) + 1e-3

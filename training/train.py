@@ -1,4 +1,4 @@
-"""Documents and a recipe → a network, its words, its calibration."""
+"""Documents and a recipe → a network with its vocabulary and calibration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from model.calibration import Calibration
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from training.batches import EncodedCorpus
-from training.data.split import ordered_folds
-from training.features.bigrams import frequent_pairs, inverse_document_frequency
-from training.features.character_ngrams import spelling
-from training.linear import ensemble
-from training.loop import descend, logits_of, planned_epochs
-from training.merge import linear_units, merge
-from training.process_pool import Descent, side_by_side
+from training.data.split import stretches
+from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
+from training.features.character_ngrams import build_ngram_table
+from training.linear.ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
+from training.loop import compute_logits, plan_epochs, train_network
+from training.merge import count_linear_units, merge
+from training.process_pool import Task, run_tasks
 from training.progress import ProgressBars
 
 if TYPE_CHECKING:
@@ -27,43 +27,50 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.checkpoint import Checkpoint, Checkpoints
+    from training.checkpoint import Checkpoints
     from training.data.documents import Documents
     from training.progress import Epoch, ProgressRelay
     from training.recipe import Recipe
 
-ENOUGH = 2000
-"""Documents held out, of one fold or of several in turn, to fit shares and a temperature on."""
+CALIBRATION_DOCUMENTS = 2000
+"""Held-out documents that suffice to fit two ensemble weights and a temperature; they can come from several folds."""
+SMALL_CORPUS_DOCUMENTS = 20_000
+"""Documents below which a corpus has 5 folds; a larger one has 3."""
 
 
 class HeldOut(NamedTuple):
-    """Documents at ``places`` as one read them who had not learned from them: ``unknown`` words, ``logits``."""
+    """Documents that a network was scored on and did not learn from.
 
-    places: Tensor
-    unknown: Tensor
+    ``indices``: int64 [held out], their places in the corpus. ``unknown_words``: int64 [held out], counts.
+    ``logits``: float64 [held out, labels].
+    """
+
+    indices: Tensor
+    unknown_words: Tensor
     logits: Tensor
 
 
-class Trained(NamedTuple):
-    """What a run leaves; ``epochs``: of the run whose documents were held out; ``documents``: all of them."""
+class TrainedModel(NamedTuple):
+    """The result of a training. ``epochs``: those of the first run, which has held-out scores if any run has."""
 
     network: TanhRNN
     vocabulary: Vocabulary
     calibration: Calibration
     epochs: list[Epoch]
-    documents: EncodedCorpus
+    corpus: EncodedCorpus
     held_out: HeldOut
 
 
-class Came(NamedTuple):
-    """What a descent came to: its weights by name, its epochs, and what it held out as ``HeldOut`` has it.
+class RunResult(NamedTuple):
+    """The result of one run as arrays, which a pipe can carry.
 
-    ``weights`` are left out where a network of all documents is asked for, and this one is not it.
+    ``weights``: by name; empty where only the held-out logits are used. ``unknown_words`` and ``logits``: those of
+    the run's held-out documents, as in ``HeldOut``.
     """
 
     weights: dict[str, NDArray[np.generic]]
     epochs: list[Epoch]
-    unknown: NDArray[np.int64]
+    unknown_words: NDArray[np.int64]
     logits: NDArray[np.float64]
 
 
@@ -74,112 +81,79 @@ def train(
     device: torch.device,
     checkpoints: Checkpoints | None = None,
     processes: int = 1,
-) -> Trained:
-    """Learn from all ``documents``; what must be chosen is chosen on stretches held out in turn.
+) -> TrainedModel:
+    """Train a network on ``documents``, merge it with linear models, and calibrate it on held-out documents.
 
-    Descents and linear models know nothing of each other: ``processes`` of them go on at a time. The same seed on the
-    same machine gives the same weights, in however many processes, also where it goes on from ``checkpoints``: a
-    descent that had ended restores its end, linear models are fitted again. Where all documents are near copies of one
-    another, nothing is held out: all epochs are read, both models count alike, and nothing is calibrated.
+    ``processes`` runs go on at a time. The same seed on the same machine gives the same weights, in any number of
+    processes, and also when it resumes from ``checkpoints``. Linear models have no checkpoint: they are fitted again.
+    Where all documents are near copies, none is held out: training reads all epochs and fits no calibration.
     """
     torch.manual_seed(seed)
-    vocabulary, encoded = _encoded(documents, recipe, device)
-    fresh = _networks(encoded, vocabulary, recipe)
-    fold = torch.from_numpy(ordered_folds(documents, 5 if len(documents) < 20_000 else 3)).to(device)
-    epochs = planned_epochs(encoded, recipe)
-    parts = _parts(fold, ENOUGH if recipe.linear else 1)
 
-    def descent(number: int, part: Tensor, name: str, bars: ProgressBars | ProgressRelay) -> Came:
-        own = checkpoints.of(name) if checkpoints else None
-        return _descended(fresh, encoded, part, recipe, epochs, (seed, number), name, bars, own)
+    # 1. Encode: the vocabulary, the ids of all documents, and what every network of this training is built from.
+    vocabulary, corpus = encode_corpus(documents, recipe, device)
+    create_network = prepare_networks(corpus, vocabulary, recipe)
+    epochs = plan_epochs(corpus, recipe)
 
-    asked: list[Descent[Any]] = [
-        partial(descent, number, part, f"fold {number + 1} of {len(parts)}") for number, part in enumerate(parts)
+    # 2. Hold out folds. A recipe without linear models needs one fold, and serves the network of that run.
+    fold = torch.from_numpy(stretches(documents, 5 if len(documents) < SMALL_CORPUS_DOCUMENTS else 3)).to(device)
+    parts = select_held_out_parts(fold, CALIBRATION_DOCUMENTS if recipe.linear else 1)
+    nothing = fold[:0]
+
+    # 3. Train: a network without each part, a network on all documents, and the linear models. All are independent.
+    def run(number: int, part: Tensor, title: str, bars: ProgressBars | ProgressRelay) -> RunResult:
+        torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+        network, checkpoint = create_network(), checkpoints.of_run(title) if checkpoints else None
+        learned = corpus.indices[torch.isin(corpus.indices, part, invert=True)]
+        history = train_network(network, corpus, learned, part, recipe, epochs, title, bars, checkpoint)
+        is_served = not (recipe.linear and len(part))
+        return collect_result(network, corpus, learned, part, history, is_served)
+
+    tasks: list[Task[Any]] = [
+        partial(run, number, part, f"fold {number + 1} of {len(parts)}") for number, part in enumerate(parts)
     ]
     if recipe.linear or not parts:
-        asked.append(partial(descent, len(parts), fold[:0], "all documents"))
+        tasks.append(partial(run, len(parts), nothing, "all documents"))
     if recipe.linear:
-        asked.append(lambda bars: ensemble.fit(fresh(), encoded, fold))
+        tasks.append(lambda bars: fit_ensemble(create_network(), corpus, fold))
     with ProgressBars() as bars:
-        came = side_by_side(asked, processes, bars)
+        results = run_tasks(tasks, processes, bars)
+    fold_runs, other_results = results[: len(parts)], results[len(parts) :]
+    served_run: RunResult = other_results[0] if other_results else fold_runs[0]
 
-    network, without = fresh(), came[: len(parts)]
-    weights = came[-2 if recipe.linear else 0].weights
-    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
-    held_out = _together(parts or [fold[:0]], without or [came[0]], device)
-    labels, share = encoded.labels[held_out.places], np.full(2, 0.5)
+    # 4. Build the served network.
+    network = create_network()
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in served_run.weights.items()})
+    held_out = concatenate_held_out(parts or [nothing], fold_runs or [served_run], device)
     if recipe.linear:
-        rival = came[-1]
-        out_of_fold = torch.from_numpy(rival.out_of_fold).to(held_out.logits)[held_out.places]
-        each = torch.stack([held_out.logits, out_of_fold])
-        if parts:
-            share = ensemble.shares(each.numpy(force=True), labels.numpy(force=True))
-            share /= share.sum()
-        held_out = held_out._replace(logits=share[0] * each[0] + share[1] * each[1])
-        network = merge(network, rival, (float(share[0]), float(share[1])), encoded)
-    calibration = Calibration.fit(held_out.logits, labels) if parts else Calibration()
-    return Trained(network, vocabulary, calibration, came[0].epochs, encoded, held_out)
+        network, held_out = merge_ensemble(network, other_results[1], held_out, corpus)
+
+    # 5. Calibrate it on the held-out documents.
+    calibration = Calibration.fit(held_out.logits, corpus.labels[held_out.indices]) if parts else Calibration()
+    return TrainedModel(network, vocabulary, calibration, results[0].epochs, corpus, held_out)
 
 
-def _parts(fold: Tensor, enough: int) -> list[Tensor]:
-    """The places of one fold after the other until they are ``enough``, of those that leave something to learn from."""
-    parts: list[Tensor] = []
-    for number in fold.unique():
-        part = fold.eq(number).nonzero().squeeze(1)
-        if len(part) < len(fold) and sum(map(len, parts)) < enough:
-            parts.append(part)
-    return parts
-
-
-def _descended(
-    fresh: Callable[[], TanhRNN],
-    encoded: EncodedCorpus,
-    part: Tensor,
-    recipe: Recipe,
-    epochs: int,
-    seed: tuple[int, int],
-    name: str,
-    bars: ProgressBars | ProgressRelay,
-    checkpoint: Checkpoint | None,
-) -> Came:
-    """An untrained network, trained on all documents but those at ``part``, with random numbers of its own."""
-    torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-    network, everywhere = fresh(), torch.arange(len(encoded), device=part.device)
-    rest = everywhere[torch.isin(everywhere, part, invert=True)]
-    history = descend(network, encoded, rest, part, recipe, epochs, name, bars, checkpoint)
-    read = encoded.as_read_after(rest)
-    logits = logits_of(network, read, part).double()
-    kept = {} if recipe.linear and len(part) else network.state_dict()
-    weights = {name: weight.numpy(force=True) for name, weight in kept.items()}
-    centred = logits - logits.mean(dim=1, keepdim=True)
-    return Came(weights, history, read.unknown(part).numpy(force=True), centred.numpy(force=True))
-
-
-def _together(parts: list[Tensor], came: list[Came], device: torch.device) -> HeldOut:
-    unknown = np.concatenate([each.unknown for each in came])
-    logits = np.concatenate([each.logits for each in came])
-    return HeldOut(torch.cat(parts), torch.from_numpy(unknown).to(device), torch.from_numpy(logits).to(device))
-
-
-def _encoded(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, EncodedCorpus]:
-    """The words and grams that the network will know, and all documents as it will read them."""
+def encode_corpus(documents: Documents, recipe: Recipe, device: torch.device) -> tuple[Vocabulary, EncodedCorpus]:
+    """The words and character n-grams that the network will know, and the ids of all documents."""
     vocabulary = Vocabulary.build(documents.texts, documents.labels, max_words=recipe.rows // 2)
-    encoded = EncodedCorpus(documents, vocabulary, device)
+    corpus = EncodedCorpus(documents, vocabulary, device)
     if recipe.grams:
-        having = encoded.having(encoded.spelt, len(encoded.words))
-        encoded.spelling = spelling(encoded.words, having, len(encoded), recipe.grams)
-        vocabulary = Vocabulary(vocabulary.words, vocabulary.labels, encoded.spelling.grams)
-    return vocabulary, encoded
+        frequency = corpus.document_frequency(corpus.word_indices, len(corpus.words))
+        corpus.ngrams = build_ngram_table(corpus.words, frequency, len(corpus), recipe.grams)
+        vocabulary = Vocabulary(vocabulary.words, vocabulary.labels, corpus.ngrams.ngrams)
+    return vocabulary, corpus
 
 
-def _networks(encoded: EncodedCorpus, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:
-    """What builds an untrained network of the recipe for these documents."""
+def prepare_networks(corpus: EncodedCorpus, vocabulary: Vocabulary, recipe: Recipe) -> Callable[[], TanhRNN]:
+    """A function that builds an untrained network of the recipe for this corpus."""
     words, labels = len(vocabulary), len(vocabulary.labels)
-    pairs = frequent_pairs(encoded, words, recipe.rows - words) if recipe.pairs else None
-    importance = inverse_document_frequency(encoded, words)
-    hidden = max(recipe.hidden - linear_units(labels), recipe.hidden // 2) if recipe.linear else recipe.hidden
+    bigrams = find_frequent_bigrams(corpus, words, recipe.rows - words) if recipe.pairs else None
+    importance = inverse_document_frequency(corpus, words)
+    hidden = recipe.hidden
+    if recipe.linear:
+        hidden = max(hidden - count_linear_units(labels, 2 if recipe.both else 1), hidden // 2)
 
-    def fresh() -> TanhRNN:
+    def create_network() -> TanhRNN:
         network = TanhRNN(
             words,
             labels,
@@ -189,9 +163,60 @@ def _networks(encoded: EncodedCorpus, vocabulary: Vocabulary, recipe: Recipe) ->
             window=recipe.window,
             pooling=recipe.pooling,
             ngrams=len(vocabulary.ngrams),
-            bigrams=pairs,
+            bigrams=bigrams,
         )
         network.importance.copy_(importance)
-        return network.to(encoded.labels.device)
+        return network.to(corpus.device)
 
-    return fresh
+    return create_network
+
+
+def select_held_out_parts(fold: Tensor, enough: int) -> list[Tensor]:
+    """The documents of the first folds that have ``enough`` documents together: their indices, a tensor a fold.
+
+    A fold of all documents leaves nothing to learn from and is not held out.
+    """
+    parts: list[Tensor] = []
+    for number in fold.unique():
+        part = fold.eq(number).nonzero().squeeze(1)
+        if len(part) < len(fold) and sum(map(len, parts)) < enough:
+            parts.append(part)
+    return parts
+
+
+def collect_result(
+    network: TanhRNN, corpus: EncodedCorpus, learned: Tensor, part: Tensor, epochs: list[Epoch], is_served: bool
+) -> RunResult:
+    """The result of a run that held out ``part``; its logits are centred over the labels."""
+    masked_corpus = corpus.mask_unseen_words(learned)
+    logits = compute_logits(network, masked_corpus, part).double()
+    centred = logits - logits.mean(dim=1, keepdim=True)
+    state = network.state_dict() if is_served else {}
+    weights = {name: weight.numpy(force=True) for name, weight in state.items()}
+    unknown_words = masked_corpus.count_unknown_words(part).numpy(force=True)
+    return RunResult(weights, epochs, unknown_words, centred.numpy(force=True))
+
+
+def concatenate_held_out(parts: list[Tensor], runs: list[RunResult], device: torch.device) -> HeldOut:
+    """The held-out documents of all runs."""
+    unknown_words = np.concatenate([run.unknown_words for run in runs])
+    logits = np.concatenate([run.logits for run in runs])
+    return HeldOut(torch.cat(parts), torch.from_numpy(unknown_words).to(device), torch.from_numpy(logits).to(device))
+
+
+def merge_ensemble(
+    network: TanhRNN, ensemble: LinearEnsemble, held_out: HeldOut, corpus: EncodedCorpus
+) -> tuple[TanhRNN, HeldOut]:
+    """The network with the linear models as units, and its logits on the held-out documents.
+
+    Ensemble weights of least cross-entropy on held-out documents; without any, both weights are 0.5.
+    """
+    out_of_fold = torch.from_numpy(ensemble.out_of_fold_logits).to(held_out.logits)[held_out.indices]
+    logits = torch.stack([held_out.logits, out_of_fold])
+    weights = np.full(2, 0.5)
+    if len(held_out.indices):
+        labels = corpus.labels[held_out.indices]
+        weights = fit_ensemble_weights(logits.numpy(force=True), labels.numpy(force=True))
+        weights /= weights.sum()
+    merged = merge(network, ensemble, (float(weights[0]), float(weights[1])), corpus)
+    return merged, held_out._replace(logits=weights[0] * logits[0] + weights[1] * logits[1])

@@ -24,7 +24,7 @@ def written(request, tmp_path):
     classifier = Classifier.load(tiny.artifact(tmp_path / "artifact", labels=sorted(request.param)), "cpu")
     documents = Documents([TEXT, "the late goal " * 30, "vote", "law"], [ARABIC, LONG, LONG, LONG])
     scores, predictions = evaluate(classifier, documents)
-    drift = Drift.of(tiny.PROFILE, documents, predictions)
+    drift = Drift.measure(tiny.PROFILE, documents, predictions)
     epochs = [Epoch(1, 1.2, 1.1, 0.5, 900.0), Epoch(2, 0.8, 0.9, 0.75, 950.0)]
     title = f"default on {LONG}/tickets.csv"
     html_report.write(tmp_path / "report", title, epochs, scores, documents, predictions, classifier.threshold, drift)
@@ -73,4 +73,4 @@ def test_the_report_sets_text_and_labels_in_their_own_direction(opened, written)
 def test_a_label_that_was_never_tested_has_dashes(opened, written):
     page = opened(at="", base=written)
     last = page.locator("[aria-label='Scores by label'] tbody tr").last
-    assert last.locator("td").all_text_contents() == [html_report.NONE] * 3 + ["0"]
+    assert last.locator("td").all_text_contents() == [html_report.NO_NUMBER] * 3 + ["0"]

@@ -28,24 +28,26 @@ def arrays(layers: int) -> dict[str, np.ndarray]:
     network.train()
     found = {}
     for count in (7, 1):
-        batch = encoded.batch(torch.arange(count))
+        batch = encoded.make_batch(torch.arange(count))
         network.zero_grad()
-        cross_entropy(network.output(distributed.pool(network, batch, encoded.common)), batch.labels).backward()
-        distributed.add_gradients(network)
+        cross_entropy(
+            network.output(distributed.pool_batch(network, batch, encoded.first_rare_id)), batch.labels
+        ).backward()
+        distributed.sum_gradients(network)
         for name, weight in network.named_parameters():
             assert weight.grad is not None
             found[f"gradient {count} {name}"] = weight.grad.to_dense().numpy().copy()
     everywhere = torch.arange(len(encoded))
     with ProgressBars() as bars:
-        loop.descend(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped", bars)
+        loop.train_network(network, encoded, everywhere, everywhere[:5], QUICK, 2, "stepped", bars)
     found |= {f"weight {name}": weight.detach().numpy() for name, weight in network.named_parameters()}
     for count in (0, 1, 17):
-        found[f"logits {count}"] = loop.logits_of(network, encoded, everywhere[:count]).numpy()
+        found[f"logits {count}"] = loop.compute_logits(network, encoded, everywhere[:count]).numpy()
     return found
 
 
 def main() -> int:
-    np.savez(Path(sys.argv[1]) / f"{distributed.place()[0]}.npz", **arrays(int(sys.argv[2])))
+    np.savez(Path(sys.argv[1]) / f"{distributed.local_rank_and_world_size()[0]}.npz", **arrays(int(sys.argv[2])))
     return 0
 
 

@@ -10,8 +10,8 @@ from tests.support import toy_corpus
 from training import recipe
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
-from training.loop import logits_of
-from training.train import Trained, train
+from training.loop import compute_logits
+from training.train import TrainedModel, train
 
 CPU = torch.device("cpu")
 QUICK = replace(recipe.DEFAULT, epochs=2, least_steps=60)
@@ -54,9 +54,9 @@ CORPORA = {
 }
 
 
-def answers(trained: Trained, documents: Documents) -> list[str]:
+def answers(trained: TrainedModel, documents: Documents) -> list[str]:
     read = EncodedCorpus(documents, trained.vocabulary, CPU)
-    logits = logits_of(trained.network, read, torch.arange(len(read)))
+    logits = compute_logits(trained.network, read, torch.arange(len(read)))
     assert trained.calibration.probabilities(logits).isfinite().all()
     return [trained.vocabulary.labels[place] for place in logits.argmax(1).tolist()]
 
@@ -85,4 +85,4 @@ def test_documents_that_are_all_near_copies_within_their_label_are_learned_witho
     documents = Documents([text for text, _ in rows], [label for _, label in rows])
     trained = train(documents, chosen, 0, CPU)
     assert answers(trained, documents) == documents.labels
-    assert len(trained.held_out.places) == 0
+    assert len(trained.held_out.indices) == 0

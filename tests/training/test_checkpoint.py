@@ -38,7 +38,7 @@ class Cut(Checkpoint):
 
 
 class Failing(Checkpoints):
-    def of(self, descent):
+    def of_run(self, descent):
         return Cut(self, descent)
 
 
@@ -50,7 +50,7 @@ def trained(chosen, checkpoints=None) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize(("chosen", "descents"), [(QUICK, 6), (QUICK_CLASSIC, 1)], ids=["default", "classic"])
 def test_a_training_cut_off_after_every_epoch_comes_to_the_same_bytes(tmp_path, monkeypatch, chosen, descents):
-    monkeypatch.setattr(checkpoint, "EVERY", 0)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
     expected, epochs = trained(chosen)
     for cuts in range(100):
         torch.manual_seed(cuts)  # another process has other random numbers
@@ -71,28 +71,28 @@ def test_an_ended_descent_is_kept_however_short_it_was(tmp_path):
 
 
 def test_without_resume_the_old_state_is_neither_read_nor_kept(tmp_path):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
     fresh = Checkpoints(tmp_path / "out", IDENTITY, resume=False)
-    assert fresh.of("one").read() is None
+    assert fresh.of_run("one").read() is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_who_only_reads_leaves_the_disk_alone(tmp_path):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
     reader = Checkpoints(tmp_path / "out", IDENTITY, resume=True, write=False)
-    reader.of("one").write({"number": torch.tensor(2)})
+    reader.of_run("one").write({"number": torch.tensor(2)})
     reader.clear()
-    state = reader.of("one").read()
+    state = reader.of_run("one").read()
     assert state is not None
     assert state["number"].item() == 1
 
 
 @pytest.mark.parametrize("what", IDENTITY)
 def test_the_state_of_another_training_is_refused_by_what_differs(tmp_path, what):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one").write({"number": torch.tensor(1)})
+    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
     other = Checkpoints(tmp_path / "out", IDENTITY | {what: "other"}, resume=True)
     with pytest.raises(UsageError, match=rf"one\.npz is of another {what}: .* or leave out --resume to begin anew$"):
-        other.of("one").read()
+        other.of_run("one").read()
 
 
 BROKEN = {
@@ -106,7 +106,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_state_is_refused(tmp_path, broken):
-    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one")
+    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one")
     kept.write({"numbers": torch.arange(1000)})
     path = tmp_path / ".out.checkpoint" / "one.npz"
     path.write_bytes(BROKEN[broken](path.read_bytes()))
@@ -116,7 +116,7 @@ def test_a_broken_state_is_refused(tmp_path, broken):
 
 def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path):
     (tmp_path / ".out.checkpoint").write_text("a file where a folder should be")
-    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of("one")
+    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one")
     with pytest.raises(UsageError, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
         kept.write({"number": torch.tensor(1)})
 
@@ -127,7 +127,10 @@ def training(corpus: Path, out: Path, *more: str) -> list[str]:
 
 def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
     """A real ``docket train`` that leaves its state after every epoch, however short."""
-    code = "import sys, docket, training.checkpoint; training.checkpoint.EVERY = 0; sys.exit(docket.main(sys.argv[1:]))"
+    code = (
+        "import sys, docket, training.checkpoint as c; c.WRITE_INTERVAL_SECONDS = 0; "
+        "sys.exit(docket.main(sys.argv[1:]))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, *training(corpus, out, *more)],
         stderr=subprocess.PIPE,
@@ -156,9 +159,8 @@ def stopped(process: subprocess.Popen[str], states: list[Path], *signals: signal
     return process.communicate(timeout=60)[1]
 
 
-@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "EVERY", 0)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
     whole, out = tmp_path / "whole", tmp_path / "out"
     states = [tmp_path / ".out.checkpoint" / f"fold {number} of 5.npz" for number in (1, 2)]
     killed = begun(corpus, out)
@@ -180,7 +182,6 @@ def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_
     assert first["version"] == second["version"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
 def test_a_signal_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path, signals):
     """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""

@@ -17,7 +17,7 @@ from model.errors import UsageError
 from tests.support import toy_corpus
 from tests.support.descents import run_descents
 from training import distributed, recipe
-from training.process_pool import processes
+from training.process_pool import count_processes
 from training.train import train
 
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def until(true) -> None:
 
 
 def test_a_gpu_and_torchrun_have_one_process_for_all(monkeypatch):
-    assert processes(CPU) >= 1
-    assert processes(torch.device("cuda")) == 1
-    monkeypatch.setattr(distributed, "together", lambda: True)
-    assert processes(CPU) == 1
+    assert count_processes(CPU) >= 1
+    assert count_processes(torch.device("cuda")) == 1
+    monkeypatch.setattr(distributed, "is_distributed", lambda: True)
+    assert count_processes(CPU) == 1

@@ -11,7 +11,7 @@ from tests.support import toy_corpus
 from training import job, recipe
 from training.data.documents import Documents
 from training.evaluation import drift
-from training.evaluation.drift import Drift, stability
+from training.evaluation.drift import Drift, compare_samples
 from training.evaluation.scores import evaluate
 
 
@@ -19,20 +19,22 @@ def test_the_index_is_that_computed_by_hand():
     before, after = {"a": 30, "b": 70}, {"a": 60, "b": 40}
     p, q = (30.5 / 101, 70.5 / 101), (60.5 / 101, 40.5 / 101)
     by_hand = sum((there - here) * math.log(there / here) for here, there in zip(p, q, strict=True))
-    assert stability(before, after)[0] == pytest.approx(by_hand, abs=1e-4)
-    assert stability(after, before)[0] == stability(before, after)[0]
+    assert compare_samples(before, after)[0] == pytest.approx(by_hand, abs=1e-4)
+    assert compare_samples(after, before)[0] == compare_samples(before, after)[0]
 
 
 def test_the_limit_is_that_of_chance_in_a_small_sample_and_of_a_large_change_in_a_large_one():
     few, many = {"a": 25, "b": 25}, {"a": 50_000, "b": 50_000}
-    assert stability(few, few)[1] == pytest.approx(2 / 50 * 10.828, abs=1e-4)  # χ² of one degree, one in a thousand
-    assert stability(many, many)[1] == drift.LARGE
+    assert compare_samples(few, few)[1] == pytest.approx(
+        2 / 50 * 10.828, abs=1e-4
+    )  # χ² of one degree, one in a thousand
+    assert compare_samples(many, many)[1] == drift.SIGNIFICANT_INDEX
 
 
 def test_the_same_sample_has_not_drifted():
     counts = {"a": 3, "b": 0, "c": 900}
-    assert stability(counts, counts)[0] == 0
-    assert stability({"a": 300}, {"a": 300})[0] == 0
+    assert compare_samples(counts, counts)[0] == 0
+    assert compare_samples({"a": 300}, {"a": 300})[0] == 0
 
 
 SOURCES = {
@@ -51,7 +53,7 @@ def test_documents_from_the_same_source_are_hardly_ever_told_to_drift(source, co
     def counts(size: int) -> dict[str, int]:
         return {f"bin{n}": int(own) for n, own in enumerate(draw.multinomial(size, share))}
 
-    measured = (stability(counts(300), counts(count)) for _ in range(400))
+    measured = (compare_samples(counts(300), counts(count)) for _ in range(400))
     alarms = sum(index is not None and index > limit for index, limit in measured)
     assert alarms <= 400 * 0.01
 
@@ -59,7 +61,7 @@ def test_documents_from_the_same_source_are_hardly_ever_told_to_drift(source, co
 @pytest.mark.parametrize("source", SOURCES)
 def test_fifty_documents_of_a_rare_kind_are_told(source):
     before = {f"bin{n}": int(own) for n, own in enumerate(1000 * SOURCES[source] / SOURCES[source].sum())}
-    index, limit = stability(before, {"bin1": 50})
+    index, limit = compare_samples(before, {"bin1": 50})
     assert index > limit
 
 
@@ -73,25 +75,34 @@ def test_fifty_documents_of_a_rare_kind_are_told(source):
     ],
 )
 def test_of_too_few_documents_for_two_bins_there_is_no_index(before, after):
-    assert stability(before, after)[0] is None
+    assert compare_samples(before, after)[0] is None
 
 
 def test_documents_that_are_too_few_to_tell_have_null_for_the_index_and_for_whether_they_drifted(classifier):
     assert classifier.profile is not None
     few = newer(4)
-    found = Drift.of(classifier.profile, few, evaluate(classifier, few)[1])
+    found = Drift.measure(classifier.profile, few, evaluate(classifier, few)[1])
     assert [(each["psi"], each["drifted"]) for each in found.as_json().values()] == [(None, None)] * 4
     assert found.summary() == ""
 
 
 def test_a_bin_that_only_one_of_the_samples_has_is_counted():
-    index, limit = stability({"a": 500, "b": 500}, {"new": 500})
+    index, limit = compare_samples({"a": 500, "b": 500}, {"new": 500})
     assert limit < index < math.inf
-    assert stability({"new": 500}, {"a": 500, "b": 500})[0] > limit
+    assert compare_samples({"new": 500}, {"a": 500, "b": 500})[0] > limit
 
 
 def test_bins_with_few_documents_are_joined_and_others_are_not():
-    assert drift._joined(np.array([1.0, 2.0, 3.0, 9.0, 0.5, 0.1, 40.0, 5.0])).tolist() == [0, 0, 0, 1, 2, 2, 3, 4]
+    assert drift.join_small_bins(np.array([1.0, 2.0, 3.0, 9.0, 0.5, 0.1, 40.0, 5.0])).tolist() == [
+        0,
+        0,
+        0,
+        1,
+        2,
+        2,
+        3,
+        4,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +125,7 @@ def newer(count: int = 120) -> Documents:
 def drifted(classifier: Classifier, documents: Documents) -> tuple[set[str], str]:
     """What drifted, and the sentence that is told."""
     assert classifier.profile is not None
-    found = Drift.of(classifier.profile, documents, evaluate(classifier, documents)[1])
+    found = Drift.measure(classifier.profile, documents, evaluate(classifier, documents)[1])
     return {name for name, shift in found.as_json().items() if shift["drifted"]}, found.summary()
 
 
@@ -161,7 +172,7 @@ def test_documents_that_it_learned_from_are_told_as_such(classifier):
 def test_drift_is_json_with_both_values_of_each_of_four(classifier):
     assert classifier.profile is not None
     documents = newer()
-    told = Drift.of(classifier.profile, documents, evaluate(classifier, documents)[1]).as_json()
+    told = Drift.measure(classifier.profile, documents, evaluate(classifier, documents)[1]).as_json()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert told.keys() == {"lengths", "unknown_words", "labels", "confidence"}
     for each in told.values():

@@ -8,13 +8,13 @@ from model.prediction import Prediction
 from tests.support import tiny
 from training.data.documents import Documents
 from training.evaluation.scores import (
-    ASKED,
-    THRESHOLDS,
-    abstention,
+    ABSTENTION_THRESHOLDS,
+    LABEL_SET_COVERAGE,
     calibration_error_by_chance,
     evaluate,
     expected_calibration_error,
-    label_sets,
+    measure_abstention,
+    measure_label_sets,
 )
 
 
@@ -59,9 +59,10 @@ def test_the_scores_are_those_computed_by_hand(classifier, called):
 
 def test_abstention_has_the_share_that_is_answered_and_the_accuracy_on_these():
     table = {
-        row["abstain_below"]: row for row in abstention(np.asarray([0.4, 0.8, 0.96]), np.asarray([False, True, True]))
+        row["abstain_below"]: row
+        for row in measure_abstention(np.asarray([0.4, 0.8, 0.96]), np.asarray([False, True, True]))
     }
-    assert tuple(table) == THRESHOLDS
+    assert tuple(table) == ABSTENTION_THRESHOLDS
     assert table[0.0] == {"abstain_below": 0.0, "answered": 1.0, "accuracy": pytest.approx(2 / 3)}
     assert table[0.8] == {"abstain_below": 0.8, "answered": pytest.approx(2 / 3), "accuracy": 1.0}
     assert table[0.99] == {"abstain_below": 0.99, "answered": 0.0, "accuracy": None}
@@ -82,9 +83,9 @@ def test_label_sets_are_counted_as_they_are():
         Prediction([("b", 0.9), ("a", 0.1)], 1, 0),
         Prediction([("b", 0.51), ("a", 0.49)], 1, 0),
     ]
-    found = label_sets(["a", "b", "a", "c"], predictions, 0.45)
-    assert found == {"asked": ASKED, "coverage": 2 / 4, "size": (1 + 2 + 1 + 2) / 4}
-    assert label_sets(["a"], predictions[:1], 0.95) == {"asked": ASKED, "coverage": 0, "size": 0}
+    found = measure_label_sets(["a", "b", "a", "c"], predictions, 0.45)
+    assert found == {"asked": LABEL_SET_COVERAGE, "coverage": 2 / 4, "size": (1 + 2 + 1 + 2) / 4}
+    assert measure_label_sets(["a"], predictions[:1], 0.95) == {"asked": LABEL_SET_COVERAGE, "coverage": 0, "size": 0}
 
 
 def test_precision_and_recall_are_not_one_for_the_other(classifier, called):

@@ -6,14 +6,14 @@ from sklearn.naive_bayes import ComplementNB
 from sklearn.svm import LinearSVC
 
 from model.network.tanh_rnn import TanhRNN
-from training.linear.members import Member, members
+from training.linear.members import Member, create_members
 
 WORDS, GRAMS = 5, 3
 PAIRS = torch.tensor([6, 7])
 
 
 def rows(network: TanhRNN) -> list[tuple[type, list[int]]]:
-    return [(member.kind, member.rows.tolist()) for member in members(network)]
+    return [(member.kind, member.rows.tolist()) for member in create_members(network)]
 
 
 def test_each_kind_of_row_is_seen_with_and_without_the_other():
@@ -45,7 +45,7 @@ def test_words_alone_have_two_members():
 def test_a_row_that_a_member_does_not_see_has_no_weight_and_a_label_it_has_not_met_comes_last(kind):
     rng = np.random.default_rng(0)
     table, labels = csr_array(rng.random((40, 6))), rng.integers(0, 2, 40) * 2
-    plane = Member(np.array([0, 2, 3]), kind).fitted(table, labels, 4)
+    plane = Member(np.array([0, 2, 3]), kind).fit(table, labels, 4)
     assert (plane.weights[[1, 4, 5]] == 0).all()
     assert (plane.weights[[0, 2, 3]] != 0).any(axis=1).all()
     assert max(plane.bias[[1, 3]]) < min(plane.bias[[0, 2]])

@@ -70,7 +70,7 @@ def written(
     scores = Scores(len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
     documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
     predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
-    drift = Drift.of(DataProfile.from_predictions([7], labels, predictions), documents, predictions)
+    drift = Drift.measure(DataProfile.from_predictions([7], labels, predictions), documents, predictions)
     html_report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
     html = (folder / "report" / "index.html").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
     assert page.elements.count("svg") == 5
     assert page.elements.count("title") == 1
     assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
-    assert "It never saw these 2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
+    assert "which training did not read.2 documents: accuracy 0.7500, macro-F1 0.7000" in page.text
     assert "0.1250.2500.5007" in page.text
     assert page.elements.count("li") == 4
     assert "median length 7 → 1 words" in page.text
@@ -94,27 +94,31 @@ def test_titles_labels_and_documents_are_shown_as_they_are(tmp_path):
     wicked = "</p><script>alert('&amp;')</script> {title} & \"quoted\""
     page = written(tmp_path, ["<b>", "y&z"], [(wicked, "<b>", "y&z", 0.9)], title=wicked)
     assert "script" not in page.elements
-    assert page.articles == [f"<b>, called y&z with 0.90{wicked}"]
+    assert page.articles == [f"correct <b>, predicted y&z with score 0.90{wicked}"]
     assert page.text.count(wicked) == 3  # <title>, <h1>, the document
 
 
 def test_the_wrong_answers_given_with_most_confidence_come_first(tmp_path):
     said = [("sure", "x", "y", 0.97), ("right", "x", "x", 0.99), ("unsure", "y", "x", 0.55), ("surest", "y", "x", 0.98)]
     articles = written(tmp_path, ["x", "y"], said).articles
-    assert articles == ["y, called x with 0.98surest", "x, called y with 0.97sure", "y, called x with 0.55unsure"]
+    assert articles == [
+        "correct y, predicted x with score 0.98surest",
+        "correct x, predicted y with score 0.97sure",
+        "correct y, predicted x with score 0.55unsure",
+    ]
 
 
 def test_of_many_wrong_answers_the_worst_are_shown_and_of_long_documents_the_beginning(tmp_path):
     said = [(f"{n:03}" + "." * 1000, "x", "y", n / 100) for n in range(99)]
     articles = written(tmp_path, ["x", "y"], said).articles
-    assert len(articles) == html_report.WORST
-    assert articles[0].endswith("098" + "." * (html_report.EXCERPT - 3))
+    assert len(articles) == html_report.MAX_ERRORS
+    assert articles[0].endswith("098" + "." * (html_report.EXCERPT_CHARACTERS - 3))
 
 
 def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
     page = written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)])
     assert page.articles == []
-    assert "No document got a wrong label." in page.text
+    assert "Every prediction was correct." in page.text
 
 
 @pytest.mark.slow
@@ -122,9 +126,9 @@ def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp
     labels = [f"label{n}" for n in range(77)]
     said = [("a", "label3", "label39", 0.5)] * 2 + [("b", "label5", "label6", 0.5)]
     page = written(tmp_path, labels, said)
-    assert "77 labels, the worst first" in page.text
+    assert "Scores of 77 labels, the lowest F1 first" in page.text
     assert "matrix of 77 labels is too large" in page.text
-    assert "rightsaiddocumentslabel3label392label5label61" in page.text
+    assert "correctpredicteddocumentslabel3label392label5label61" in page.text
     assert ("class", "matrix") not in page.attributes
     (tmp_path / "few").mkdir()
     assert ("class", "matrix") in written(tmp_path / "few", ["x", "y"], [("a", "x", "y", 0.5)]).attributes
@@ -133,13 +137,16 @@ def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp
 def test_a_label_without_test_documents_has_dashes_and_comes_last(tmp_path):
     never = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "documents": 0.0}
     page = written(tmp_path, ["a", "b"], [("a", "b", "b", 0.9)], per_label={"a": never})
-    assert f"testedb0.1250.2500.5007a{html_report.NONE}{html_report.NONE}{html_report.NONE}0" in page.text
+    assert (
+        f"test documentsb0.1250.2500.5007a{html_report.NO_NUMBER}{html_report.NO_NUMBER}{html_report.NO_NUMBER}0"
+        in page.text
+    )
 
 
 def test_what_abstention_comes_to_is_a_table(tmp_path):
     page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9)])
-    assert "answers with one of its labels, whatever text it is given" in page.text
-    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{html_report.NONE}" in page.text
+    assert "predicts one of its labels for any text" in page.text
+    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{html_report.NO_NUMBER}" in page.text
     assert "An empty set means that no label fits" in page.text
 
 

@@ -17,7 +17,7 @@ QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=16, epochs=3)
 
 def answers(trained, documents) -> float:
     encoded = EncodedCorpus(documents, trained.vocabulary, CPU)
-    return loop.score(trained.network, encoded, torch.arange(len(documents)))[1]
+    return loop.compute_loss_and_accuracy(trained.network, encoded, torch.arange(len(documents)))[1]
 
 
 @pytest.mark.slow
@@ -35,7 +35,7 @@ def test_the_classic_recipe_is_two_stacked_layers_read_once_and_judged_by_the_la
 
 def test_the_latest_documents_are_those_that_are_held_out():
     trained = train(toy_corpus.documents(90), QUICK_CLASSIC, 0, CPU)
-    assert sorted(trained.held_out.places.tolist()) == list(range(72, 90))
+    assert sorted(trained.held_out.indices.tolist()) == list(range(72, 90))
 
 
 @pytest.mark.slow
@@ -59,19 +59,19 @@ def test_a_small_corpus_is_read_more_often_and_a_large_one_at_least_three_times(
     documents = toy_corpus.documents(120)
     encoded = EncodedCorpus(documents, train(documents, QUICK_CLASSIC, 0, CPU).vocabulary, CPU)
     few, many = replace(QUICK, least_steps=600), replace(QUICK, epochs=6, least_steps=0, most_steps=1)
-    assert loop.planned_epochs(encoded, few) == math.ceil(600 / (120 / 8))
-    assert loop.planned_epochs(encoded, many) == 3
+    assert loop.plan_epochs(encoded, few) == math.ceil(600 / (120 / 8))
+    assert loop.plan_epochs(encoded, many) == 3
 
 
 @pytest.mark.parametrize(("documents", "size"), [(10, 8), (900, 15), (11_314, 64), (40_000, 100), (10**6, 256)])
 def test_a_large_corpus_has_larger_batches(documents, size):
-    assert loop.batch_documents(recipe.DEFAULT, documents) == size
+    assert loop.choose_batch_size(recipe.DEFAULT, documents) == size
 
 
 def test_mixed_rows_are_mixtures_of_two_with_their_labels_mixed_alike():
     torch.manual_seed(0)
     target = torch.eye(4)
-    states, labels = loop.mix(target.clone(), target, 1.0)
+    states, labels = loop.mix_rows(target.clone(), target, 1.0)
     assert torch.allclose(states, labels)
     assert torch.allclose(labels.sum(1), torch.ones(4))
     assert (labels.diagonal() >= 0.5).all()

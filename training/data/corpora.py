@@ -13,9 +13,9 @@ from model.errors import UsageError
 from training.data import reader
 from training.data.documents import Documents
 from training.data.read_options import ReadOptions
-from training.data.split import hold_out
+from training.data.split import apart
 
-DEFAULT_CORPUS = "bbc-news"
+DEFAULT = "bbc-news"
 
 
 class Corpus(NamedTuple):
@@ -28,7 +28,7 @@ class Corpus(NamedTuple):
 
 def load(name: str, options: ReadOptions = reader.DEFAULT) -> Corpus:
     """A corpus by its name, or the file or folder of that path; raise ``UsageError`` for what cannot be read."""
-    if name == DEFAULT_CORPUS:
+    if name == DEFAULT:
         return _bbc_news()
     if name in ("20newsgroups", "20newsgroups-body"):
         return _newsgroups(name)
@@ -59,8 +59,8 @@ def _bbc_news() -> Corpus:
             text = data.decode("utf-8" if _is_utf8(data) else "latin-1")  # one of them, sports/199.txt, is
             texts.setdefault(text, file.parent.name)
     documents = Documents(list(texts), list(texts.values()))
-    train, test = hold_out(documents, 5, seed=0)
-    return Corpus(DEFAULT_CORPUS, documents.take(train), documents.take(test))
+    train, test = apart(documents, 5, seed=0)
+    return Corpus(DEFAULT, documents.take(train), documents.take(test))
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -18,7 +18,7 @@ from training.data.unclosed_quotes import UnclosedQuote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from training.data.messages import Notify
+    from training.data.notices import Say
     from training.data.read_options import ReadOptions
 
 RULE = re.compile(r"\s*:?-{3,}:?\s*")
@@ -26,7 +26,7 @@ DOUBLED = re.compile(r'"[^"]*(?:""[^"]*)+"')
 """A text as it is quoted where quotes are doubled."""
 
 
-def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, labelled: bool, say: Notify) -> Table:
+def table(lines: Iterator[str], name: str, kind: str, options: ReadOptions, *, labelled: bool, say: Say) -> Table:
     """The rows of a file; what is not its kind's default separator and header is recognised and said."""
     csv.field_size_limit(FIELD)  # the reader's own is 128 KiB
     sample = list(islice(lines, SAMPLE))

@@ -13,7 +13,7 @@ from training.data.archives import FIELD, peek
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from training.data.messages import Notify
+    from training.data.notices import Say
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -44,7 +44,7 @@ def marked(head: bytes) -> str | None:
     return next((name for mark, name in MARKS.items() if head.startswith(mark)), None)
 
 
-def lines(file: io.BufferedReader, name: str, encoding: str | None, line_end: str | None, say: Notify) -> Iterator[str]:
+def lines(file: io.BufferedReader, name: str, encoding: str | None, line_end: str | None, say: Say) -> Iterator[str]:
     """The lines of a file; ``line_end`` as ``open`` takes it for ``newline``.
 
     Bytes that are not of the encoding, and a line of more than ``FIELD`` characters, raise ``UsageError``.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import UsageError
 from model.terminal import format_count, quote
-from training.data.messages import quote_list
+from training.data.notices import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def text_of(record: Mapping[str, Any], fields: Sequence[str]) -> str:
     values = [_present(record, field) for field in fields]
     texts = [_text(value, field) for value, field in zip(values, fields, strict=True) if not is_null(value)]
     if not texts:
-        raise FieldError(f"there is no {quote_list(fields)}: fill it in or take the row out")
+        raise FieldError(f"there is no {listed(fields)}: fill it in or take the row out")
     return "\n".join(texts)
 
 
@@ -107,8 +107,7 @@ def label_text(value: Any, field: str = "label") -> str:
 def several(labels: Sequence[str]) -> FieldError:
     """The refusal of a document with more than one label."""
     return FieldError(
-        f"has {format_count(len(labels), 'label')} ({quote_list(labels)}): "
-        "one label a document can be learned, keep one"
+        f"has {format_count(len(labels), 'label')} ({listed(labels)}): one label a document can be learned, keep one"
     )
 
 
@@ -120,7 +119,7 @@ def no_field(field: str, names: Sequence[str], more: str = "", *, label: bool = 
     meant = f"say {option} {quote((alike or within)[0])}" if alike or within else f"say {option}"
     if not label and not (alike or within):
         meant = "say --text-field and --label-field"
-    return FieldError(f"no field {quote(field)} among {quote_list(names) or 'none'}: {meant}{more}")
+    return FieldError(f"no field {quote(field)} among {listed(names) or 'none'}: {meant}{more}")
 
 
 def names_of(record: Mapping[str, Any]) -> list[str]:
@@ -179,7 +178,7 @@ def _one_hot(record: Mapping[str, Any], fields: Sequence[str]) -> str:
             )
     chosen = [field for field, cell in zip(fields, cells, strict=True) if cell in YES]
     if not chosen:
-        raise FieldError(f"none of {quote_list(fields)} is 1: mark the label, or take the row out")
+        raise FieldError(f"none of {listed(fields)} is 1: mark the label, or take the row out")
     if len(chosen) > 1:
         raise several(chosen)
     return chosen[0]

@@ -11,12 +11,12 @@ from training.data import encodings
 from training.data.archives import FIELD, opened
 from training.data.documents import Documents
 from training.data.file_kinds import KINDS, foreign, kind_of
-from training.data.messages import quote_list
+from training.data.notices import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from training.data.messages import Notify
+    from training.data.notices import Say
 
 SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 """Names, in lower case, of what systems leave in folders; so is what begins with a dot or with ``~$``."""
@@ -37,7 +37,7 @@ class Unreadable(NamedTuple):
         return f"{self.why}: {self.mend}"
 
 
-def labelled(folder: Path, encoding: str | None, say: Notify) -> tuple[Documents, Documents | None]:
+def labelled(folder: Path, encoding: str | None, say: Say) -> tuple[Documents, Documents | None]:
     """The documents to learn from and, of a folder with a test part, those to be tested on."""
     passed: list[str] = []
     files = [(file, file.relative_to(folder).parts) for file in _walk(folder, folder, passed)]
@@ -61,15 +61,15 @@ def labelled(folder: Path, encoding: str | None, say: Notify) -> tuple[Documents
         names = ", ".join(sorted(tops))
         say(f"{folder} has the parts {names}: train is learned{', test is the test' if tested else ''}")
         if others := [str(file.relative_to(folder)) for file, parts in files if parts[0].casefold() in OTHER_PARTS]:
-            say(f"{format_count(len(others), 'file')} of other parts {_are(others)} passed over: {quote_list(others)}")
+            say(f"{format_count(len(others), 'file')} of other parts {_are(others)} passed over: {listed(others)}")
     if loose:
         count = format_count(len(loose), "file")
-        say(f"{count} beside the folders of {folder} {_are(loose)} passed over: {quote_list(loose)}")
+        say(f"{count} beside the folders of {folder} {_are(loose)} passed over: {listed(loose)}")
     _say_passed(folder, passed, say)
     return _read(folder, learned, encoding), _read(folder, tested, encoding) if tested else None
 
 
-def every(folder: Path, say: Notify) -> Iterator[Path]:
+def every(folder: Path, say: Say) -> Iterator[Path]:
     """The files in a folder and in its folders, in the order of their names."""
     passed: list[str] = []
     yield from _walk(folder, folder, passed)
@@ -123,7 +123,7 @@ def _read(folder: Path, files: Sequence[tuple[Path, tuple[str, ...]]], encoding:
         else:
             documents.texts.append(text)
             documents.labels.append(label.strip())
-            documents.locations.append(file.relative_to(folder).as_posix())
+            documents.places.append(file.relative_to(folder).as_posix())
     if unreadable:
         raise UsageError(_all_unreadable(folder, unreadable, len(files)))
     return documents
@@ -159,10 +159,10 @@ def _misplaced(folder: Path, file: Path, tops: set[str]) -> str:
     )
 
 
-def _say_passed(folder: Path, passed: Sequence[str], say: Notify) -> None:
+def _say_passed(folder: Path, passed: Sequence[str], say: Say) -> None:
     if passed:
         count = format_count(len(passed), "hidden or system file or folder", "hidden or system files or folders")
-        say(f"{count} in {folder} {_are(passed)} passed over: {quote_list(passed)}")
+        say(f"{count} in {folder} {_are(passed)} passed over: {listed(passed)}")
 
 
 def _are(names: Sequence[str]) -> str:

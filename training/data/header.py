@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from model.errors import UsageError
 from model.terminal import format_count, quote
 from training.data.fields import no_field
-from training.data.messages import quote_list
+from training.data.notices import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.data.messages import Notify
+    from training.data.notices import Say
     from training.data.read_options import ReadOptions
 
 
@@ -37,7 +37,7 @@ class Header(NamedTuple):
 
 
 def header_of(
-    records: Sequence[Sequence[str]], name: str, skipped: int, options: ReadOptions, *, labelled: bool, say: Notify
+    records: Sequence[Sequence[str]], name: str, skipped: int, options: ReadOptions, *, labelled: bool, say: Say
 ) -> Header:
     """The header of a file that begins with ``records``; raise ``UsageError`` where the fields are not in it."""
     if not records:
@@ -61,13 +61,11 @@ def header_of(
         if names.count(field) > 1:
             raise UsageError(f"{where}: {names.count(field)} fields are called {quote(field)}: give each its own name")
     if again := sorted({each for each in names if each and names.count(each) > 1}):
-        say(f"{name} has more than one field called {quote_list(again)}: each after the first is kept under its number")
+        say(f"{name} has more than one field called {listed(again)}: each after the first is kept under its number")
     return Header(names, True, options.text_fields, options.label_fields)
 
 
-def _numbered(
-    records: Sequence[Sequence[str]], name: str, options: ReadOptions, *, labelled: bool, say: Notify
-) -> Header:
+def _numbered(records: Sequence[Sequence[str]], name: str, options: ReadOptions, *, labelled: bool, say: Say) -> Header:
     """A header of numbers from 1 on."""
     wide = len(records[0])
     names = [str(place) for place in range(1, wide + 1)]

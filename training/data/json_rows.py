@@ -14,7 +14,7 @@ from training.data.fields import MISSING, Record, WrittenFloat, find
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from training.data.messages import Notify
+    from training.data.notices import Say
 
 NEAR = 16
 """Characters before the end of what has been read at which an error may only be a piece cut short."""
@@ -24,7 +24,7 @@ ROWS = ("rows", "data", "documents", "examples", "items", "records")
 Place = tuple[int, Any]
 
 
-def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Notify) -> Iterator[tuple[str, Record]]:
+def records(lines: Iterator[str], name: str, kind: str, text_field: str, say: Say) -> Iterator[tuple[str, Record]]:
     """Each object with the line where it begins."""
     number, first = next(((at, line) for at, line in enumerate(lines, start=1) if line.strip()), (0, ""))
     if not first:
@@ -166,7 +166,7 @@ class _Text:
         return read > 0
 
 
-def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Notify) -> Iterator[Place]:
+def _unwrapped(values: Iterator[Place], name: str, text_field: str, say: Say) -> Iterator[Place]:
     """The rows inside the one object of a ``.json`` file, or the values as they are."""
     first = next(values, None)
     if first is None:

@@ -18,7 +18,8 @@ from training.data.delimiter import sniff
 from training.data.documents import Documents
 from training.data.fields import FieldError
 from training.data.file_kinds import JSON, KINDS, PACKED, PARQUET, PLAIN, SEPARATED, check_readable, foreign, kind_of
-from training.data.messages import Notify, list_locations, quote_list
+from training.data.label_checks import joined_label
+from training.data.notices import Say, listed, listed_places
 from training.data.read_options import TEXT, ReadOptions
 from training.data.table import Row, SkippedRows, Table
 
@@ -40,9 +41,7 @@ class Input(NamedTuple):
     text_fields: tuple[str, ...] = TEXT
 
 
-def read(
-    path: Path, options: ReadOptions = DEFAULT, tell: Notify = print_message
-) -> tuple[Documents, Documents | None]:
+def read(path: Path, options: ReadOptions = DEFAULT, tell: Say = print_message) -> tuple[Documents, Documents | None]:
     """The labelled documents of a file or a folder, and those of a folder's test part."""
     if options.encoding:
         encodings.check_known(options.encoding)
@@ -65,12 +64,12 @@ def read(
             else:
                 documents.texts.append(text)
                 documents.labels.append(label)
-                documents.locations.append(row.where)
+                documents.places.append(row.where)
             columns = list(row.values)
         names = rows.label_fields
     for why, places in left_out.items():
         are = "is" if len(places) == 1 else "are"
-        tell(f"{path}: {format_count(len(places), 'row')} {why} {are} left out: {list_locations(places)}")
+        tell(f"{path}: {format_count(len(places), 'row')} {why} {are} left out: {listed_places(places)}")
     if not documents.texts:
         raise UsageError(f"{path} has no documents: give it one labelled document a row")
     if columns in DOCCANO and (joined := joined_label(documents.labels)):
@@ -83,7 +82,7 @@ def read(
 
 
 def inputs(
-    path: Path, options: ReadOptions = DEFAULT, tell: Notify = print_message, watch: Watch | None = None
+    path: Path, options: ReadOptions = DEFAULT, tell: Say = print_message, watch: Watch | None = None
 ) -> Iterator[Input]:
     """The documents of a file, one after the other, whether labelled or not; of a folder each file is one."""
     if options.encoding:
@@ -101,7 +100,7 @@ def inputs(
         yield from _inputs(rows, str(path), tell)
 
 
-def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Notify = print_message) -> Iterator[Input]:
+def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Say = print_message) -> Iterator[Input]:
     """The same of an open file of JSON, such as stdin."""
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
     yield from _inputs(_json(buffered, name, ".jsonl", options, tell), name, tell)
@@ -109,7 +108,7 @@ def inputs_of(file: Any, name: str, options: ReadOptions = DEFAULT, tell: Notify
 
 @contextmanager
 def table(
-    path: Path, options: ReadOptions, *, labelled: bool, tell: Notify = print_message, watch: Watch | None = None
+    path: Path, options: ReadOptions, *, labelled: bool, tell: Say = print_message, watch: Watch | None = None
 ) -> Iterator[Table]:
     """The rows of a file, whatever kind it is of; they are read as they are asked for."""
     kind, name = kind_of(path), str(path)
@@ -138,14 +137,6 @@ def _labelled(row: Row, rows: Table) -> tuple[str, str | SkippedRows]:
     return text, _whole(label or fields.label_of(row.values, rows.label_fields))
 
 
-def joined_label(labels: list[str]) -> str | None:
-    """The first label that is several joined by ``#``, as doccano writes them: a part of it is a label alone too."""
-    alone = set(labels)
-    return next(
-        (each for each in labels if len(parts := each.split("#")) > 1 and all(parts) and alone & set(parts)), None
-    )
-
-
 def _is_blank(row: Row) -> bool:
     """Whether a row has separators alone, as spreadsheets write below a table."""
     return bool(row.values) and all(isinstance(value, str) and not value.strip() for value in row.values.values())
@@ -156,7 +147,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _inputs(rows: Table, name: str, tell: Notify) -> Iterator[Input]:
+def _inputs(rows: Table, name: str, tell: Say) -> Iterator[Input]:
     read = with_field = 0
     for row in rows.rows:
         text, error, read = None, row.error, read + 1
@@ -170,11 +161,10 @@ def _inputs(rows: Table, name: str, tell: Notify) -> Iterator[Input]:
         with_field += any(field in row.values for field in rows.text_fields) or text is not None
         yield Input(row.where, text, error, row.values, rows.text_fields)
     if read and not with_field:
-        names = quote_list(rows.text_fields)
-        tell(f"{name}: none of {format_count(read, 'row')} has a field {names}: say --text-field")
+        tell(f"{name}: none of {format_count(read, 'row')} has a field {listed(rows.text_fields)}: say --text-field")
 
 
-def _json(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, tell: Notify) -> Table:
+def _json(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, tell: Say) -> Table:
     lines = encodings.lines(file, name, options.encoding, None, tell)
     records = json_rows.records(lines, name, kind, options.text_fields[0], tell)
     first = next(records, None)
@@ -196,9 +186,7 @@ def _parquet(path: Path, file: Any, options: ReadOptions, *, labelled: bool) -> 
     return Table((Row(*each) for each in records), options.text_fields, options.label_fields)
 
 
-def _text(
-    file: io.BufferedReader, name: str, kind: str, options: ReadOptions, *, labelled: bool, tell: Notify
-) -> Table:
+def _text(file: io.BufferedReader, name: str, kind: str, options: ReadOptions, *, labelled: bool, tell: Say) -> Table:
     lines = encodings.lines(file, name, options.encoding, "" if kind in SEPARATED else None, tell)
     first = list(_up_to_text(lines))
     lines = chain(first, lines)

@@ -1,1 +1,1 @@
-"""Scores on documents that the network never saw, and drift."""
+"""Scores on test documents, and drift from the training documents."""

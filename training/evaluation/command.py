@@ -1,4 +1,4 @@
-"""``docket evaluate``: an artifact's scores on labelled documents, and how far these are from those of training."""
+"""``docket evaluate``: the scores of an artifact on labelled documents, and their drift from the training documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from model.classifier import Classifier
 from model.terminal import print_message
 from training.data import corpora
-from training.data.data_warnings import describe_unknown_labels, find_evaluation_warnings
+from training.data.label_checks import unknown_labels
 from training.evaluation.drift import Drift
 from training.evaluation.scores import evaluate
 
@@ -18,24 +18,23 @@ if TYPE_CHECKING:
 
 
 class Evaluation(NamedTuple):
-    """``summary``: a few lines for a person; ``as_json``: all numbers."""
+    """``summary``: lines for a person. ``as_json``: all numbers."""
 
     summary: list[str]
     as_json: dict[str, Any]
 
 
 def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluation:
-    """Score an artifact on the test part of a corpus, or on all of one that has no such part."""
+    """Evaluate an artifact on the test part of a corpus, or on the whole corpus where it has no test part."""
     corpus = corpora.load(name, options)
     documents = corpus.train if corpus.test is None else corpus.test
     classifier = Classifier.load(artifact, device)
-    for line in find_evaluation_warnings(documents):
+    for line in documents.test_oddities():
         print_message(line)
-    if unknown := describe_unknown_labels(documents.labels, classifier.labels):
+    if unknown := unknown_labels(documents.labels, classifier.labels):
         print_message(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
-    drift = Drift.of(classifier.profile, documents, predictions) if classifier.profile else None
+    drift = Drift.measure(classifier.profile, documents, predictions) if classifier.profile else None
     summary = [scores.summary(), scores.uncertainty(), drift.summary() if drift else None]
-    return Evaluation(
-        [line for line in summary if line], scores.as_json() | ({"drift": drift.as_json()} if drift else {})
-    )
+    drift_json = {"drift": drift.as_json()} if drift else {}
+    return Evaluation([line for line in summary if line], scores.as_json() | drift_json)

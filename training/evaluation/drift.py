@@ -1,4 +1,4 @@
-"""How far documents are from those that a network was trained on."""
+"""Drift: the distance of documents from those that a network was trained on."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from model.prediction import Prediction
     from training.data.documents import Documents
 
-LARGE = 0.25
-"""A population stability index from which on one acts; 0.1 is one to watch (Siddiqi, Credit Risk Scorecards, 2006)."""
-CHANCE = 0.001
-"""How often chance may pass for drift, for each of the four."""
-EXPECTED = 5
-"""Documents that a bin should make one expect in the smaller sample (Cochran, The χ² Test of Goodness of Fit, 1952)."""
+SIGNIFICANT_INDEX = 0.25
+"""A population stability index that calls for action; 0.1 is one to watch (Siddiqi, Credit Risk Scorecards, 2006)."""
+FALSE_ALARM_RATE = 0.001
+"""Probability that chance alone passes for drift, for each of the four measures."""
+MIN_EXPECTED_COUNT = 5
+"""Documents that a bin must expect in the smaller sample (Cochran, The χ² Test of Goodness of Fit, 1952)."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """One thing that was measured: its value in the ``profile`` and in the ``corpus``, and how far these are apart.
+    """One measure: its value in the ``profile`` of the training and in the ``corpus``, and the distance of the two.
 
-    ``psi``: the population stability index, None for too few documents; ``limit``: from where on it is neither small
-    nor chance.
+    ``psi``: the population stability index; None for too few documents.
+    ``limit``: the index above which the difference is neither small nor chance.
     """
 
     profile: Any
@@ -39,13 +39,13 @@ class Shift:
 
     @property
     def drifted(self) -> bool | None:
-        """Whether the difference is one to act on; None where the documents are too few to tell."""
+        """Whether the difference calls for action; None where there are too few documents."""
         return None if self.psi is None else self.psi > self.limit
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Four things by which documents differ from those of training."""
+    """Four measures of the difference between documents and those of the training."""
 
     lengths: Shift
     unknown_words: Shift
@@ -53,75 +53,80 @@ class Drift:
     confidence: Shift
 
     @classmethod
-    def of(cls, profile: DataProfile, documents: Documents, predictions: Sequence[Prediction]) -> Drift:
-        """``profile``: of the artifact whose ``predictions`` of the ``documents`` these are."""
-        corpus = DataProfile.from_predictions(
-            [prediction.tokens for prediction in predictions], documents.labels, predictions
-        )
+    def measure(cls, profile: DataProfile, documents: Documents, predictions: Sequence[Prediction]) -> Drift:
+        """Compare ``documents`` and their ``predictions`` with the profile of the artifact that made them."""
+        lengths = [prediction.tokens for prediction in predictions]
+        corpus = DataProfile.from_predictions(lengths, documents.labels, predictions)
         return cls(
-            Shift(profile.quantiles, corpus.quantiles, *stability(profile.lengths, corpus.lengths)),
-            Shift(profile.unknown_rate, corpus.unknown_rate, *stability(profile.unknown_words, corpus.unknown_words)),
+            Shift(profile.quantiles, corpus.quantiles, *compare_samples(profile.lengths, corpus.lengths)),
+            Shift(
+                profile.unknown_rate, corpus.unknown_rate, *compare_samples(profile.unknown_words, corpus.unknown_words)
+            ),
             Shift(
                 proportions(profile.predicted),
                 proportions(corpus.predicted),
-                *stability(profile.predicted, corpus.predicted),
+                *compare_samples(profile.predicted, corpus.predicted),
             ),
-            Shift(profile.mean_confidence, corpus.mean_confidence, *stability(profile.confidence, corpus.confidence)),
+            Shift(
+                profile.mean_confidence, corpus.mean_confidence, *compare_samples(profile.confidence, corpus.confidence)
+            ),
         )
 
     def as_json(self) -> dict[str, dict[str, Any]]:
-        """Each of the four with both values, its distance and whether it drifted."""
+        """Each measure with both values, its index, its limit and whether it drifted."""
         return {name: asdict(shift) | {"drifted": shift.drifted} for name, shift in vars(self).items()}
 
     def summary(self) -> str:
-        """What drifted and what to do, in one sentence; empty where nothing did."""
-        told = [text for shift, text in self.texts() if shift.drifted]
-        if not told:
+        """What drifted and what to do, in one sentence; empty where nothing drifted."""
+        drifted = [text for shift, text in self.texts() if shift.drifted]
+        if not drifted:
             return ""
         if self.unknown_words.drifted and self.unknown_words.corpus < self.unknown_words.profile / 2:
-            mend = "if it has learned from them, evaluate it on others"
+            advice = "if it has learned from them, evaluate it on others"
         else:
-            mend = "train again on newer documents"
-        return f"these documents are not as new ones were in training, {', '.join(told)}: {mend}"
+            advice = "train again on newer documents"
+        return f"these documents are not as new ones were in training, {', '.join(drifted)}: {advice}"
 
     def texts(self) -> list[tuple[Shift, str]]:
-        """Each of the four in words: of new documents in training → of these."""
-        lengths, unknown, labels, sure = self.lengths, self.unknown_words, self.labels, self.confidence
-        most = max(labels.profile, key=lambda label: abs(labels.profile[label] - labels.corpus.get(label, 0.0)))
+        """Each measure in words: its value for held-out documents of the training → its value for these."""
+        lengths, unknown, labels, confidence = self.lengths, self.unknown_words, self.labels, self.confidence
+        label = max(labels.profile, key=lambda name: abs(labels.profile[name] - labels.corpus.get(name, 0.0)))
         return [
             (lengths, f"median length {lengths.profile['0.5']} → {lengths.corpus['0.5']} words"),
             (unknown, f"unknown words {unknown.profile:.1%} → {unknown.corpus:.1%}"),
-            (labels, f"label {most} {labels.profile[most]:.1%} → {labels.corpus.get(most, 0.0):.1%}"),
-            (sure, f"mean score {sure.profile:.3f} → {sure.corpus:.3f}"),
+            (labels, f"label {label} {labels.profile[label]:.1%} → {labels.corpus.get(label, 0.0):.1%}"),
+            (confidence, f"mean score {confidence.profile:.3f} → {confidence.corpus:.3f}"),
         ]
 
 
-def stability(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[float | None, float]:
-    """Population stability index Σ (q - p) ln(q / p) of two samples in the same bins, and the limit of what is usual.
+def compare_samples(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tuple[float | None, float]:
+    """The population stability index Σ (q - p) ln(q / p) of two samples in the same bins, and its limit.
 
-    It is Jeffreys' divergence (1946), as credit scoring uses it to see that a population is no longer the one a model
-    was made for. For n and m documents from one source it is about (1/n + 1/m) χ² with one degree of freedom less
-    than bins (Yurdakul, Statistical Properties of Population Stability Index, 2018): a small corpus has a high limit.
-    That holds where no bin is nearly empty, so neighbours with few documents are joined and each gets half a one more.
+    The index is Jeffreys' divergence (1946). Credit scoring uses it to detect a population that a model does not fit.
+    For n and m documents from one source it is about (1/n + 1/m) χ², with one degree of freedom less than bins
+    (Yurdakul, Statistical Properties of Population Stability Index, 2018). A small corpus therefore has a high limit.
+    This holds where no bin is nearly empty: neighbours with few documents are joined, and each gets half a document.
     The index is None where a sample has fewer documents than two bins need: the index of one bin is always 0.
     """
     names = [name for name in {**profile, **corpus} if profile.get(name) or corpus.get(name)]
-    before, after = (np.asarray([sample.get(name, 0) for name in names], dtype=float) for sample in (profile, corpus))
-    n, m = before.sum(), after.sum()
-    group = _joined(before / n * min(n, m))
+    p_counts, q_counts = (
+        np.asarray([sample.get(name, 0) for name in names], dtype=float) for sample in (profile, corpus)
+    )
+    n, m = p_counts.sum(), q_counts.sum()
+    group = join_small_bins(p_counts / n * min(n, m))
     bins = group[-1] + 1
-    p, q = ((np.bincount(group, each) + 0.5) / (each.sum() + bins / 2) for each in (before, after))
-    chance = (1 / n + 1 / m) * chi2.isf(CHANCE, max(bins - 1, 1))
-    index = None if min(n, m) < 2 * EXPECTED else round(float(((q - p) * np.log(q / p)).sum()), 4)
-    return index, round(max(LARGE, float(chance)), 4)
+    p, q = ((np.bincount(group, counts) + 0.5) / (total + bins / 2) for counts, total in ((p_counts, n), (q_counts, m)))
+    chance = (1 / n + 1 / m) * chi2.isf(FALSE_ALARM_RATE, max(bins - 1, 1))
+    index = None if min(n, m) < 2 * MIN_EXPECTED_COUNT else round(float(((q - p) * np.log(q / p)).sum()), 4)
+    return index, round(max(SIGNIFICANT_INDEX, float(chance)), 4)
 
 
-def _joined(expected: np.ndarray) -> np.ndarray:
-    """The number of each bin's group: a bin with enough documents stands alone, those between are joined up to that."""
+def join_small_bins(expected: np.ndarray) -> np.ndarray:
+    """The group of each bin. A bin that expects enough documents is a group; smaller neighbours share one."""
     group, sums = [0], [expected[0]]
-    for own in expected[1:]:
-        if max(own, sums[-1]) >= EXPECTED:
+    for count in expected[1:]:
+        if max(count, sums[-1]) >= MIN_EXPECTED_COUNT:
             sums.append(0.0)
-        sums[-1] += own
+        sums[-1] += count
         group.append(len(sums) - 1)
     return np.asarray(group)

@@ -1,4 +1,4 @@
-"""What the documents of a run looked like while they were new to a network."""
+"""The profile of a training: what its documents look like to a network that did not learn from them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from model.artifacts.data_profile import DataProfile
 from model.prediction import Prediction
 
 if TYPE_CHECKING:
-    from training.train import Trained
+    from training.train import TrainedModel
 
 
-def of(trained: Trained) -> DataProfile:
-    """Lengths and right labels of all documents; the rest as the held-out ones were read and answered.
+def describe_training(trained: TrainedModel) -> DataProfile:
+    """Lengths and labels of all documents; unknown words and predictions of the held-out ones.
 
-    A document that was learned from has no unknown word and a surer answer than any that comes later.
+    A document that the network learned from has no unknown word, and a higher score than a new document.
     """
-    names, documents = trained.vocabulary.labels, trained.documents
-    places, unknown, logits = trained.held_out
+    names, corpus = trained.vocabulary.labels, trained.corpus
+    indices, unknown_words, logits = trained.held_out
     scores, labels = trained.calibration.probabilities(logits).max(dim=1)
-    columns = (labels.tolist(), scores.tolist(), documents.lengths[places].tolist(), unknown.tolist())
-    answers = [Prediction([(names[label], score)], *words) for label, score, *words in zip(*columns, strict=True)]
-    return DataProfile.from_predictions(
-        documents.lengths.tolist(), [names[label] for label in documents.labels.tolist()], answers
-    )
+    columns = (labels.tolist(), scores.tolist(), corpus.lengths[indices].tolist(), unknown_words.tolist())
+    predictions = [
+        Prediction([(names[label], score)], tokens, unknown)
+        for label, score, tokens, unknown in zip(*columns, strict=True)
+    ]
+    document_labels = [names[label] for label in corpus.labels.tolist()]
+    return DataProfile.from_predictions(corpus.lengths.tolist(), document_labels, predictions)

@@ -1,1 +1,1 @@
-"""The features beside words: bigrams, character n-grams, and what a document pools of them."""
+"""The features of a document beside its words: bigrams and character n-grams."""

@@ -1,4 +1,4 @@
-"""What a document pools of each row of the network's table, for linear models to learn from."""
+"""The features of a document that the linear models learn from: what the network pools of each row of its table."""
 
 from __future__ import annotations
 
@@ -18,48 +18,56 @@ if TYPE_CHECKING:
     from model.network.tanh_rnn import TanhRNN
     from training.batches import EncodedCorpus
 
+DOCUMENTS_PER_CHUNK = 4096
+"""Documents whose features are computed at once."""
+
 
 @torch.no_grad()
-def features(network: TanhRNN, documents: EncodedCorpus, places: Tensor) -> csr_array:
-    """``sum_t g w_t x_t`` of the documents at ``places``, sparse [places, rows].
+def pool_features(network: TanhRNN, corpus: EncodedCorpus, indices: Tensor) -> csr_array:
+    """``sum_t g w_t x_t`` of the documents ``indices``, sparse [indices, rows of the table].
 
-    A gram's is that of a document whose words were all spelt out, times the gram's own weight: what the gram says
-    does not hang on how rare the word is that it stands in.
+    The feature of a character n-gram sums ``g w_t`` over the words that contain it, times the n-gram's weight.
+    ``w_t`` is divided by the word's importance there: the n-gram says the same in a rare and in a frequent word.
     """
     known, spelt = [], []
-    for part in torch.arange(len(places), device=places.device).split(4096):
-        token, starts = documents.run(places[part])
-        tokens = documents.tokens[token]
+    for chunk in torch.arange(len(indices), device=indices.device).split(DOCUMENTS_PER_CHUNK):
+        position, starts = corpus.token_positions(indices[chunk])
+        tokens = corpus.tokens[position]
         weights = network.pooling_weights(tokens, starts)
-        document = torch.repeat_interleave(part, documents.lengths[places[part]])
+        document = torch.repeat_interleave(chunk, corpus.lengths[indices[chunk]])
         word = tokens.nonzero().squeeze(1)
-        pairs = bigram_rows(tokens, starts, network.words, network.ngrams, network.bigrams)
-        for at, row in ((word, tokens[word]), pairs):
+        bigrams = bigram_rows(tokens, starts, network.words, network.ngrams, network.bigrams)
+        for at, row in ((word, tokens[word]), bigrams):
             known.append((document[at], row, weights[at]))
-        spelt.append((document, documents.spelt[token], weights / network.importance[tokens]))
-    table = _sparse(known, len(places), network.rows)
-    if documents.spelling is None:
-        return table
-    grams = _sparse(spelt, len(places), len(documents.words)) @ documents.spelling.table()
-    return table + csr_array((grams.data, grams.indices + network.words, grams.indptr), shape=table.shape)
+        spelt.append((document, corpus.word_indices[position], weights / network.importance[tokens]))
+    features = _sum_entries(known, len(indices), network.rows)
+    if corpus.ngrams is None:
+        return features
+    ngrams = _sum_entries(spelt, len(indices), len(corpus.words)) @ corpus.ngrams.to_matrix()
+    return features + csr_array((ngrams.data, ngrams.indices + network.words, ngrams.indptr), shape=features.shape)
 
 
-def as_rows(coefficients: NDArray[np.float64], network: TanhRNN, documents: EncodedCorpus) -> NDArray[np.float64]:
-    """Coefficients of ``features`` as rows of the table, [rows, labels] both.
+def coefficients_to_rows(
+    coefficients: NDArray[np.float64], network: TanhRNN, corpus: EncodedCorpus
+) -> NDArray[np.float64]:
+    """Coefficients of ``pool_features`` as rows of the table; both are float64 [rows, labels].
 
-    A known word brings its grams in its own row; the grams' rows are for words that are not known.
+    The row of a known word includes its n-grams; the rows of n-grams serve unknown words.
     """
-    if documents.spelling is None:
+    if corpus.ngrams is None:
         return coefficients
-    words, grams = slice(0, network.words), slice(network.words, network.words + network.ngrams)
+    words, ngrams = slice(0, network.words), slice(network.words, network.words + network.ngrams)
     importance = network.importance.double().numpy(force=True)
     rows = coefficients.copy()
-    rows[words] += documents.spelling.table()[words] @ coefficients[grams] / importance[:, None]
-    rows[grams] *= documents.spelling.weight.double().numpy(force=True)[:, None] / importance[UNKNOWN_ID]
+    rows[words] += corpus.ngrams.to_matrix()[words] @ coefficients[ngrams] / importance[:, None]
+    rows[ngrams] *= corpus.ngrams.weights.double().numpy(force=True)[:, None] / importance[UNKNOWN_ID]
     return rows
 
 
-def _sparse(entries: list[tuple[Tensor, Tensor, Tensor]], rows: int, columns: int) -> csr_array:
-    """``entries``: row, column and value, added up where they meet; scikit-learn reads 32-bit places alone."""
+def _sum_entries(entries: list[tuple[Tensor, Tensor, Tensor]], rows: int, columns: int) -> csr_array:
+    """A sparse matrix of ``entries`` (row, column, value); equal places are added up.
+
+    Its indices have 32 bits, the only width that scikit-learn accepts.
+    """
     row, column, value = (torch.cat(part).numpy(force=True) for part in zip(*entries, strict=True))
     return csr_array((value.astype("f8"), (row.astype("i4"), column.astype("i4"))), shape=(rows, columns))

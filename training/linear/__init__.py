@@ -1,1 +1,1 @@
-"""The linear models that the network takes in."""
+"""The linear models that become units of the network."""

@@ -1,4 +1,4 @@
-"""The linear rival, taken in: linear models of the very features that the network pools, mixed into one."""
+"""An ensemble of linear models on the features that the network pools, as one linear model."""
 
 from __future__ import annotations
 
@@ -11,97 +11,115 @@ from scipy.sparse import diags_array
 from torch.nn.functional import cross_entropy
 
 from model.calibration import MAX_POWER, reference_size, scale_logits
-from training.features.pooled import as_rows, features
-from training.linear.members import members
+from training.features.pooled import coefficients_to_rows, pool_features
+from training.linear.members import Member, create_members
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, dia_array
     from torch import Tensor
 
     from model.network.tanh_rnn import TanhRNN
     from training.batches import EncodedCorpus
 
 
-ENOUGH = 5000
-"""Documents held out to fit five shares on."""
-RIDGE = 1e-4
-"""Keeps shares of models that say the same from running apart."""
+OUT_OF_FOLD_DOCUMENTS = 5000
+"""Held-out documents that suffice to fit five ensemble weights."""
+WEIGHT_PENALTY = 1e-4
+"""Penalty on squared log weights. It bounds the weights of members with nearly equal logits."""
 
 
 class LinearEnsemble(NamedTuple):
-    """``coefficients`` [rows, labels] of the network's table and ``bias`` [labels].
+    """``coefficients``: [rows of the network's table, labels]. ``bias``: [labels].
 
-    ``out_of_fold``: the logits [documents, labels] that documents got from models that had not seen them; 0 for the
+    ``out_of_fold_logits``: [documents, labels], from models that did not learn from the document. They are 0 for
     documents of folds that were not held out.
     """
 
     coefficients: NDArray[np.float64]
     bias: NDArray[np.float64]
-    out_of_fold: NDArray[np.floating]
+    out_of_fold_logits: NDArray[np.floating]
 
 
-def fit(network: TanhRNN, documents: EncodedCorpus, fold: Tensor) -> LinearEnsemble:
-    """A mixture of LinearSVC, beside words on pairs, on grams and on both, and of ComplementNB on words and on all.
+def fit_ensemble(network: TanhRNN, corpus: EncodedCorpus, fold: Tensor) -> LinearEnsemble:
+    """Fit the members of ``create_members`` and sum them with ensemble weights.
 
-    The shares are those of least cross-entropy on logits out of fold (stacking: Wolpert, 1992). ``fold``: int64
-    [documents], each document's fold; they are held out one after the other until there are ``ENOUGH`` documents. Words
-    that no other fold has are unknown there, as they would be in service.
+    The weights minimise the cross-entropy of out-of-fold logits (stacking: Wolpert, 1992). ``fold``: int64 [documents].
     """
-    everywhere = torch.arange(len(documents), device=fold.device)
-    table, labels = features(network, documents, everywhere), documents.labels.numpy(force=True)
-    own = diags_array(_own_weights(network, table))
-    table = (table @ own).tocsr()
-    kinds, mixed = int(labels.max()) + 1, members(network)
-    logits, unseen = np.zeros((len(mixed), len(labels), kinds), dtype=np.float32), np.zeros(len(labels), dtype=bool)
+    members = create_members(network)
+    features = pool_features(network, corpus, corpus.indices)
+    labels, label_count = corpus.labels.numpy(force=True), int(corpus.labels.max()) + 1
+    scale = diags_array(_scale_of_rows(network, features))
+    features = (features @ scale).tocsr()
+
+    logits, held_out = _predict_out_of_fold(network, corpus, fold, members, features, scale)
+    if held_out.any():
+        member_weights = fit_ensemble_weights(logits[:, held_out], labels[held_out])
+    else:
+        member_weights = np.full(len(members), 1 / len(members))
+
+    coefficients, bias = np.zeros((network.rows, label_count)), np.zeros(label_count)
+    for weight, member in zip(member_weights, members, strict=True):
+        model = member.fit(features, labels, label_count)
+        coefficients += weight * model.weights
+        bias += weight * model.bias
+    rows = coefficients_to_rows(np.asarray(scale @ coefficients), network, corpus)
+    return LinearEnsemble(rows, bias, np.tensordot(member_weights.astype("f4"), logits, 1))
+
+
+def _predict_out_of_fold(
+    network: TanhRNN, corpus: EncodedCorpus, fold: Tensor, members: list[Member], features: csr_array, scale: dia_array
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Logits [members, documents, labels], and which documents were held out for them, [documents].
+
+    Folds are held out in turn up to ``OUT_OF_FOLD_DOCUMENTS``. Words that no other fold has are unknown, as in service.
+    """
+    labels, label_count = corpus.labels.numpy(force=True), int(corpus.labels.max()) + 1
+    logits = np.zeros((len(members), len(labels), label_count), dtype=np.float32)
+    held_out = np.zeros(len(labels), dtype=bool)
     folds = fold.unique()
     for number in folds if len(folds) > 1 else []:
-        part, rest = everywhere[fold == number], everywhere[fold != number]
-        held_out = features(network, documents.as_read_after(rest), part) @ own
-        at, learn = part.numpy(force=True), rest.numpy(force=True)
-        for logit, member in zip(logits, mixed, strict=True):
-            plane = member.fitted(table[learn], labels[learn], kinds)
-            logit[at] = held_out @ plane.weights + plane.bias
-        unseen[at] = True
-        if unseen.sum() >= ENOUGH:
+        part, learned = corpus.indices[fold == number], corpus.indices[fold != number]
+        part_features = pool_features(network, corpus.mask_unseen_words(learned), part) @ scale
+        part_rows, learned_rows = part.numpy(force=True), learned.numpy(force=True)
+        for member_logits, member in zip(logits, members, strict=True):
+            model = member.fit(features[learned_rows], labels[learned_rows], label_count)
+            member_logits[part_rows] = part_features @ model.weights + model.bias
+        held_out[part_rows] = True
+        if held_out.sum() >= OUT_OF_FOLD_DOCUMENTS:
             break
-    share = shares(logits[:, unseen], labels[unseen]) if unseen.any() else np.full(len(mixed), 1 / len(mixed))
-    weights, bias = np.zeros((network.rows, kinds)), np.zeros(kinds)
-    for part_of, member in zip(share, mixed, strict=True):
-        plane = member.fitted(table, labels, kinds)
-        weights += part_of * plane.weights
-        bias += part_of * plane.bias
-    rows = as_rows(np.asarray(own @ weights), network, documents)
-    return LinearEnsemble(rows, bias, np.tensordot(share.astype("f4"), logits, 1))
+    return logits, held_out
 
 
-def _own_weights(network: TanhRNN, table: csr_array) -> NDArray[np.float64]:
-    """What each row's feature is multiplied by, [rows]: a pair weighs as much as it is rare, not as its second word."""
-    weight = np.ones(network.rows)
-    pairs = slice(network.words + network.ngrams, network.rows)
-    having = np.bincount(table.indices, minlength=network.rows)[pairs]
-    importance = network.importance.double().numpy(force=True)
-    second = (network.bigrams % network.words).numpy(force=True)
-    weight[pairs] = (1 + np.log((1 + table.shape[0]) / (1 + having))) / importance[second]
-    return weight
+def _scale_of_rows(network: TanhRNN, features: csr_array) -> NDArray[np.float64]:
+    """The factor for the feature of each row, [rows].
 
-
-def shares(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Positive weights [models] whose sum of logits [models, documents, labels] has the least cross-entropy.
-
-    It is measured as a calibration will leave it: with the power that suits the sum.
+    A bigram gets its own inverse document frequency in place of the importance of its second word.
     """
-    each, right = torch.from_numpy(logits).double(), torch.from_numpy(labels)
+    scale = np.ones(network.rows)
+    bigrams = slice(network.words + network.ngrams, network.rows)
+    frequency = np.bincount(features.indices, minlength=network.rows)[bigrams]
+    importance = network.importance.double().numpy(force=True)
+    second_word = (network.bigrams % network.words).numpy(force=True)
+    scale[bigrams] = (1 + np.log((1 + features.shape[0]) / (1 + frequency))) / importance[second_word]
+    return scale
+
+
+def fit_ensemble_weights(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Positive weights [models] whose sum of ``logits`` [models, documents, labels] has the least cross-entropy.
+
+    The temperature of the calibration is fitted with them, as it will follow the sum.
+    """
+    model_logits, correct = torch.from_numpy(logits).double(), torch.from_numpy(labels)
 
     def loss(numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        free = torch.tensor(numbers, requires_grad=True)
-        share, power = free[:-1], free[-1]
-        mixed = torch.tensordot(share.exp(), each, 1)
-        entropy = (
-            cross_entropy(scale_logits(mixed, 1.0, power, reference_size(mixed)), right) + RIDGE * share.square().sum()
-        )
-        (slope,) = torch.autograd.grad(entropy, free)
-        return entropy.item(), slope.numpy()
+        parameters = torch.tensor(numbers, requires_grad=True)
+        log_weights, power = parameters[:-1], parameters[-1]
+        total = torch.tensordot(log_weights.exp(), model_logits, 1)
+        entropy = cross_entropy(scale_logits(total, 1.0, power, reference_size(total)), correct)
+        entropy = entropy + WEIGHT_PENALTY * log_weights.square().sum()
+        (gradient,) = torch.autograd.grad(entropy, parameters)
+        return entropy.item(), gradient.numpy()
 
-    bounds = [(-6.0, 4.0)] * len(each) + [(0.0, MAX_POWER)]
+    bounds = [(-6.0, 4.0)] * len(model_logits) + [(0.0, MAX_POWER)]
     return np.exp(minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x[:-1])

@@ -1,4 +1,4 @@
-"""The members of the linear mixture: which rows of the network's table each sees, and how it is fitted."""
+"""The linear models of the ensemble: the rows of the table that each one reads, and how it is fitted."""
 
 from __future__ import annotations
 
@@ -16,67 +16,68 @@ if TYPE_CHECKING:
 
     from model.network.tanh_rnn import TanhRNN
 
-PASSES = 5
-"""Of LinearSVC over its documents, one by one (Hsieh and others, 2008): more gain nothing on documents held out."""
+SVC_EPOCHS = 5
+"""Epochs of LinearSVC (dual coordinate descent: Hsieh et al., 2008); more gained nothing on held-out documents."""
 
 
 class LinearModel(NamedTuple):
-    """What a member says of a document is its features times ``weights`` [rows, labels], plus ``bias`` [labels]."""
+    """Logits are features times ``weights`` [rows, labels], plus ``bias`` [labels]."""
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
 
 class Member(NamedTuple):
-    """One linear model: ``rows`` of the network's table that it sees, int64, and what kind of model it is."""
+    """One linear model of the ensemble: the ``rows`` of the table that it reads, int64, and its ``kind``."""
 
     rows: NDArray[np.int64]
     kind: type[LinearSVC | ComplementNB]
 
-    def fitted(self, table: csr_array, labels: NDArray[np.int64], kinds: int) -> LinearModel:
-        """Learn from ``table`` [documents, all rows] and ``labels`` [documents] below ``kinds``.
+    def fit(self, features: csr_array, labels: NDArray[np.int64], label_count: int) -> LinearModel:
+        """Learn from ``features`` [documents, all rows] and ``labels`` [documents] below ``label_count``.
 
-        Weights and bias are centred over the labels; a label that the documents lack comes last.
+        Weights and bias are centred over the labels. A label without a document gets the lowest bias.
         """
-        weights = np.zeros((table.shape[1], kinds))
-        if len(np.unique(labels)) < 2:  # copies stay in one fold, and can take a label away from the others
-            return LinearModel(weights, np.eye(kinds)[labels[0]])
-        known, own, height = (_margins if self.kind is LinearSVC else _likelihoods)(table[:, self.rows], labels)
-        weights[np.ix_(self.rows, known)] = own.T
-        bias = np.full(kinds, height.min() - 1.0)
-        bias[known] = height
+        weights = np.zeros((features.shape[1], label_count))
+        if len(np.unique(labels)) < 2:  # near copies share a fold: the other folds can have one label alone
+            return LinearModel(weights, np.eye(label_count)[labels[0]])
+        fit_kind = _fit_svc if self.kind is LinearSVC else _fit_naive_bayes
+        present, label_weights, label_bias = fit_kind(features[:, self.rows], labels)
+        weights[np.ix_(self.rows, present)] = label_weights.T
+        bias = np.full(label_count, label_bias.min() - 1.0)
+        bias[present] = label_bias
         return LinearModel(weights - weights.mean(axis=1, keepdims=True), bias - bias.mean())
 
 
-def members(network: TanhRNN) -> list[Member]:
-    """LinearSVC on words with pairs, with grams and with both; ComplementNB on words, and on all."""
-    everything = np.arange(network.rows)
-    words, grams = everything[: network.words], everything[: network.words + network.ngrams]
-    pairs = np.delete(everything, slice(len(words), len(grams)))
-    wider = [rows for rows in (pairs, grams) if len(words) < len(rows) < len(everything)]
-    narrow = [words] if len(words) < len(everything) else []
+def create_members(network: TanhRNN) -> list[Member]:
+    """LinearSVC on words with bigrams, on words with n-grams and on all; ComplementNB on words and on all."""
+    all_rows = np.arange(network.rows)
+    words, words_and_ngrams = all_rows[: network.words], all_rows[: network.words + network.ngrams]
+    words_and_bigrams = np.delete(all_rows, slice(len(words), len(words_and_ngrams)))
+    partial = [rows for rows in (words_and_bigrams, words_and_ngrams) if len(words) < len(rows) < len(all_rows)]
+    words_alone = [words] if len(words) < len(all_rows) else []
     return [
-        *(Member(rows, LinearSVC) for rows in (*wider, everything)),
-        *(Member(rows, ComplementNB) for rows in (*narrow, everything)),
+        *(Member(rows, LinearSVC) for rows in (*partial, all_rows)),
+        *(Member(rows, ComplementNB) for rows in (*words_alone, all_rows)),
     ]
 
 
-def _margins(
-    table: csr_array, labels: NDArray[np.int64]
+def _fit_svc(
+    features: csr_array, labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """The labels there are [labels], their weights [labels, rows] and bias [labels]."""
+    """The labels of the documents [labels], their weights [labels, rows] and their bias [labels]."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LinearSVC(dual=True, max_iter=PASSES, tol=1e-2, random_state=0).fit(table, labels)
+        model = LinearSVC(dual=True, max_iter=SVC_EPOCHS, tol=1e-2, random_state=0).fit(features, labels)
     weights, bias = model.coef_, model.intercept_
-    if len(weights) == 1:  # two labels: one plane between them
+    if len(weights) == 1:  # scikit-learn fits one plane for two labels
         return model.classes_, np.vstack([-weights, weights]), np.r_[-bias, bias]
     return model.classes_, weights, bias
 
 
-def _likelihoods(
-    table: csr_array, labels: NDArray[np.int64]
+def _fit_naive_bayes(
+    features: csr_array, labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """As ``_margins``; ComplementNB has no bias."""
-    model = ComplementNB().fit(table, labels)
+    """As ``_fit_svc``; ComplementNB has no bias."""
+    model = ComplementNB().fit(features, labels)
     return model.classes_, model.feature_log_prob_, np.zeros(len(model.classes_))

@@ -1,1 +1,1 @@
-"""The report of a training, as an HTML page."""
+"""The HTML report of a training, and example texts."""

@@ -1,4 +1,4 @@
-"""Texts to try a network with: for each of a few labels, the words that are most typical of its documents."""
+"""Example texts for the web page: the words that are most typical of a label's documents."""
 
 from __future__ import annotations
 
@@ -13,43 +13,46 @@ if TYPE_CHECKING:
     from model.classifier import Classifier
     from training.batches import EncodedCorpus
 
-LABELS = 8
-WORDS = 5
-COMMON = 3
-"""Documents of a label that must have a word before it is shown: a name that stands in one ticket is not."""
+MAX_EXAMPLES = 8
+WORDS_PER_EXAMPLE = 5
+MIN_DOCUMENTS = 3
+"""Documents of a label that must contain a word before it is shown: a name from one ticket must not be."""
 
 
-def typical_texts(classifier: Classifier, documents: EncodedCorpus) -> list[dict[str, str]]:
-    """A text for each of the ``LABELS`` most frequent labels that the classifier gives back that label for.
+def find_typical_texts(classifier: Classifier, corpus: EncodedCorpus) -> list[dict[str, str]]:
+    """A text for each of the most frequent labels, if the classifier predicts that label for it.
 
-    A text is a list of words, in no order of any document.
+    A text is a list of words. Their order is that of no document.
     """
     names = classifier.labels
-    frequent = torch.bincount(documents.labels, minlength=len(names)).argsort(descending=True, stable=True)[:LABELS]
-    having = documents.having(documents.tokens, documents.known)
-    texts = {names[label]: _typical_words(documents, label, having) for label in frequent.tolist()}
-    answers = classifier.predict([classifier.encode(text) for text in texts.values()])
+    by_frequency = torch.bincount(corpus.labels, minlength=len(names)).argsort(descending=True, stable=True)
+    document_frequency = corpus.document_frequency(corpus.tokens, corpus.vocabulary_size)
+    texts = {
+        names[label]: _typical_words(corpus, label, document_frequency)
+        for label in by_frequency[:MAX_EXAMPLES].tolist()
+    }
+    predictions = classifier.predict([classifier.encode(text) for text in texts.values()])
     return [
         {"label": label, "text": text}
-        for (label, text), answer in zip(texts.items(), answers, strict=True)
-        if text and answer.label == label
+        for (label, text), prediction in zip(texts.items(), predictions, strict=True)
+        if text and prediction.label == label
     ]
 
 
-def _typical_words(documents: EncodedCorpus, label: int, having: Tensor) -> str:
-    """Known words that many of the label's documents have, and few of the others.
+def _typical_words(corpus: EncodedCorpus, label: int, document_frequency: Tensor) -> str:
+    """Words that many documents of the label contain, and few other documents.
 
-    ``having``: how many documents have each word. The order is by ``p log(p / q)``: ``p`` is the share of this label's
-    documents that have the word, ``q`` of the others.
+    ``document_frequency``: int64 [words]. Words are ranked by ``p log(p / q)``: ``p`` is the fraction of the label's
+    documents with the word, ``q`` the fraction of the other documents.
     """
-    own = documents.labels.eq(label).nonzero().squeeze(1)
-    tokens, _ = documents.run(own)
-    document = torch.repeat_interleave(documents.lengths[own])
-    pairs = torch.unique(document * documents.known + documents.tokens[tokens])
-    here = torch.bincount(pairs % documents.known, minlength=documents.known)
-    p = here / len(own)
-    q = (having - here + 1) / (len(documents) - len(own) + 2)
-    lead = torch.where(here >= COMMON, p * torch.log(p / q), 0.0)
-    ordered = lead.argsort(descending=True, stable=True)
-    words = (documents.words[place] for place in ordered[lead[ordered] > 0].tolist())
-    return " ".join(islice((word for word in words if any(map(str.isalnum, word))), WORDS))
+    indices = corpus.labels.eq(label).nonzero().squeeze(1)
+    positions, _ = corpus.token_positions(indices)
+    document = torch.repeat_interleave(corpus.lengths[indices])
+    occurrences = torch.unique(document * corpus.vocabulary_size + corpus.tokens[positions])
+    label_frequency = torch.bincount(occurrences % corpus.vocabulary_size, minlength=corpus.vocabulary_size)
+    p = label_frequency / len(indices)
+    q = (document_frequency - label_frequency + 1) / (len(corpus) - len(indices) + 2)
+    rank = torch.where(label_frequency >= MIN_DOCUMENTS, p * torch.log(p / q), 0.0)
+    order = rank.argsort(descending=True, stable=True)
+    words = (corpus.words[index] for index in order[rank[order] > 0].tolist())
+    return " ".join(islice((word for word in words if any(map(str.isalnum, word))), WORDS_PER_EXAMPLE))

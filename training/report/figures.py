@@ -1,4 +1,4 @@
-"""The report's figures."""
+"""The figures of the report, as SVG."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from training.progress import Epoch
 
 COVERAGES = np.linspace(0.5, 0.99, 50)
-INK = "#010203"
-"""Stands for the page's own colour of text until the figure is drawn."""
+TEXT_COLOUR = "#010203"
+"""A placeholder, which ``svg`` replaces by the text colour of the page."""
+RELIABILITY_BINS = 10
 
 
 def loss(epochs: Sequence[Epoch]) -> Figure:
-    """Loss on documents learned from and on documents held out, epoch by epoch."""
+    """Loss on training documents and on held-out documents after each epoch."""
     figure, axes = _figure()
     number = [epoch.number for epoch in epochs]
-    axes.plot(number, [epoch.loss for epoch in epochs], label="learned from")
+    axes.plot(number, [epoch.loss for epoch in epochs], label="training")
     axes.plot(number, [epoch.held_out_loss for epoch in epochs], label="held out")
     axes.set(xlabel="epoch", ylabel="loss")
     axes.legend(frameon=False)
@@ -34,7 +35,7 @@ def loss(epochs: Sequence[Epoch]) -> Figure:
 
 
 def held_out_accuracy(epochs: Sequence[Epoch]) -> Figure:
-    """Accuracy on documents held out, epoch by epoch."""
+    """Accuracy on held-out documents after each epoch."""
     figure, axes = _figure()
     axes.plot([epoch.number for epoch in epochs], [epoch.held_out_accuracy for epoch in epochs], color="C1")
     axes.set(xlabel="epoch", ylabel="held-out accuracy")
@@ -42,56 +43,56 @@ def held_out_accuracy(epochs: Sequence[Epoch]) -> Figure:
 
 
 def reliability(labels: Sequence[str], predictions: Sequence[Prediction]) -> Figure:
-    """How often a score came true: the closer to the diagonal, the more it means what it says."""
+    """Accuracy of the predictions in each bin of their score. Calibrated scores lie on the diagonal."""
     score = np.asarray([prediction.score for prediction in predictions])
-    right = np.asarray([prediction.label == label for prediction, label in zip(predictions, labels, strict=True)])
-    place = np.minimum((score * 10).astype(int), 9)
-    count = np.bincount(place, minlength=10)
-    some = count > 0
+    correct = np.asarray([prediction.label == label for prediction, label in zip(predictions, labels, strict=True)])
+    bins = np.minimum((score * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    count = np.bincount(bins, minlength=RELIABILITY_BINS)
+    filled = count > 0
     figure, axes = _figure()
     axes.plot([0, 1], [0, 1], color="0.6")
     axes.scatter(
-        (np.bincount(place, score, 10)[some] / count[some]),
-        (np.bincount(place, right, 10)[some] / count[some]),
-        s=10 + 200 * count[some] / count.sum(),
+        np.bincount(bins, score, RELIABILITY_BINS)[filled] / count[filled],
+        np.bincount(bins, correct, RELIABILITY_BINS)[filled] / count[filled],
+        s=10 + 200 * count[filled] / count.sum(),
     )
-    axes.set(xlabel="score", ylabel="share that was right", xlim=(0, 1.02), ylim=(0, 1.05))
+    axes.set(xlabel="score", ylabel="fraction correct", xlim=(0, 1.02), ylim=(0, 1.05))
     return figure
 
 
 def coverage(labels: Sequence[str], predictions: Sequence[Prediction], threshold: Callable[[float], float]) -> Figure:
-    """How often the label set held the right label, by the coverage asked for."""
+    """How often the label set has the correct label, for each requested coverage."""
     scores = [dict(prediction.scores) for prediction in predictions]
-    right = np.asarray([own.get(label, 0.0) for own, label in zip(scores, labels, strict=True)])
+    score = np.asarray([label_scores.get(label, 0.0) for label_scores, label in zip(scores, labels, strict=True)])
     figure, axes = _figure()
     axes.plot([COVERAGES[0], COVERAGES[-1]], [COVERAGES[0], COVERAGES[-1]], color="0.6")
-    axes.plot(COVERAGES, [(right >= threshold(float(asked))).mean() for asked in COVERAGES])
-    axes.set(xlabel="coverage asked for", ylabel="sets that hold the right label")
+    axes.plot(COVERAGES, [(score >= threshold(float(requested))).mean() for requested in COVERAGES])
+    axes.set(xlabel="requested coverage", ylabel="sets with the correct label")
     return figure
 
 
 def set_size(predictions: Sequence[Prediction], threshold: Callable[[float], float]) -> Figure:
-    """How many labels a set had, by the coverage asked for."""
-    every = np.asarray([[score for _, score in prediction.scores] for prediction in predictions])
+    """The mean number of labels in a set, for each requested coverage."""
+    scores = np.asarray([[score for _, score in prediction.scores] for prediction in predictions])
     figure, axes = _figure()
-    sizes = [(every >= threshold(float(asked))).sum(axis=1).mean() for asked in COVERAGES]
+    sizes = [(scores >= threshold(float(requested))).sum(axis=1).mean() for requested in COVERAGES]
     axes.plot(COVERAGES, sizes, color="C1")
-    axes.set(xlabel="coverage asked for", ylabel="labels in a set")
+    axes.set(xlabel="requested coverage", ylabel="labels in a set")
     return figure
 
 
 def svg(draw: Callable[[], Figure]) -> str:
-    """A figure as SVG that takes its text and its lines' colour from the page, in a light or a dark one."""
+    """A figure as SVG whose text and axes have the text colour of the page, light or dark."""
     buffer = io.StringIO()
     names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
-    style: dict[Any, Any] = {"svg.fonttype": "none", "text.parse_math": False} | dict.fromkeys(names, INK)
+    style: dict[Any, Any] = {"svg.fonttype": "none", "text.parse_math": False} | dict.fromkeys(names, TEXT_COLOUR)
     with rc_context(style):
         draw().savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+    return text[text.index("<svg") :].replace(TEXT_COLOUR, "currentColor")
 
 
 def _figure() -> tuple[Figure, Axes]:
-    """A figure as wide as a telephone."""
+    """A figure that fits the width of a telephone."""
     figure = Figure(figsize=(4.4, 3.2), layout="constrained")
     return figure, figure.subplots()

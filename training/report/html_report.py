@@ -1,4 +1,4 @@
-"""The report: one HTML page with a run's curves, scores by label, the confusion matrix and the worst answers."""
+"""The report: one HTML page with training curves, scores, the confusion matrix and the most confident errors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from training.evaluation.scores import Scores
     from training.progress import Epoch
 
-WORST, EXCERPT = 20, 400
-MATRIX = 20
-"""Labels up to which the whole confusion matrix is shown: of more, a person cannot read it."""
-PAIRS = 30
-NONE = "–"  # noqa: RUF001  # the sign that tables have where there is no number
+MAX_ERRORS = 20
+EXCERPT_CHARACTERS = 400
+MAX_MATRIX_LABELS = 20
+"""Labels up to which the confusion matrix is shown: a person cannot read a larger one."""
+MAX_CONFUSED_PAIRS = 30
+NO_NUMBER = "–"  # noqa: RUF001  # a dash stands for no number in a table
 
 
 def write(
@@ -34,31 +35,31 @@ def write(
     threshold: Callable[[float], float],
     drift: Drift | None,
 ) -> None:
-    """Write ``folder/index.html``, one file that needs nothing beside it; ``threshold`` is the classifier's."""
+    """Write ``folder/index.html``, one file without references to others; ``threshold`` is the classifier's."""
     body = _BODY.format(
-        summary=escape(f"It never saw these {scores.summary()}."),
+        summary=escape(f"{scores.summary()}."),
         loss=figures.svg(lambda: figures.loss(epochs)),
         accuracy=figures.svg(lambda: figures.held_out_accuracy(epochs)),
         reliability=figures.svg(lambda: figures.reliability(documents.labels, predictions)),
         coverage=figures.svg(lambda: figures.coverage(documents.labels, predictions, threshold)),
         size=figures.svg(lambda: figures.set_size(predictions, threshold)),
         count=len(scores.labels),
-        labels=_labels(scores),
-        abstention=_abstention(scores),
+        labels=_scores_table(scores),
+        abstention=_abstention_table(scores),
         confusion=_confusion(scores),
         drift="".join(f'<li dir="auto">{escape(text)}</li>' for _, text in (drift.texts() if drift else [])),
-        worst="".join(_worst(documents, predictions)) or "<p>No document got a wrong label.</p>",
+        errors="".join(_error_articles(documents, predictions)) or "<p>Every prediction was correct.</p>",
     )
     _write_page(folder, title, body)
 
 
 def write_untested(folder: Path, title: str, epochs: Sequence[Epoch]) -> None:
-    """Write ``folder/index.html`` for a network that no document could be kept for the test of."""
+    """Write ``folder/index.html`` for a training without test documents."""
     _write_page(
         folder,
         title,
-        "<p>No document could be kept for the test: those of a label are near copies of each other, or too few. "
-        f"There are no scores.</p>\n<h2>Training</h2>{figures.svg(lambda: figures.loss(epochs))}",
+        "<p>There are no test documents and no scores: the documents of a label are near copies, or too few.</p>"
+        f"\n<h2>Training</h2>{figures.svg(lambda: figures.loss(epochs))}",
     )
 
 
@@ -74,90 +75,106 @@ def _write_page(folder: Path, title: str, body: str) -> None:
 
 
 def _text(text: str) -> str:
-    """Text of a user: escaped, set in its own direction, and broken behind the signs that join words of a label."""
-    broken = escape(text).replace("_", "_<wbr>").replace(".", ".<wbr>").replace("/", "/<wbr>")
-    return f"<bdi>{broken}</bdi>"
+    """Text of a user, escaped and in its own direction; long names can break after ``_``, ``.`` and ``/``."""
+    breakable = escape(text).replace("_", "_<wbr>").replace(".", ".<wbr>").replace("/", "/<wbr>")
+    return f"<bdi>{breakable}</bdi>"
 
 
-def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
-    """A table of cells that are HTML already; the first of a row is its heading. It scrolls where it is too wide."""
-    names = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(f'<tr><th scope="row" dir="auto">{first}</th>{"".join(rest)}</tr>' for first, *rest in rows)
+def _table(name: str, head: Iterable[str], rows: Iterable[Iterable[str]], css_class: str = "") -> str:
+    """A table of HTML cells that scrolls where it is too wide; the first cell of a row is its heading."""
+    headings = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row" dir="auto">{first}</th>{"".join(cells)}</tr>' for first, *cells in rows)
     return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{name}"><table class="{kind}">'
-        f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{name}"><table class="{css_class}">'
+        f"<thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _labels(scores: Scores) -> str:
-    """A row for each label, the worst F1 first; a label without test documents has no scores and comes last."""
+def _scores_table(scores: Scores) -> str:
+    """A row for each label, the lowest F1 first; labels without test documents have no scores and come last."""
     ordered = sorted(scores.per_label.items(), key=lambda item: (not item[1]["documents"], item[1]["f1"]))
     rows = (
         [
             _text(label),
-            *(_cell(f"{row[name]:.3f}" if row["documents"] else NONE) for name in ("precision", "recall", "f1")),
+            *(_cell(f"{row[name]:.3f}" if row["documents"] else NO_NUMBER) for name in ("precision", "recall", "f1")),
             _cell(f"{row['documents']:.0f}"),
         ]
         for label, row in ordered
     )
-    return _table("Scores by label", ("label", "precision", "recall", "F1", "tested"), rows)
+    return _table("Scores by label", ("label", "precision", "recall", "F1", "test documents"), rows)
 
 
-def _abstention(scores: Scores) -> str:
+def _abstention_table(scores: Scores) -> str:
     rows = (
         [
             f"{row['abstain_below']:g}",
             _cell(f"{row['answered']:.1%}"),
-            _cell(NONE if row["accuracy"] is None else f"{row['accuracy']:.1%}"),
+            _cell(NO_NUMBER if row["accuracy"] is None else f"{row['accuracy']:.1%}"),
         ]
         for row in scores.abstention
     )
-    return _table("Abstention", ("abstain_below", "answered", "accuracy of these"), rows)
+    return _table("Abstention", ("abstain_below", "with a label", "accuracy of these"), rows)
 
 
 def _confusion(scores: Scores) -> str:
-    """The matrix of a few labels, and of any number the pairs that were confused most."""
+    """The most confused pairs and, for up to ``MAX_MATRIX_LABELS``, the confusion matrix."""
     counts, labels = scores.confusion, scores.labels
-    wrong = [(n, labels[i], labels[j]) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    wrong.sort(key=lambda pair: (-pair[0], *pair[1:]))
-    rows = ([_text(right), f'<td dir="auto">{_text(said)}</td>', _cell(str(n))] for n, right, said in wrong[:PAIRS])
-    shown = f"<p>The {PAIRS} most frequent of {len(wrong)} pairs.</p>" if len(wrong) > PAIRS else ""
-    pairs = (
-        shown + _table("Confused pairs", ("right", "said", "documents"), rows, "pairs")
-        if wrong
-        else "<p>No label was confused.</p>"
-    )
-    if len(labels) > MATRIX:
-        sentence = f"The matrix of {len(labels)} labels is too large to be read: "
-        return f"<p>{sentence}<code>docket evaluate --json</code> has it.</p>{pairs}"
-    head = ("right ↓ said →", *(f'<span dir="auto">{_text(label)}</span>' for label in labels))
+    pairs = _confused_pairs(scores)
+    if len(labels) > MAX_MATRIX_LABELS:
+        sentence = f"The matrix of {len(labels)} labels is too large to read: "
+        return f"<p>{sentence}<code>docket evaluate --json</code> prints it.</p>{pairs}"
+    head = ("correct ↓ predicted →", *(f'<span dir="auto">{_text(label)}</span>' for label in labels))
     matrix = (
-        [_text(labels[i]), *(_shaded(n, sum(row), i == j) for j, n in enumerate(row))] for i, row in enumerate(counts)
+        [_text(labels[i]), *(_matrix_cell(n, sum(row), i == j) for j, n in enumerate(row))]
+        for i, row in enumerate(counts)
     )
     return (
-        "<p>A row for each right label, a column for what was said; the shade is the share of the row.</p>"
+        "<p>A row for each correct label, a column for each predicted label; the shade is the fraction of the row.</p>"
         f"{_table('Confusion matrix', head, matrix, 'matrix')}{pairs}"
     )
+
+
+def _confused_pairs(scores: Scores) -> str:
+    """The pairs of a correct and a predicted label with the most errors."""
+    labels = scores.labels
+    errors = [
+        (count, labels[i], labels[j])
+        for i, row in enumerate(scores.confusion)
+        for j, count in enumerate(row)
+        if count and i != j
+    ]
+    if not errors:
+        return "<p>No label was confused with another.</p>"
+    errors.sort(key=lambda error: (-error[0], *error[1:]))
+    rows = (
+        [_text(correct), f'<td dir="auto">{_text(predicted)}</td>', _cell(str(count))]
+        for count, correct, predicted in errors[:MAX_CONFUSED_PAIRS]
+    )
+    note = f"<p>The {MAX_CONFUSED_PAIRS} most frequent of {len(errors)} pairs.</p>"
+    table = _table("Confused pairs", ("correct", "predicted", "documents"), rows, "pairs")
+    return note + table if len(errors) > MAX_CONFUSED_PAIRS else table
 
 
 def _cell(text: str) -> str:
     return f"<td>{text}</td>"
 
 
-def _shaded(count: int, total: int, right: bool) -> str:
-    """A cell of the confusion matrix."""
-    kind = "none" if not count else "right" if right else "wrong"
-    return f'<td class="{kind}" style="--share:{count / total if total else 0:.3f}">{count}</td>'
+def _matrix_cell(count: int, row_total: int, is_correct: bool) -> str:
+    """A cell of the confusion matrix, shaded by its fraction of the row."""
+    css_class = "none" if not count else "right" if is_correct else "wrong"
+    fraction = count / row_total if row_total else 0
+    return f'<td class="{css_class}" style="--share:{fraction:.3f}">{count}</td>'
 
 
-def _worst(documents: Documents, predictions: Sequence[Prediction]) -> list[str]:
-    """The wrong answers given with most confidence."""
-    wrong = [i for i, label in enumerate(documents.labels) if predictions[i].label != label]
-    wrong.sort(key=lambda i: -predictions[i].score)
+def _error_articles(documents: Documents, predictions: Sequence[Prediction]) -> list[str]:
+    """The wrong predictions with the highest scores."""
+    errors = [i for i, label in enumerate(documents.labels) if predictions[i].label != label]
+    errors.sort(key=lambda i: -predictions[i].score)
     return [
-        f"<article><b>{_text(documents.labels[i])}</b>, called <b>{_text(predictions[i].label)}</b> "
-        f'with {predictions[i].score:.2f}<p dir="auto">{escape(documents.texts[i][:EXCERPT])}</p></article>'
-        for i in wrong[:WORST]
+        f"<article>correct <b>{_text(documents.labels[i])}</b>, predicted <b>{_text(predictions[i].label)}</b> "
+        f'with score {predictions[i].score:.2f}<p dir="auto">{escape(documents.texts[i][:EXCERPT_CHARACTERS])}</p>'
+        "</article>"
+        for i in errors[:MAX_ERRORS]
     ]
 
 
@@ -191,18 +208,19 @@ article p { margin: .2rem 0; color: var(--soft); white-space: pre-line; unicode-
 @media (max-width: 30rem) { table { font-size: .8125rem; } td, th { padding-right: .5rem; } }
 """
 
-_BODY = """<p>{summary}</p>
+_BODY = """<p>Result on test documents, which training did not read.</p><p>{summary}</p>
 <h2>Training</h2><div class="figures">{loss}{accuracy}</div>
-<h2>{count} labels, the worst first</h2>
+<h2>Scores of {count} labels, the lowest F1 first</h2>
 <p>A label without test documents has a dash.</p>{labels}
-<h2>No label below a score</h2>
-<p>The network answers with one of its labels, whatever text it is given. With <code>abstain_below</code> it gives none
-where the score is lower. Of the test documents:</p>{abstention}
-<p>A text of no label can still have a high score: measure that with documents of your own that belong to no label.</p>
-<h2>Scores</h2><p>How often a score came true; a dot's size is its share of the documents.</p>
-<div class="figures">{reliability}</div>
-<h2>Label sets</h2><p>With <code>coverage</code> a label set holds the right label so often.
+<h2>Abstention</h2>
+<p>The network predicts one of its labels for any text. With <code>abstain_below</code> it predicts no label where the
+score is lower. On the test documents:</p>{abstention}
+<p>A text that belongs to no label can still have a high score. Measure it with documents of yours that have no
+label.</p>
+<h2>Calibration of the scores</h2><p>How often predictions of a score are correct; the size of a dot is the fraction of
+documents.</p><div class="figures">{reliability}</div>
+<h2>Label sets</h2><p>With <code>coverage</code>, label sets contain the correct label with that frequency.
 An empty set means that no label fits well enough.</p><div class="figures">{coverage}{size}</div>
-<h2>Confusion</h2>{confusion}
-<h2>Documents</h2><p>Documents held out while it was trained → documents of this test:</p><ul>{drift}</ul>
-<h2>Wrong with most confidence</h2>{worst}"""
+<h2>Confused labels</h2>{confusion}
+<h2>Drift</h2><p>Documents held out in training → test documents:</p><ul>{drift}</ul>
+<h2>Errors with the highest scores</h2>{errors}"""
