@@ -1,4 +1,4 @@
-"""What the service writes to stderr: a sentence a line for people, or a JSON object a line for programs."""
+"""The log on stderr: one sentence a line for people, or one JSON object a line for programs."""
 
 from __future__ import annotations
 
@@ -16,67 +16,67 @@ if TYPE_CHECKING:
 
     from structlog.typing import Processor
 
-    Line = MutableMapping[str, Any]
+    Fields = MutableMapping[str, Any]
 
-Form = Literal["text", "json"]
+LogFormat = Literal["text", "json"]
 log = logging.getLogger("docket")
 
 
-def config(form: Form) -> dict[str, Any]:
-    """For ``logging.config``: every logger of the process, libraries' and Python's warnings too, in one form.
+def config(log_format: LogFormat) -> dict[str, Any]:
+    """Return a configuration for ``logging.config``: every logger and Python's warnings use one format.
 
-    Plain values alone: uvicorn hands it to its worker processes.
+    It holds plain values alone, since uvicorn hands it to worker processes.
     """
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "app.observability.logs.formatter", "form": form}},
-        "handlers": {"stderr": {"class": "app.observability.stderr.Stderr", "formatter": "line"}},
+        "formatters": {"line": {"()": "app.observability.logs.make_formatter", "log_format": log_format}},
+        "handlers": {"stderr": {"class": "app.observability.stderr.StderrHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {"docket": {"level": "INFO"}},
     }
 
 
-def formatter(form: Form) -> logging.Formatter:
-    """A record → its line. The message says all in a sentence; ``extra`` has its parts as fields, for JSON alone."""
+def make_formatter(log_format: LogFormat) -> logging.Formatter:
+    """Format a record as one line. The message is a full sentence; JSON also has the fields of ``extra``."""
     fields: list[Processor] = [merge_contextvars, structlog.stdlib.ExtraAdder(), structlog.processors.format_exc_info]
-    if form == "text":
-        return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[_text])
-    own = [_origin, structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=[*own, as_json])
+    processors: list[Processor] = [_format_text]
+    if log_format == "json":
+        as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+        processors = [_order_fields, structlog.stdlib.ProcessorFormatter.remove_processors_meta, as_json]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=fields, processors=processors)
 
 
 def log_request(method: str, path: str, status: str, seconds: float, key: str | None) -> None:
-    """The line of a request; ``path`` is its route's, since what a client writes there is not ours to keep; ``key``:
-    the name of the one that it showed.
+    """Write a request's line. ``path`` is that of its route: a client's own path may hold private data.
+
+    ``key`` is the name of its API key.
     """
     fields = {"method": method, "path": path, "status": int(status), "seconds": round(seconds, 6)}
     if key is not None:
         fields["key"] = key
-    holder = "" if key is None else f" for the key {key}"
-    log.info("%s %s: %s in %.1f ms%s", method, path, status, 1000 * seconds, holder, extra=fields)
+    key_name = "" if key is None else f" for the key {key}"
+    log.info("%s %s: %s in %.1f ms%s", method, path, status, 1000 * seconds, key_name, extra=fields)
 
 
-def _origin(logger: logging.Logger, method: str, line: Line) -> Line:
-    """When, how grave and whose it is, before the rest."""
-    record: logging.LogRecord = line["_record"]
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+def _order_fields(logger: logging.Logger, method: str, fields: Fields) -> Fields:
+    """Put the time, the level, the sentence and the origin before the other fields."""
+    record: logging.LogRecord = fields["_record"]
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     return {
-        "timestamp": f"{at}.{int(record.msecs):03}Z",
+        "timestamp": f"{second}.{int(record.msecs):03}Z",
         "level": record.levelname.lower(),
-        "event": line.pop("event"),
+        "event": fields.pop("event"),
         "logger": record.name,
         "pid": record.process,
-        **line,
+        **fields,
     }
 
 
-def _text(logger: logging.Logger, method: str, line: Line) -> str:
-    record: logging.LogRecord = line["_record"]
-    grave = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-    asked = f" (request {line['request_id']})" if "request_id" in line else ""
-    traceback = (line.get("exception") or "").splitlines()
-    return "\n".join(
-        [f"docket: {grave}{escape_unprintable(str(line['event']))}{asked}", *map(escape_unprintable, traceback)]
-    )
+def _format_text(logger: logging.Logger, method: str, fields: Fields) -> str:
+    record: logging.LogRecord = fields["_record"]
+    level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+    request = f" (request {fields['request_id']})" if "request_id" in fields else ""
+    traceback = (fields.get("exception") or "").splitlines()
+    first_line = f"docket: {level}{escape_unprintable(str(fields['event']))}{request}"
+    return "\n".join([first_line, *map(escape_unprintable, traceback)])

@@ -1,4 +1,4 @@
-"""Stderr that nobody reads: no write to it waits for long, and lines that it does not take are counted."""
+"""A log handler for a stderr that no reader empties: no write waits long, and lost lines are counted."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from contextvars import Context
 
 from model.terminal import format_count
 
-PATIENCE = 0.1
-"""Seconds that a line waits for a slow reader; none once a line was lost, until the reader takes one again."""
+WRITE_TIMEOUT_SECONDS = 0.1
+"""Seconds that a line waits for a slow reader. After a lost line there is no wait until the reader takes one."""
 
 
-def unblock() -> None:
-    """Let no write to stderr block: those of Python and of C too."""
+def make_nonblocking() -> None:
+    """Make every write to stderr non-blocking, those of C code too."""
     if stat.S_ISREG(os.fstat(2).st_mode):
         return
-    try:  # a second opening, so that no other process that writes there is made not to wait
-        own = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:  # it is a socket, or not Linux
+    try:  # a second opening of the file leaves the other processes that write to it as they are
+        descriptor = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # a socket, or another system than Linux
         os.set_blocking(2, False)
     else:
-        os.dup2(own, 2)
-        os.close(own)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
 
 
-class Stderr(logging.Handler):
-    """Writes each record as a line in one piece, or gives it up."""
+class StderrHandler(logging.Handler):
+    """Writes each record as one line in one piece, or drops it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lost = 0
-        self._torn = False  # whether only a part of the last line was taken
+        self._torn = False  # whether the reader took only a part of the last line
         self._poll = select.poll()
         self._poll.register(2, select.POLLOUT)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, and before it how many were lost."""
+        """Write the number of lost lines, if any, and then the record."""
         try:
             line = self.format(record)
-            if self._lost and self._write(self._lost_line()):
+            if self._lost and self._write(self._format_lost()):
                 self._lost = 0
             if not self._write(line):
                 self._lost += 1
-        except Exception:  # as every handler does
+        except Exception:  # logging's convention for handlers
             self.handleError(record)
 
-    def _lost_line(self) -> str:
+    def _format_lost(self) -> str:
         message = f"{format_count(self._lost, 'log line was', 'log lines were')} lost: nobody read stderr"
         record = logging.LogRecord("docket", logging.WARNING, __file__, 0, message, None, None)
-        return Context().run(self.format, record)  # it is of no request
+        return Context().run(self.format, record)  # an empty context: the line belongs to no request
 
     def _write(self, line: str) -> bool:
-        """Whether all of it was taken."""
-        whole = rest = ("\n" * self._torn + f"{line}\n").encode(errors="backslashreplace")
-        end = time.monotonic() + (0 if self._lost else PATIENCE)
-        while rest:
+        """Write a line; False where the reader did not take all of it in time."""
+        content = remaining = ("\n" * self._torn + f"{line}\n").encode(errors="backslashreplace")
+        end = time.monotonic() + (0 if self._lost else WRITE_TIMEOUT_SECONDS)
+        while remaining:
             try:
-                rest = rest[os.write(2, rest) :]
+                remaining = remaining[os.write(2, remaining) :]
             except BlockingIOError:
                 if not self._poll.poll(max(0.0, end - time.monotonic()) * 1000):
-                    self._torn = self._torn or rest != whole
+                    self._torn = self._torn or remaining != content
                     return False
         self._torn = False
         return True

@@ -1,4 +1,4 @@
-"""What goes in, how the service does, and what went wrong."""
+"""Schemas of request bodies, and of the answers about health, reloads and problems."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Annotated, Any, NotRequired, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticUseDefault
-from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
+from typing_extensions import TypedDict  # pydantic refuses typing.TypedDict before Python 3.12
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text or text.isspace():
         raise ValueError("the text is blank: send at least one character that is not white space")
     return text
 
 
-def _whole(text: str) -> str:
-    """JSON can write half a surrogate pair; no answer could say it back."""
+def _check_surrogates(text: str) -> str:
+    """Refuse half a surrogate pair: JSON can write it, and no answer in UTF-8 can repeat it."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -24,37 +24,38 @@ def _whole(text: str) -> str:
     return text
 
 
-def _whole_number(given: Any) -> Any:
-    """To JSON Schema, and so to the API's description, 2.0 is an integer."""
-    return int(given) if isinstance(given, float) and given.is_integer() else given
+def _convert_whole_number(value: Any) -> Any:
+    """Accept 2.0, which is an integer to JSON Schema and so to the API's description."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _use_default_for_null(given: Any) -> Any:
-    if given is None:
+def _use_default_for_null(value: Any) -> Any:
+    if value is None:
         raise PydanticUseDefault
-    return given
+    return value
 
 
-def _check_id(given: Any) -> Any:
-    """One error where a union would have one for each of its types."""
-    if isinstance(given, str):
-        return _whole(given)
-    if given is None or type(given) is int:
-        return given
+def _check_id(value: Any) -> Any:
+    """Raise one error, where a union would raise one for each of its types."""
+    if isinstance(value, str):
+        return _check_surrogates(value)
+    if value is None or type(value) is int:
+        return value
     raise ValueError("send a string or a whole number")
 
 
-SAID = {"minLength": 1, "pattern": r"\S"}  # of a text, to those who read the API's description
-ValidUnicode = Annotated[str, AfterValidator(_whole)]
+TEXT_SCHEMA = {"minLength": 1, "pattern": r"\S"}
+"""Describes a text in the API's description."""
+ValidUnicode = Annotated[str, AfterValidator(_check_surrogates)]
 Id = Annotated[str | int | None, BeforeValidator(_check_id)]
 NULL_IS_UNSET = BeforeValidator(_use_default_for_null)
 """Marks an option that may be null although null is not its default."""
 _BOOLEAN_OR_NULL = WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "null"}]})
-Text = Annotated[ValidUnicode, AfterValidator(_not_blank), Field(json_schema_extra=SAID)]
+Text = Annotated[ValidUnicode, AfterValidator(_check_not_blank), Field(json_schema_extra=TEXT_SCHEMA)]
 
 
 class StrictSchema(BaseModel):
-    """What takes nothing for something else, and no field that nobody knows."""
+    """Converts no type into another, and refuses unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -63,7 +64,7 @@ class Options(StrictSchema):
     """What to answer beside the label."""
 
     top_k: Annotated[
-        Annotated[int, Field(ge=1), BeforeValidator(_whole_number)] | None,
+        Annotated[int, Field(ge=1), BeforeValidator(_convert_whole_number)] | None,
         Field(description="only so many of the highest scores; all, if left out"),
     ] = None
     explain: Annotated[
@@ -76,9 +77,11 @@ class Options(StrictSchema):
         float | None, Field(gt=0, lt=1, description="add the smallest set that holds the right label so often")
     ] = None
 
-    def with_abstain_below(self, score: float) -> Self:
-        """The same options, with ``score`` where they do not say when to abstain."""
-        return self if self.abstain_below is not None or not score else self.model_copy(update={"abstain_below": score})
+    def with_abstain_below(self, default: float) -> Self:
+        """Return the options with a default for ``abstain_below``."""
+        if self.abstain_below is not None or not default:
+            return self
+        return self.model_copy(update={"abstain_below": default})
 
 
 class Document(Options):
@@ -88,14 +91,14 @@ class Document(Options):
 
 
 class BatchDocument(StrictSchema):
-    """One document of a batch; ``id`` comes back with its answer."""
+    """One document of a batch; its answer repeats its ``id``."""
 
     id: Id = None
     text: Text
 
 
 class BatchError(TypedDict):
-    """Why this document has no answer."""
+    """Why a document of a batch has no answer."""
 
     id: NotRequired[str | int]
     error: str
@@ -104,20 +107,20 @@ class BatchError(TypedDict):
 _ANY_DOCUMENT: dict[str, Any] = {
     "anyOf": [
         BatchDocument.model_json_schema(),
-        {"type": "string", "description": "the text alone"} | SAID,
+        {"type": "string", "description": "the text alone"} | TEXT_SCHEMA,
         {"description": "whatever else it is has an error for a result"},
     ]
 }
 
 
 class Batch(Options):
-    """Documents that share their options; each is validated by itself, so that a bad one fails alone."""
+    """Documents that share their options. Each is validated by itself, so that an invalid one fails alone."""
 
     documents: Annotated[list[Any], Field(json_schema_extra={"items": _ANY_DOCUMENT})]
 
 
 class Health(BaseModel):
-    """What is loaded and how it does; ``reload``: ok, loading, or refused with the reason that the version stays."""
+    """The loaded version and its health; ``reload``: ok, loading, or refused and the reason."""
 
     status: str
     version: str
@@ -128,7 +131,7 @@ class Health(BaseModel):
 
 
 class ReloadStarted(BaseModel):
-    """What is done about another version, and the one that answers until then."""
+    """The start of a reload, and the version that answers until it ends."""
 
     detail: str
     version: str

@@ -1,4 +1,4 @@
-"""Validation errors as sentences: the place, what is wrong, what to send instead"""
+"""Validation errors as sentences: the place, the fault, and the value to send instead."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-MAX_ERRORS = 20
-"""Errors that one answer lists; a body with a million unknown fields would else get an answer larger than itself."""
+MAX_LISTED_ERRORS = 20
+"""Errors that an answer lists. A body with a million unknown fields would get an answer larger than itself."""
 SENTENCES = {
     "missing": "this field is missing: send it",
     "extra_forbidden": "there is no such field: remove it, or correct its name",
@@ -36,42 +36,44 @@ SENTENCES = {
     "literal_error": "send {expected}",
     "value_error": "{error}",
 }
-"""A sentence for each type of error that the bodies' schemas can have."""
+"""A sentence for each type of error that the schemas of bodies can raise."""
 FALLBACK = "this value cannot be used: /docs has what can"
 
 
+def describe_errors(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
+    """Describe all errors in one line, and the first ``MAX_LISTED_ERRORS`` as places and messages."""
+    listed = [_describe(details) for details in error.errors(include_url=False)[:MAX_LISTED_ERRORS]]
+    unlisted = error.error_count() - len(listed)
+    counted = [format_count(unlisted, "more error")] if unlisted else []
+    return "; ".join([*map(_join_place, listed), *counted]), listed
+
+
 def describe_first_error(error: ValidationError) -> str:
-    """The first error as a sentence with its place; the number of the others."""
-    return _with_place(_sentence_of(error.errors(include_url=False)[0])) + _more(error.error_count() - 1)
+    """Describe the first error and its place, and count the others."""
+    return _join_place(_describe(error.errors(include_url=False)[0])) + _count_more(error.error_count() - 1)
 
 
 def describe_unknown_fields(names: list[str], missing: str | None) -> str:
-    """The sentence for an object with unknown fields and a missing one; it costs less than an error for each field."""
+    """Describe unknown fields and a missing one; this costs less than a validation error for each field."""
     absent = f"{missing}: {SENTENCES['missing']}; " if missing else ""
-    return f"{absent}{quote_input(names[0])}: {SENTENCES['extra_forbidden']}" + _more(len(names) - 1)
+    return f"{absent}{quote_input(names[0])}: {SENTENCES['extra_forbidden']}" + _count_more(len(names) - 1)
 
 
-def _more(others: int) -> str:
-    return f" ({format_count(others, 'more error')})" if others else ""
+def _count_more(count: int) -> str:
+    return f" ({format_count(count, 'more error')})" if count else ""
 
 
-def describe_errors(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
-    """All errors in one line, and the first ``MAX_ERRORS`` with their places."""
-    listed = [_sentence_of(each) for each in error.errors(include_url=False)[:MAX_ERRORS]]
-    left_out = error.error_count() - len(listed)
-    more = [format_count(left_out, "more error")] if left_out else []
-    return "; ".join([*map(_with_place, listed), *more]), listed
-
-
-def _sentence_of(error: ErrorDetails) -> dict[str, str]:
-    given: Any = error["input"]
-    if isinstance(given, RepeatedKey):
-        message = given.sentence
+def _describe(details: ErrorDetails) -> dict[str, str]:
+    value: Any = details["input"]
+    if isinstance(value, RepeatedKey):
+        message = value.sentence
     else:
-        limits = {name: f"{it:g}" if isinstance(it, float) else it for name, it in error.get("ctx", {}).items()}
-        message = SENTENCES.get(error["type"], FALLBACK).format(**limits)
-    return {"place": ".".join(quote_input(str(part)) for part in error["loc"]), "message": message}
+        limits = {
+            name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in details.get("ctx", {}).items()
+        }
+        message = SENTENCES.get(details["type"], FALLBACK).format(**limits)
+    return {"place": ".".join(quote_input(str(part)) for part in details["loc"]), "message": message}
 
 
-def _with_place(error: dict[str, str]) -> str:
+def _join_place(error: dict[str, str]) -> str:
     return f"{error['place']}: {error['message']}" if error["place"] else error["message"]

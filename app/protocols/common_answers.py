@@ -1,8 +1,8 @@
-"""All of a request's texts or none: no protocol has a place for one text that fails alone."""
+"""Answers all texts of a request or none: the protocols have no place for one text that fails alone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fastapi.responses import Response
 from pydantic_core import to_json
@@ -16,7 +16,6 @@ from app.parsing.schemas import BatchDocument, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from fastapi import Request
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from app.inference.results import Timing
 
 
-class Answered(NamedTuple):
-    """An answer for each text, in order, the version that gave them, and the timing of the one that took longest."""
+class TextAnswers(NamedTuple):
+    """The answer to each text, in order, the version that gave them, and the timing of the slowest."""
 
     answers: list[Answer]
     version: str
@@ -33,22 +32,26 @@ class Answered(NamedTuple):
 
     @property
     def scores(self) -> list[list[Score]]:
-        """Each text's scores, highest first."""
+        """The scores of each text, highest first."""
         return [answer["scores"] for answer in self.answers]
-
-    def response(self, body: Any) -> Response:
-        """``body`` as JSON, with where the time went."""
-        return Response(to_json(body), headers=self.headers, media_type="application/json")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Where the time went."""
+        """The ``Server-Timing`` header, if there is a text."""
         return {} if self.timing is None else {"server-timing": server_timing(self.timing)}
 
+    def respond(self, body: Any) -> Response:
+        """Return ``body`` as a JSON response with the headers."""
+        return Response(to_json(body), headers=self.headers, media_type="application/json")
 
-async def answer_texts(request: Request, texts: Sequence[Any], deadline: float, top_k: int | None = None) -> Answered:
-    """The answers to ``texts``, of anything; raise ``InvalidBody`` or ``TooMuch`` for the first that is no text to
-    answer, before any is queued, and what ``Service.classify`` raises.
+
+async def answer_texts(
+    request: Request, texts: Sequence[Any], deadline: float, top_k: int | None = None
+) -> TextAnswers:
+    """Validate and answer ``texts``, which may be anything.
+
+    Raise ``InvalidBody`` or ``RequestTooLarge`` for the first invalid text, before any is queued, and what
+    ``Service.classify`` raises.
     """
     settings = request.state.settings
     check_documents(len(texts), settings.max_documents)
@@ -61,4 +64,4 @@ async def answer_texts(request: Request, texts: Sequence[Any], deadline: float, 
         documents.append(document)
     options = Options(top_k=top_k, abstain_below=settings.abstain_below)
     answers, timing = await answer_batch(request.state.service, documents, options, deadline)
-    return Answered(cast("list[Answer]", answers["results"]), answers["version"], timing)
+    return TextAnswers(cast("list[Answer]", answers["results"]), answers["version"], timing)

@@ -46,9 +46,9 @@ async def classify(request: Request) -> Response:
     _, deadline = let_in(request)
     asked = await read(request, Classification)
     answered = await answer_texts(request, asked.inputs, deadline, asked.parameters.top_k if asked.parameters else None)
-    return answered.response(answered.scores)
+    return answered.respond(answered.scores)
 
 
-def failure(told: Problem) -> dict[str, Any]:
-    """A failure as its clients read it."""
-    return {"error": told.detail}
+def format_problem(problem: Problem) -> dict[str, Any]:
+    """Form a problem as the protocol's clients read it."""
+    return {"error": problem.detail}

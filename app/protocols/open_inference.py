@@ -11,7 +11,7 @@ from app.api.routes import let_in, live, ready
 from app.errors import InvalidBody, UnknownModel, quote_input
 from app.parsing.body import demand_json, demand_plain, parse_for
 from app.protocols.common_answers import answer_texts
-from app.protocols.open_inference_schema import Inference
+from app.protocols.open_inference_schema import InferenceRequest
 from model import __version__
 
 if TYPE_CHECKING:
@@ -75,21 +75,21 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     _served(request, model, version)
     _, deadline = let_in(request)
     asked, packed = await _read(request)
-    answered = await answer_texts(request, asked.texts(packed, request.state.settings.max_documents), deadline)
-    outputs, packed = asked.outputs_of(answered)
+    answered = await answer_texts(request, asked.read_texts(packed, request.state.settings.max_documents), deadline)
+    outputs, packed = asked.form_outputs(answered)
     told = {"model_name": model, "model_version": answered.version, "outputs": outputs}
     if asked.id is not None:
         told["id"] = asked.id
     if not packed:
-        return answered.response(told)
+        return answered.respond(told)
     said = to_json(told)
     headers = answered.headers | {JSON_LENGTH: str(len(said))}
     return Response(said + packed, headers=headers, media_type="application/octet-stream")
 
 
-def failure(told: Problem) -> dict[str, Any]:
-    """A failure as its clients read it."""
-    return {"error": told.detail}
+def format_problem(problem: Problem) -> dict[str, Any]:
+    """Form a problem as the protocol's clients read it."""
+    return {"error": problem.detail}
 
 
 def _served(request: Request, model: str, version: str | None) -> str:
@@ -102,7 +102,7 @@ def _served(request: Request, model: str, version: str | None) -> str:
     return current
 
 
-async def _read(request: Request) -> tuple[Inference, bytes]:
+async def _read(request: Request) -> tuple[InferenceRequest, bytes]:
     """A request and the bytes after its JSON; its clients name octets or no type at all where they send JSON."""
     octets = request.headers.get("content-type", "") in ("", "application/octet-stream")
     (demand_plain if octets else demand_json)(request)
@@ -112,4 +112,4 @@ async def _read(request: Request) -> tuple[Inference, bytes]:
         raise InvalidBody(
             f"{JSON_LENGTH} is {quote_input(length)}: say how many of the body's {len(body)} bytes are JSON"
         )
-    return await parse_for(request, body[: int(length)], Inference), body[int(length) :]
+    return await parse_for(request, body[: int(length)], InferenceRequest), body[int(length) :]

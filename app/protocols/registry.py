@@ -1,4 +1,4 @@
-"""Which protocols are spoken beside the native one: their routes, and how a failure is told under their paths."""
+"""The protocols beside the native one: their routes, and the form of a problem under their paths."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 class Protocol(NamedTuple):
-    """A protocol: the path that it has for itself, what it answers there, and the form of its failures."""
+    """A protocol: the prefix of its paths, its routes, and the form of its problems."""
 
     prefix: str
     router: APIRouter
-    failure: ProblemFormat
+    format_problem: ProblemFormat
 
 
 PROTOCOLS = {
-    "oip": Protocol(open_inference.PREFIX, open_inference.router, open_inference.failure),
-    "hf": Protocol(hugging_face.PREFIX, hugging_face.router, hugging_face.failure),
-    "tei": Protocol(tei.PREFIX, tei.router, tei.failure),
+    "oip": Protocol(open_inference.PREFIX, open_inference.router, open_inference.format_problem),
+    "hf": Protocol(hugging_face.PREFIX, hugging_face.router, hugging_face.format_problem),
+    "tei": Protocol(tei.PREFIX, tei.router, tei.format_problem),
 }
 
 
-def add_protocols(app: FastAPI, protocols: str) -> dict[str, ProblemFormat]:
-    """Let ``app`` answer in ``protocols``, as the setting names them; the form of a failure by where it happens."""
-    spoken = [dialect for name, dialect in PROTOCOLS.items() if protocols == "all" or name in protocols.split(",")]
-    for dialect in spoken:
-        app.include_router(dialect.router)
-    return {dialect.prefix: dialect.failure for dialect in spoken}
+def add_protocols(app: FastAPI, setting: str) -> dict[str, ProblemFormat]:
+    """Add the routes of the protocols that ``DOCKET_PROTOCOLS`` names; return the problem format of each prefix."""
+    protocols = [protocol for name, protocol in PROTOCOLS.items() if setting == "all" or name in setting.split(",")]
+    for protocol in protocols:
+        app.include_router(protocol.router)
+    return {protocol.prefix: protocol.format_problem for protocol in protocols}

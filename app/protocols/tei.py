@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from app.parsing.schemas import Problem
 
 PREFIX = "/tei"
-TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
-"""Its own word for a failure, by status; any other is the request's."""
+ERROR_TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
+"""The protocol's ``error_type`` of each status; of any other, ``Validation``."""
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 
@@ -62,7 +62,7 @@ async def predict(request: Request) -> Response:
     _, deadline = let_in(request)
     asked = await read(request, Predict)
     answered = await answer_texts(request, asked.inputs.texts, deadline)
-    return answered.response(answered.scores[0] if asked.inputs.alone else answered.scores)
+    return answered.respond(answered.scores[0] if asked.inputs.alone else answered.scores)
 
 
 @router.get("/health")
@@ -72,6 +72,6 @@ async def health(request: Request) -> Response:
     return Response()
 
 
-def failure(told: Problem) -> dict[str, Any]:
-    """A failure as its clients read it."""
-    return {"error": told.detail, "error_type": TYPES.get(told.status, "Validation")}
+def format_problem(problem: Problem) -> dict[str, Any]:
+    """Form a problem as the protocol's clients read it."""
+    return {"error": problem.detail, "error_type": ERROR_TYPES.get(problem.status, "Validation")}

@@ -1,4 +1,4 @@
-"""Tensors of texts and numbers as bytes: what follows the JSON of a body in the protocol's binary form."""
+"""Tensors of texts and numbers as bytes: the binary form of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<I")
 
 
-def texts(packed: bytes, most: int) -> list[str]:
-    """The texts, each after its length in bytes; raise ``InvalidBody`` where they break off or are more than ``most``.
+def unpack_texts(packed: bytes, max_texts: int) -> list[str]:
+    """Read texts, each after its length in bytes; raise ``InvalidBody`` for invalid bytes or too many texts.
 
-    >>> texts(pack_texts(["the", "goal"]), most=2)
+    >>> unpack_texts(pack_texts(["the", "goal"]), max_texts=2)
     ['the', 'goal']
     """
-    found: list[str] = []
-    place = 0
-    while place < len(packed):
-        begin = place + _LENGTH.size
-        if len(found) == most or begin > len(packed):
-            raise InvalidBody(f"the tensor's bytes are not the {most} texts of its shape: mend its shape or its bytes")
-        place = begin + _LENGTH.unpack_from(packed, begin - _LENGTH.size)[0]
-        if place > len(packed):
-            raise InvalidBody(f"text {len(found) + 1} breaks off: write each text's length in bytes before it")
+    texts: list[str] = []
+    end = 0
+    while end < len(packed):
+        begin = end + _LENGTH.size
+        if len(texts) == max_texts or begin > len(packed):
+            raise InvalidBody(
+                f"the tensor's bytes are not the {max_texts} texts of its shape: mend its shape or its bytes"
+            )
+        end = begin + _LENGTH.unpack_from(packed, begin - _LENGTH.size)[0]
+        if end > len(packed):
+            raise InvalidBody(f"text {len(texts) + 1} breaks off: write each text's length in bytes before it")
         try:
-            found.append(packed[begin:place].decode())
+            texts.append(packed[begin:end].decode())
         except UnicodeDecodeError:
-            raise InvalidBody(f"text {len(found) + 1} is no UTF-8: send it in UTF-8") from None
-    return found
+            raise InvalidBody(f"text {len(texts) + 1} is no UTF-8: send it in UTF-8") from None
+    return texts
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:
-    """Each text after its length in bytes."""
+    """Write each text in UTF-8 after its length in bytes."""
     encoded = [text.encode() for text in texts]
     return b"".join(part for text in encoded for part in (_LENGTH.pack(len(text)), text))
 
 
 def pack_numbers(numbers: Sequence[float]) -> bytes:
-    """Each number in four bytes."""
+    """Write each number in four bytes (FP32)."""
     return struct.pack(f"<{len(numbers)}f", *numbers)

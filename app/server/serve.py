@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.middleware import key_file
 from app.observability import stderr
-from app.observability.metric_files import demand_room
+from app.observability.metric_files import check_space
 from app.server.preload import prepare, trial, trial_in_a_copy
 from app.settings import Settings as Settings
 from app.settings import share_metrics
@@ -45,7 +45,7 @@ def serve(settings: Settings) -> None:
         from app.server import tls  # it brings uvicorn, which is else imported while another process reads torch
 
         tls.check(settings)
-    stderr.unblock()
+    stderr.make_nonblocking()
     settings = _allow_files(asked := settings)
     settings.write()
     if settings.traces:
@@ -97,7 +97,7 @@ def _share(stack: ExitStack, workers: int) -> None:
     """
     try:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-")))
-        demand_room(folder, workers)
+        check_space(folder, workers)
         share_metrics(folder)
         prepare()
     except OSError as error:

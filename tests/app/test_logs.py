@@ -236,6 +236,6 @@ def test_ids_of_two_connections_never_meet() -> None:
 def test_a_label_forges_no_line_and_steers_no_terminal(form: Literal["text", "json"]) -> None:
     name = "sports\ndocket: error: \x1b[31mforged"
     record = logging.LogRecord("docket", logging.WARNING, "", 0, "%s is unknown", (name,), None)
-    line = logs.formatter(form).format(record)
+    line = logs.make_formatter(form).format(record)
     assert "\n" not in line
     assert "\x1b" not in line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.observability.metric_files import take_room
+from app.observability.metric_files import reserve_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def test_metrics_are_readable_at_any_moment_of_another_workers_start(tmp_path: P
 
     def start_workers() -> None:
         for _ in range(STARTS):
-            take_room(tmp_path)
+            reserve_files(tmp_path)
             for file in tmp_path.glob("gauge_*"):  # which a dead worker's place loses
                 file.unlink()
         done.set()

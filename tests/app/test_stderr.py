@@ -68,11 +68,11 @@ def test_a_file_that_others_write_to_gets_every_line(artifact: Path, tmp_path: P
 
 TORN = """
 import logging, os
-from app.observability.stderr import Stderr
+from app.observability.stderr import StderrHandler
 read, write = os.pipe()
 os.set_blocking(write, False)
 os.dup2(write, 2)
-logging.getLogger().addHandler(Stderr())
+logging.getLogger().addHandler(StderrHandler())
 logging.warning("x" * 1_000_000)
 taken = os.read(read, 1 << 20)
 logging.warning("next")
