@@ -37,7 +37,7 @@ Documents a second on one thread: {engine.DOCUMENTS} documents of 216 tokens on 
 """
     (ROOT / "docs" / "performance.md").write_text(page, encoding="utf-8")
     print(page)
-    return max(serving.main([]), accuracy.main([corpora.DEFAULT]))
+    return max(serving.main([]), accuracy.main([corpora.DEFAULT_CORPUS]))
 
 
 if __name__ == "__main__":

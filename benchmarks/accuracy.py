@@ -19,7 +19,7 @@ from model.text import tokenizer, vocabulary
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
 from training.data.read_options import ReadOptions
-from training.data.split import parts
+from training.data.split import split_train_test
 from training.recipe import DEFAULT
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Sp
     if test is not None:
         other = corpora.load(test, reading)
         unseen = other.train if other.test is None else other.test
-    return Split(name, *parts(train, seed=0)) if unseen is None else Split(name, train, unseen)
+    return Split(name, *split_train_test(train, seed=0)) if unseen is None else Split(name, train, unseen)
 
 
 def measure(split: Split, seeds: int, out: Path, only: Sequence[str] | None = None) -> int:
@@ -152,7 +152,9 @@ def _measured(split: Split, name: str, method: Method, inputs: str, seed: int | 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks.accuracy", description=__doc__)
-    parser.add_argument("corpus", nargs="?", default=corpora.DEFAULT, metavar="CORPUS", help="as for docket train")
+    parser.add_argument(
+        "corpus", nargs="?", default=corpora.DEFAULT_CORPUS, metavar="CORPUS", help="as for docket train"
+    )
     parser.add_argument("--test", metavar="CORPUS", help="the test part, of a corpus that comes as two files")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how often to train what has a seed")
     parser.add_argument("--only", action="append", choices=METHODS, help="measure this one, and keep the others' rows")

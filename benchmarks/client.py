@@ -32,7 +32,7 @@ WAYS = ((32, 8), (1, 8))
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write docs/client.md; 2: it cannot be measured here."""
     (artifact,) = map(Path, sys.argv[1:] if arguments is None else arguments)
-    documents, server = corpora.load(corpora.DEFAULT).test, SERVERS[0]
+    documents, server = corpora.load(corpora.DEFAULT_CORPUS).test, SERVERS[0]
     assert documents is not None
     try:
         load.check_wrk()

@@ -30,7 +30,7 @@ FEW, MANY = 2_000, 200_000
 
 def tables(artifact: Path) -> str:
     """The three measurements of ``docket serve`` with two workers, as Markdown."""
-    documents = corpora.load(corpora.DEFAULT).test
+    documents = corpora.load(corpora.DEFAULT_CORPUS).test
     assert documents is not None
     words = " ".join(documents.texts).split()
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ import torch
 from benchmarks.answers import Answers
 from model.text.vocabulary import Vocabulary
 from training.batches import EncodedCorpus
-from training.data.split import parts
+from training.data.split import split_train_test
 
 if TYPE_CHECKING:
     from training.data.documents import Documents
@@ -42,7 +42,7 @@ def answers(layer: str, train: Documents, texts: list[str], seed: int) -> list[A
 def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: int) -> Answers:
     keras.utils.set_random_seed(seed)
     begin = time.perf_counter()
-    learn, held_out = parts(train, seed)
+    learn, held_out = split_train_test(train, seed)
     every = Vocabulary.build(learn.texts, train.labels, max_words=50_000)
     common = EncodedCorpus(learn, every, torch.device("cpu")).first_rare_id
     vocabulary = Vocabulary(every.words[: common - 1], every.labels)

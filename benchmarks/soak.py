@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M")
     minutes = parser.parse_args(arguments).minutes
-    documents = corpora.load(corpora.DEFAULT).test
+    documents = corpora.load(corpora.DEFAULT_CORPUS).test
     assert documents is not None
     server, first = SERVERS[0], post({"text": "ready?"}).partition(b"\r\n\r\n")[2]
     with twins() as folder, serving(server.python, server.module, folder, "/predict", first) as tree:

@@ -48,7 +48,7 @@ def main() -> int:
     except UsageError as refusal:
         print(f"swaps: {refusal}", file=sys.stderr)
         return 2
-    documents = corpora.load(corpora.DEFAULT).test
+    documents = corpora.load(corpora.DEFAULT_CORPUS).test
     assert documents is not None
     server = SERVERS[0]
     with twins() as folder, tempfile.TemporaryDirectory() as own:

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.answers import Answers
 from model.text.tokenizer import tokenize
-from training.data.split import folds
+from training.data.split import stratified_folds
 from training.train import CALIBRATION_DOCUMENTS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _strongest(family: Family, name: str, train: Documents) -> tuple[float, floa
 
 
 def _held_out(train: Documents) -> Iterator[tuple[Documents, Documents]]:
-    fold = folds(train, FOLDS, seed=0)
+    fold = stratified_folds(train, FOLDS, seed=0)
     seen = 0
     for number in np.unique(fold):
         learn, kept = (train.take(np.flatnonzero(own)) for own in (fold != number, fold == number))

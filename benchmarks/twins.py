@@ -24,7 +24,7 @@ NAMES = ("one", "two")
 def twins() -> Iterator[Path]:
     """A folder of both, the first current. The second is as large and less trained; it is made where there is none."""
     if not SECOND.exists():
-        command = [sys.executable, "-m", "docket", "train", corpora.DEFAULT, "--seed", "1", "--epochs", "1"]
+        command = [sys.executable, "-m", "docket", "train", corpora.DEFAULT_CORPUS, "--seed", "1", "--epochs", "1"]
         subprocess.run([*command, "--out", SECOND], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="twins-") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops a command, the next leave its clean-up alone"""
+"""Ctrl-C and SIGTERM: the first signal stops a command, the second does not disturb its clean-up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EXIT_CODE = 130
 
 
 def raise_on_first() -> None:
-    """Raise ``KeyboardInterrupt`` on the first signal; the second does not disturb the clean-up, the third exits."""
+    """Raise ``KeyboardInterrupt`` on the first signal, ignore the second, and exit at once on the third."""
     count = 0
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         nonlocal count
         count += 1
         if count == 1:
@@ -26,12 +26,12 @@ def raise_on_first() -> None:
             os._exit(EXIT_CODE)
 
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as in a background job
-            signal.signal(number, interrupt)
+        if signal.getsignal(number) != signal.SIG_IGN:  # a background job ignores it
+            signal.signal(number, handle)
 
 
-def ignore() -> None:
-    """Ignore signals from now on: the interpreter resets other handlers at its end, and one more would kill it."""
+def ignore_signals() -> None:
+    """Ignore signals until the process ends: the interpreter resets other handlers, and a signal would then kill it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     exec("")  # noqa: S102  # resets CPython's flag of an interrupt in an inner exec, for which it would exit by SIGINT

@@ -12,7 +12,7 @@ from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
 from model.errors import UsageError
 from scoring.input_row import kept_name
-from training.data.parquet_rows import column_of
+from training.data.formats.parquet_rows import find_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ class Tables(FileBasedDatasource):
         whole, number = parquet.ParquetFile(f), 0
         names = whole.schema_arrow.names
         for field in self._text_fields:
-            column_of(field, names, path)  # refused here, and not row by row
+            find_column(field, names, path)  # refused here, and not row by row
         for group in range(whole.num_row_groups):
             for batch in whole.iter_batches(row_groups=[group]):
                 places = [f"{path}, row {number + each}" for each in range(1, len(batch) + 1)]

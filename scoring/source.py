@@ -9,15 +9,16 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from model.errors import UsageError
 from scoring.input_row import InputRow, Row
-from training.data import fields, json_rows, reader
+from training.data import fields, reader
+from training.data.corpora import NAMED_CORPORA
+from training.data.formats import json_rows
+from training.data.read_options import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from training.data.read_options import ReadOptions
     from training.data.reader import Input
-
-CORPORA = ("bbc-news", "20newsgroups", "20newsgroups-body")
 
 
 class Source(NamedTuple):
@@ -27,7 +28,7 @@ class Source(NamedTuple):
     share: Callable[[], float | None] = lambda: None
 
 
-def read(name: str, options: ReadOptions = reader.DEFAULT, *, keep_text: bool = False) -> Source:
+def read(name: str, options: ReadOptions = DEFAULT_OPTIONS, *, keep_text: bool = False) -> Source:
     """The documents of ``name``; what cannot be read raises ``UsageError``, here or where it stands.
 
     ``keep_text``: whether the text is among the columns that are kept.
@@ -36,12 +37,12 @@ def read(name: str, options: ReadOptions = reader.DEFAULT, *, keep_text: bool = 
     if name == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed: name a file, or pipe documents in")
-        return Source(_documents(reader.inputs_of(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
-    if name in CORPORA:
+        return Source(_documents(reader.read_json_stream(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
+    if name in NAMED_CORPORA:
         return Source(_corpus(name))
     if not path.exists():
-        raise UsageError(f"{path} does not exist: name a file, a folder, {', '.join(CORPORA)}, or - for stdin")
-    return Source(_documents(reader.inputs(path, options, watch=meter.watch), keep_text=keep_text), meter.share)
+        raise UsageError(f"{path} does not exist: name a file, a folder, {', '.join(NAMED_CORPORA)}, or - for stdin")
+    return Source(_documents(reader.read_inputs(path, options, on_open=meter.watch), keep_text=keep_text), meter.share)
 
 
 def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow]:
@@ -52,9 +53,9 @@ def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow
 
 def of_line(line: bytes, where: str, options: ReadOptions) -> InputRow:
     """The document of one line of JSON; ``where``: its name in the ``UsageError`` of one that is no object."""
-    mend = json_rows.mend(options.text_fields[0])
+    mend = json_rows.advise_format(options.text_fields[0])
     try:
-        record = json_rows.parse(line)
+        record = json_rows.parse_value(line)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: is broken JSON ({error}): {mend}") from None
     if not isinstance(record, dict):
@@ -65,7 +66,7 @@ def of_line(line: bytes, where: str, options: ReadOptions) -> InputRow:
 def of_row(row: Row, where: str, options: ReadOptions) -> InputRow:
     """The document of one row, with an error where it has no text."""
     try:
-        return InputRow(row, fields.text_of(row, options.text_fields))
+        return InputRow(row, fields.extract_text(row, options.text_fields))
     except fields.FieldError as error:
         return InputRow(row, None, f"{where}: {error}")
 
@@ -87,8 +88,6 @@ class _Meter:
 
 def _corpus(name: str) -> Iterator[InputRow]:
     """The part that ``docket evaluate`` reads."""
-    from training.data import corpora  # with the libraries that training alone has
-
-    corpus = corpora.load(name)
+    corpus = NAMED_CORPORA[name](name)
     for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
         yield InputRow({"id": number}, text)

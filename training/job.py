@@ -18,10 +18,10 @@ from model.terminal import print_message
 from training import distributed, process_pool
 from training.checkpoint import Checkpoints
 from training.data import corpora
+from training.data.data_warnings import describe_untested_labels, find_evaluation_warnings, find_training_warnings
 from training.data.documents import Documents, check_trainable
-from training.data.label_checks import untested_labels
 from training.data.read_options import ReadOptions
-from training.data.split import parts
+from training.data.split import split_train_test
 from training.evaluation.drift import Drift
 from training.evaluation.profile import describe_training
 from training.evaluation.scores import evaluate
@@ -85,11 +85,11 @@ def _prepare_documents(job: Job, corpus: corpora.Corpus) -> tuple[Documents, Doc
     """
     check_trainable(corpus.train, job.corpus)
     documents, test = corpus.train.with_text(), corpus.test
-    for line in (*corpus.train.oddities(), *(test.test_oddities() if test else ())):
+    for line in (*find_training_warnings(corpus.train), *(find_evaluation_warnings(test) if test else ())):
         print_message(line)
     if test is None:
-        documents, test = parts(documents, job.seed)
-    if untested := untested_labels(documents.labels, test.labels):
+        documents, test = split_train_test(documents, job.seed)
+    if untested := describe_untested_labels(documents.labels, test.labels):
         advice = "more, near copies count once" if corpus.test is None else "some to the test part"
         print_message(f"{untested}: add {advice}")
     return documents, test

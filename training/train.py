@@ -13,7 +13,7 @@ from model.calibration import Calibration
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from training.batches import EncodedCorpus
-from training.data.split import stretches
+from training.data.split import ordered_folds
 from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
 from training.features.character_ngrams import build_ngram_table
 from training.linear.ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
@@ -96,7 +96,7 @@ def train(
     epochs = plan_epochs(corpus, recipe)
 
     # 2. Hold out folds. A recipe without linear models needs one fold, and serves the network of that run.
-    fold = torch.from_numpy(stretches(documents, 5 if len(documents) < SMALL_CORPUS_DOCUMENTS else 3)).to(device)
+    fold = torch.from_numpy(ordered_folds(documents, 5 if len(documents) < SMALL_CORPUS_DOCUMENTS else 3)).to(device)
     parts = select_held_out_parts(fold, CALIBRATION_DOCUMENTS if recipe.linear else 1)
     nothing = fold[:0]
 

@@ -7,7 +7,7 @@ from model.text.vocabulary import Vocabulary
 from tests.support import toy_corpus
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
-from training.data.split import folds
+from training.data.split import stratified_folds
 from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
 from training.features.pooled import pool_features
 from training.linear import ensemble
@@ -51,7 +51,7 @@ def test_out_of_fold_logits_are_nearly_as_right_as_the_final_ones(kinds):
     network = TanhRNN(len(vocabulary), kinds, hidden=2)
     everywhere, labels = torch.arange(len(read)), read.labels.numpy()
     table = pool_features(network, read, everywhere)
-    fitted = ensemble.fit_ensemble(network, read, torch.from_numpy(folds(documents, 5, 0)))
+    fitted = ensemble.fit_ensemble(network, read, torch.from_numpy(stratified_folds(documents, 5, 0)))
     assert ((table @ fitted.coefficients + fitted.bias).argmax(1) == labels).all()
     assert (fitted.out_of_fold_logits.argmax(1) == labels).mean() > 0.95
 

@@ -5,7 +5,7 @@ from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from tests.support import toy_corpus
 from training.batches import EncodedCorpus
-from training.data.split import folds
+from training.data.split import stratified_folds
 from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
 from training.features.character_ngrams import build_ngram_table
 from training.features.pooled import coefficients_to_rows, pool_features
@@ -22,7 +22,11 @@ def parts(labels: int = 3) -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCor
     hidden = 60
     network = TanhRNN(len(vocabulary), labels, hidden=hidden, bigrams=pairs)
     network.importance.copy_(inverse_document_frequency(encoded, len(vocabulary)))
-    return network, ensemble.fit_ensemble(network, encoded, torch.from_numpy(folds(documents, 5, 0))), encoded
+    return (
+        network,
+        ensemble.fit_ensemble(network, encoded, torch.from_numpy(stratified_folds(documents, 5, 0))),
+        encoded,
+    )
 
 
 def test_the_merged_network_says_what_both_say_together():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from model.classifier import Classifier
 from model.terminal import print_message
 from training.data import corpora
-from training.data.label_checks import unknown_labels
+from training.data.data_warnings import describe_unknown_labels, find_evaluation_warnings
 from training.evaluation.drift import Drift
 from training.evaluation.scores import evaluate
 
@@ -29,9 +29,9 @@ def run(artifact: Path, name: str, options: ReadOptions, device: str) -> Evaluat
     corpus = corpora.load(name, options)
     documents = corpus.train if corpus.test is None else corpus.test
     classifier = Classifier.load(artifact, device)
-    for line in documents.test_oddities():
+    for line in find_evaluation_warnings(documents):
         print_message(line)
-    if unknown := unknown_labels(documents.labels, classifier.labels):
+    if unknown := describe_unknown_labels(documents.labels, classifier.labels):
         print_message(f"{unknown}; documents of such a label count as wrong")
     scores, predictions = evaluate(classifier, documents)
     drift = Drift.measure(classifier.profile, documents, predictions) if classifier.profile else None

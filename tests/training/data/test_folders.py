@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from model.errors import UsageError
-from training.data import archives, reader
+from training.data import reader
 from training.data.documents import Documents
+from training.data.formats import archives
 from training.data.read_options import ReadOptions
 
 TWO = {"a/1.txt": "one", "b/2.txt": "two"}
@@ -36,19 +37,19 @@ def word_file() -> bytes:
 def test_a_train_part_is_learned_and_a_test_part_is_the_test(tmp_path, names):
     said: list[str] = []
     files = {f"{part}/{name}": text for part in names for name, text in TWO.items()}
-    assert reader.read(made(tmp_path, files), tell=said.append) == (READ, READ)
+    assert reader.read_labelled(made(tmp_path, files), notify=said.append) == (READ, READ)
     assert "train is learned, test is the test" in said[0]
 
 
 def test_other_parts_are_passed_over_and_said(tmp_path):
     said: list[str] = []
     files = {f"{part}/{name}": text for part in ("train", "dev") for name, text in TWO.items()}
-    assert reader.read(made(tmp_path, files), tell=said.append) == (READ, None)
+    assert reader.read_labelled(made(tmp_path, files), notify=said.append) == (READ, None)
     assert "2 files of other parts are passed over: 'dev/a/1.txt', 'dev/b/2.txt'" in said[1]
 
 
 def test_labels_called_train_and_test_are_labels(tmp_path):
-    assert reader.read(made(tmp_path, {"train/1": "a", "test/2": "b"}))[0].labels == ["test", "train"]
+    assert reader.read_labelled(made(tmp_path, {"train/1": "a", "test/2": "b"}))[0].labels == ["test", "train"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_labels_called_train_and_test_are_labels(tmp_path):
 )
 def test_a_folder_that_is_otherwise_is_refused_with_the_mend(tmp_path, files, mend):
     with pytest.raises(UsageError, match=mend):
-        reader.read(made(tmp_path, files))
+        reader.read_labelled(made(tmp_path, files))
 
 
 LEFT = ["Thumbs.db", "a/Thumbs.db", "a/desktop.ini", ".DS_Store", "a/.DS_Store", ".git/objects/1", "a/~$letter.docx"]
@@ -74,14 +75,14 @@ LEFT += ["__MACOSX/a/._1.txt", ".ipynb_checkpoints/x.txt", "a/.ipynb_checkpoints
 def test_what_systems_and_programs_leave_is_passed_over_and_said(tmp_path, name):
     said: list[str] = []
     folder = made(tmp_path, {**TWO, name: b"\xff\0"})
-    assert reader.read(folder, tell=said.append) == (READ, None)
+    assert reader.read_labelled(folder, notify=said.append) == (READ, None)
     assert said[0].startswith("1 hidden or system file or folder")
-    assert [each.text for each in reader.inputs(folder, tell=said.append)] == ["one", "two"]
+    assert [each.text for each in reader.read_inputs(folder, notify=said.append)] == ["one", "two"]
 
 
 def test_files_beside_the_labels_folders_are_counted_and_named(tmp_path):
     said: list[str] = []
-    reader.read(made(tmp_path, {**TWO, "readme.md": "a", "labels.csv": "b"}), tell=said.append)
+    reader.read_labelled(made(tmp_path, {**TWO, "readme.md": "a", "labels.csv": "b"}), notify=said.append)
     assert said == [f"2 files beside the folders of {tmp_path} are passed over: 'labels.csv', 'readme.md'"]
 
 
@@ -89,7 +90,7 @@ def test_files_beside_the_labels_folders_of_a_part_are_counted_and_named(tmp_pat
     said: list[str] = []
     files = {f"{part}/{name}": text for part in ("train", "test") for name, text in TWO.items()}
     folder = made(tmp_path, {**files, "train/words.feat": "1:2", "readme.md": "a"})
-    assert reader.read(folder, tell=said.append) == (READ, READ)
+    assert reader.read_labelled(folder, notify=said.append) == (READ, READ)
     assert said[1] == f"2 files beside the folders of {folder} are passed over: 'readme.md', 'train/words.feat'"
 
 
@@ -107,9 +108,9 @@ def test_files_beside_the_labels_folders_of_a_part_are_counted_and_named(tmp_pat
 def test_a_file_that_is_no_text_is_refused_as_what_it_is_and_has_an_error_in_its_place(tmp_path, content, what):
     folder = made(tmp_path, {**TWO, "b/3.txt": content})
     with pytest.raises(UsageError) as caught:
-        reader.read(folder)
+        reader.read_labelled(folder)
     assert what in str(caught.value)
-    read = list(reader.inputs(folder))
+    read = list(reader.read_inputs(folder))
     assert [each.text for each in read] == ["one", "two", None]
     assert what in str(read[2].error)
 
@@ -117,27 +118,27 @@ def test_a_file_that_is_no_text_is_refused_as_what_it_is_and_has_an_error_in_its
 def test_files_of_another_encoding_are_all_counted(tmp_path):
     folder = made(tmp_path, {**TWO, "b/3.txt": "Gebäude".encode("latin-1"), "b/4.txt": "Straße".encode("latin-1")})
     with pytest.raises(UsageError, match=r"2 of 4 files in .* are not UTF-8, first .*b/3.txt.*likely .*--encoding"):
-        reader.read(folder)
-    assert reader.read(folder, ReadOptions(encoding="latin-1"))[0].texts == ["one", "two", "Gebäude", "Straße"]
+        reader.read_labelled(folder)
+    assert reader.read_labelled(folder, ReadOptions(encoding="latin-1"))[0].texts == ["one", "two", "Gebäude", "Straße"]
 
 
 def test_with_an_encoding_the_files_that_are_utf8_stay_so(tmp_path):
     folder = made(tmp_path, {"a/1": "Gebäude", "b/2": "Gebäude".encode("latin-1"), "b/3": "ä".encode("utf-16")})
-    assert reader.read(folder, ReadOptions(encoding="latin-1"))[0].texts == ["Gebäude", "Gebäude", "ä"]
+    assert reader.read_labelled(folder, ReadOptions(encoding="latin-1"))[0].texts == ["Gebäude", "Gebäude", "ä"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere all names are UTF-8")
 def test_a_label_whose_name_is_not_utf8_is_refused_and_a_file_is_read(tmp_path):
     folder = made(tmp_path, TWO)
     (folder / "b" / os.fsdecode(b"caf\xe9.txt")).write_text("three")
-    assert reader.read(folder)[0].texts == ["one", "two", "three"]
-    assert [each.where for each in reader.inputs(folder)] == ["a/1.txt", "b/2.txt", "b/caf\ufffd.txt"]
+    assert reader.read_labelled(folder)[0].texts == ["one", "two", "three"]
+    assert [each.location for each in reader.read_inputs(folder)] == ["a/1.txt", "b/2.txt", "b/caf\ufffd.txt"]
     (folder / "b").rename(folder / os.fsdecode(b"b\xe9"))
     with pytest.raises(UsageError, match="is not UTF-8: rename it"):
-        reader.read(folder)
+        reader.read_labelled(folder)
 
 
-BOMB = b"0" * (archives.FREE + archives.BUFFER)
+BOMB = b"0" * (archives.ALLOWED_BYTES + archives.BUFFER_BYTES)
 
 
 @pytest.mark.parametrize("name", ["zeros.csv.xz", "zeros.parquet.xz", "zeros.txt.xz"])
@@ -145,11 +146,11 @@ def test_an_archive_that_holds_far_more_than_its_size_is_refused(tmp_path, name)
     path = tmp_path / name
     path.write_bytes(lzma.compress(b"text,label\n" + BOMB, preset=0))
     with pytest.raises(UsageError, match=r"unpacks to more than 64 MiB, 200 times its size|is longer than"):
-        reader.read(path)
+        reader.read_labelled(path)
 
 
 def test_a_text_that_is_too_long_is_refused(tmp_path):
     path = tmp_path / "zeros.csv"
     path.write_bytes(b"text,label\n" + BOMB)
     with pytest.raises(UsageError, match=r"line 2: is longer than 67,108,864 characters"):
-        reader.read(path)
+        reader.read_labelled(path)

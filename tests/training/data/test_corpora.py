@@ -13,7 +13,7 @@ from model.errors import UsageError
 from training.data import corpora
 from training.data.corpora import Corpus
 from training.data.documents import Documents
-from training.data.near_duplicates import groups
+from training.data.near_duplicates import group_near_duplicates
 from training.data.read_options import ReadOptions
 
 
@@ -32,7 +32,7 @@ def test_bbc_news_is_five_labels_of_the_bbcs_articles_each_once(bbc_news):
 
 
 def test_no_text_of_bbc_news_and_no_near_copy_is_on_both_sides(bbc_news):
-    group, train = groups(bbc_news.train.texts + bbc_news.test.texts), len(bbc_news.train)
+    group, train = group_near_duplicates(bbc_news.train.texts + bbc_news.test.texts), len(bbc_news.train)
     assert not set(group[:train]) & set(group[train:])
     assert len(set(group)) < len(group)  # there are some
 
@@ -62,7 +62,7 @@ def test_any_other_name_is_a_file_or_a_folder(tmp_path):
     assert corpora.load(str(path), ReadOptions(("body",), ("class",))) == Corpus(
         str(path), Documents(["goal"], ["sports"])
     )
-    with pytest.raises(UsageError, match=r"does not exist: name a file, a folder, bbc-news or 20newsgroups"):
+    with pytest.raises(UsageError, match=r"does not exist: name a file, a folder or bbc-news, 20newsgroups"):
         corpora.load("reuters")
 
 

@@ -25,17 +25,20 @@ def written(path: Path, labels: list, feature: object = CLASS) -> Path:
 
 def test_label_numbers_become_their_names(tmp_path):
     path = written(tmp_path / "a.parquet", [1, 0, 1])
-    assert reader.read(path)[0].labels == ["screens", "printers", "screens"]
-    assert [each.values["label"] for each in reader.inputs(path)] == ["screens", "printers", "screens"]
+    assert reader.read_labelled(path)[0].labels == ["screens", "printers", "screens"]
+    assert [each.values["label"] for each in reader.read_inputs(path)] == ["screens", "printers", "screens"]
 
 
 @pytest.mark.parametrize("feature", SEQUENCES, ids=str)
 def test_a_list_of_one_label_number_becomes_its_name(tmp_path, feature):
-    assert reader.read(written(tmp_path / "a.parquet", [[1], [0]], feature))[0].labels == ["screens", "printers"]
+    assert reader.read_labelled(written(tmp_path / "a.parquet", [[1], [0]], feature))[0].labels == [
+        "screens",
+        "printers",
+    ]
 
 
 def test_without_the_metadata_numbers_stay(tmp_path):
-    assert reader.read(written(tmp_path / "a.parquet", [1, 0], {"dtype": "int64"}))[0].labels == ["1", "0"]
+    assert reader.read_labelled(written(tmp_path / "a.parquet", [1, 0], {"dtype": "int64"}))[0].labels == ["1", "0"]
 
 
 @pytest.mark.parametrize(
@@ -48,4 +51,4 @@ def test_without_the_metadata_numbers_stay(tmp_path):
 )
 def test_a_number_without_a_name_is_refused_with_its_row(tmp_path, labels, refused):
     with pytest.raises(UsageError, match=refused):
-        reader.read(written(tmp_path / "a.parquet", labels))
+        reader.read_labelled(written(tmp_path / "a.parquet", labels))

@@ -18,7 +18,7 @@ NO_MEMORY = Path("/proc/self/mem")  # a file that is there, may be opened, and c
 
 
 def read(path: Path, text_field: str = "text", label_field: str = "label") -> Documents:
-    return reader.read(path, ReadOptions((text_field,), (label_field,)))[0]
+    return reader.read_labelled(path, ReadOptions((text_field,), (label_field,)))[0]
 
 
 def written(path: Path, data: str | bytes) -> Path:
@@ -309,10 +309,6 @@ def test_a_parquet_file_that_is_cut_or_has_no_rows_is_refused(tmp_path):
     assert "is no Parquet file, or cut short" in refused(written(tmp_path / "a.parquet", whole[:-20]))
     none = pd.DataFrame({"text": ["a"], "label": ["x"]})[:0].to_parquet()
     assert "no documents" in refused(written(tmp_path / "b.parquet", none))
-
-
-def test_a_path_that_is_not_there_is_refused(tmp_path):
-    assert "does not exist" in refused(tmp_path / "missing.csv")
 
 
 def test_a_folder_without_labels_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from model.errors import UsageError
 from training.data import reader
 from training.data.read_options import ReadOptions
 
-CASES = Path(__file__).parent.parent / "data" / "cases"
+CASES = Path(__file__).parents[2] / "data" / "cases"
 EXPECTED = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
 
 
@@ -24,11 +24,11 @@ def test_labelled_rows_are_those_of_the_table(case):
     path, said = CASES / case["file"], list[str]()
     if "refused" in case:
         with pytest.raises(UsageError) as caught:
-            reader.read(path, options(case), said.append)
+            reader.read_labelled(path, options(case), said.append)
         assert case["refused"] in str(caught.value)
         assert "\n" not in str(caught.value)
         return
-    documents, _ = reader.read(path, options(case), said.append)
+    documents, _ = reader.read_labelled(path, options(case), said.append)
     assert [list(pair) for pair in zip(documents.texts, documents.labels, strict=True)] == case["rows"]
     assert bool(said) == ("says" in case)
     assert all(any(each in line for line in said) for each in case.get("says", []))
@@ -41,10 +41,10 @@ def test_documents_to_be_answered_are_those_of_the_table(case):
     path = CASES / case["file"]
     if "texts_refused" in case:
         with pytest.raises(UsageError) as caught:
-            list(reader.inputs(path, options(case), lambda line: None))
+            list(reader.read_inputs(path, options(case), lambda line: None))
         assert case["texts_refused"] in str(caught.value)
         return
-    read = list(reader.inputs(path, options(case), lambda line: None))
+    read = list(reader.read_inputs(path, options(case), lambda line: None))
     assert [each.text for each in read] == case["texts"]
     assert all((each.text is None) == (each.error is not None) for each in read)
 
