@@ -1,4 +1,4 @@
-"""Run every benchmark and write its tables."""
+"""Run the benchmarks of ``make bench``, and write their pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARTIFACT = ROOT / "artifacts" / "demo"
 
 
 def main() -> int:
-    """Write docs/performance.md, docs/servers.md and docs/rivals.md; 0: all of it could be measured."""
+    """Write docs/performance.md, docs/servers.md and docs/rivals.md. Return 1 or 2 if a measurement failed."""
     page = f"""# Performance
 
 Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch

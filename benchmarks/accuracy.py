@@ -1,4 +1,4 @@
-"""Docket beside its rivals: ``python -m benchmarks.accuracy CORPUS [--test CORPUS] [--seeds N] [--only METHOD]``."""
+"""Accuracy of Docket and of other methods: ``python -m benchmarks.accuracy CORPUS``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from benchmarks.answers import Answers
 
 DOCS, STORE = Path(__file__).parent.parent / "docs", "rivals.jsonl"
-ABSENT = "Keras is not installed: `make bench-accuracy` does it"
+KERAS_MISSING = "Keras is not installed: `make bench-accuracy` does it"
 
 
 class Split(NamedTuple):
-    """The same documents for every method."""
+    """A corpus with its training part and its test part, the same for every method."""
 
     name: str
     train: Documents
@@ -41,19 +41,19 @@ class Split(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Documents to learn from, documents of the test, labels."""
+        """The number of training documents, of test documents, and of labels."""
         return len(self.train), len(self.test), len(set(self.train.labels))
 
 
 class Method(NamedTuple):
-    """``answer(train, texts[, seed])``; its rows are kept while ``code`` stays the same, if it has one."""
+    """A method: ``answer(train, texts[, seed])``. Its stored rows stay valid while ``code`` stays the same."""
 
     answer: Callable[..., list[Answers]]
     code: ModuleType | None = None
     seeded: bool = False
 
     def inputs(self, split: Split) -> str:
-        """Digest of all that its answers depend on."""
+        """Digest of the documents and of the code that determine the answers."""
         files = [tokenizer, vocabulary, answers, *([self.code] if self.code else [])]
         sources = [Path(str(file.__file__)).read_text(encoding="utf-8") for file in files]
         return hashlib.sha256(
@@ -72,19 +72,19 @@ METHODS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the corpus' section; 2: the corpus cannot be used, 1: a method failed and its row says how."""
-    asked = _parser().parse_args(arguments)
+    """Measure, and write the section of the corpus. Return 2 for an unusable corpus, 1 if a method failed."""
+    options = _parser().parse_args(arguments)
     device.set_thread_count(1)
     try:
-        split = load(asked.corpus, asked.test, asked.text_field, asked.label_field)
+        split = load(options.corpus, options.test, options.text_field, options.label_field)
     except UsageError as refusal:
         print(f"accuracy: {refusal}", file=sys.stderr)
         return 2
-    return measure(split, asked.seeds, asked.out, asked.only)
+    return measure(split, options.seeds, options.out, options.only)
 
 
 def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Split:
-    """The corpus in two parts; of one without a test part, and without ``test``, those that ``docket train`` makes."""
+    """Load a corpus with its test part, or with the one that ``docket train`` splits off."""
     reading = ReadOptions((text_field,), (label_field,))
     found = corpora.load(corpus, reading)
     check_trainable(found.train, corpus)
@@ -96,57 +96,57 @@ def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Sp
 
 
 def measure(split: Split, seeds: int, out: Path, only: Sequence[str] | None = None) -> int:
-    """Every method on ``split``, or ``only`` some; what is done is on the page before the next one starts."""
-    before = rows.read(out / STORE)
-    others = [row for row in before if row.corpus != split.name]
-    earlier = [row for row in before if row.corpus == split.name]
-    own: list[Row] = []
+    """Measure every method, or those of ``only``; write the page after each of them."""
+    stored = rows.read(out / STORE)
+    other_corpora = [row for row in stored if row.corpus != split.name]
+    earlier = [row for row in stored if row.corpus == split.name]
+    rows_now: list[Row] = []
     for name, method in METHODS.items():
         if only and name not in only:
-            own += [row for row in earlier if row.method == name]
+            rows_now += [row for row in earlier if row.method == name]
             continue
         inputs = method.inputs(split)
         for seed in range(seeds) if method.seeded else [None]:
-            kept = [row for row in earlier if (row.method, row.seed) == (name, seed)]
-            earlier = [row for row in earlier if row not in kept]
-            if method.code is None or not kept or any(row.inputs != inputs or row.missing for row in kept):
-                kept = list(_measured(split, name, method, inputs, seed))
-            own += kept
-            _write(out, [*others, *own], earlier)
-    _write(out, [*others, *own])
-    print(rows.page(own).removeprefix(rows.HEAD).strip())
-    return int(any(row.missing and row.missing != ABSENT for row in own))
+            measured = [row for row in earlier if (row.method, row.seed) == (name, seed)]
+            earlier = [row for row in earlier if row not in measured]
+            if method.code is None or not measured or any(row.inputs != inputs or row.missing for row in measured):
+                measured = list(_measured(split, name, method, inputs, seed))
+            rows_now += measured
+            _write(out, [*other_corpora, *rows_now], earlier)
+    _write(out, [*other_corpora, *rows_now])
+    print(rows.page(rows_now).removeprefix(rows.HEAD).strip())
+    return int(any(row.missing and row.missing != KERAS_MISSING for row in rows_now))
 
 
 def _write(out: Path, shown: list[Row], later: Sequence[Row] = ()) -> None:
-    """The page, and its rows with those of ``later``: a run that is cut short must not lose what it would have kept."""
+    """Write the page, and its rows with those of ``later``, which an interrupted run must not lose."""
     rows.write(out / STORE, [*shown, *later])
     (out / "rivals.md").write_text(rows.page(shown), encoding="utf-8")
 
 
 def _measured(split: Split, name: str, method: Method, inputs: str, seed: int | None) -> Iterator[Row]:
     empty = Row(split.name, split.sizes, name, inputs, seed)
-    if method.code is recurrent and not recurrent.THERE:
-        yield empty._replace(missing=ABSENT)
+    if method.code is recurrent and not recurrent.INSTALLED:
+        yield empty._replace(missing=KERAS_MISSING)
         return
     print(f"accuracy: {name} on {split.name}" + ("" if seed is None else f", seed {seed}"), file=sys.stderr)
     try:
-        found = method.answer(split.train, split.test.texts, **{} if seed is None else {"seed": seed})
-    except Exception as error:  # the others' rows are worth more than this one's end
+        results = method.answer(split.train, split.test.texts, **{} if seed is None else {"seed": seed})
+    except Exception as error:  # the rows of the other methods must not be lost
         traceback.print_exc()
         yield empty._replace(
             missing=f"failed: {type(error).__name__}, {str(error).splitlines()[0] if str(error) else ''}"
         )
         return
-    for each in found:
-        held_out = None if math.isnan(each.held_out) else each.held_out
+    for result in results:
+        held_out = None if math.isnan(result.held_out) else result.held_out
         yield empty._replace(
-            features=each.features,
-            chosen=each.chosen,
+            features=result.features,
+            chosen=result.chosen,
             held_out=held_out,
-            seconds=each.seconds,
-            size=each.size,
-            **each.scores(split.test.labels)._asdict(),
+            seconds=result.seconds,
+            size=result.size,
+            **result.scores(split.test.labels)._asdict(),
         )
 
 

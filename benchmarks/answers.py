@@ -1,4 +1,4 @@
-"""What every method gives back, ours too, so that one function scores them all."""
+"""The answers of a method, and their scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Scores(NamedTuple):
-    """As ``docket evaluate`` has them; macro-F1 is over the labels that occur."""
+    """Scores as in ``docket evaluate``; macro-F1 is over the labels that occur."""
 
     accuracy: float
     macro_f1: float
@@ -25,16 +25,15 @@ class Scores(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """One method's answers to the test texts, and what they took.
+    """The labels that one method predicts for the test texts.
 
-    ``sure``: the probability of each answer, where the method has one; ``sets``: the labels that hold the right one in
-    nine cases of ten, where it says so. ``held_out``: accuracy on documents of the
-    training part that were kept apart; ``chosen`` by it among the same method's other features. ``seconds``: from
-    documents to what answers, all choices among them. ``size``: bytes.
+    ``sure`` has the probability of each label, ``sets`` the label sets for a coverage of 0.9, where the method has
+    them. ``held_out`` is the accuracy on held-out documents of the training part, and ``chosen`` whether it is the
+    highest of the method's features. ``seconds`` is the time of the training with all choices, ``size`` is in bytes.
     """
 
     features: str
-    said: list[str]
+    labels: list[str]
     sure: NDArray[np.float64] | None
     seconds: float
     size: int
@@ -43,15 +42,15 @@ class Answers(NamedTuple):
     sets: list[set[str]] | None = None
 
     def scores(self, right: list[str]) -> Scores:
-        """How often they are the ``right`` ones, and how well the method knows it."""
-        correct = np.asarray(self.said) == np.asarray(right)
-        present = sorted({*right, *self.said})
+        """Compare the predicted labels with the ``right`` ones."""
+        correct = np.asarray(self.labels) == np.asarray(right)
+        present = sorted({*right, *self.labels})
         return Scores(
-            float(accuracy_score(right, self.said)),
-            float(f1_score(right, self.said, labels=present, average="macro", zero_division=0)),
+            float(accuracy_score(right, self.labels)),
+            float(f1_score(right, self.labels, labels=present, average="macro", zero_division=0)),
             None if self.sure is None else expected_calibration_error(self.sure, correct),
             None
             if self.sets is None
-            else float(np.mean([one in own for one, own in zip(right, self.sets, strict=True)])),
-            None if self.sets is None else float(np.mean([len(own) for own in self.sets])),
+            else float(np.mean([label in label_set for label, label_set in zip(right, self.sets, strict=True)])),
+            None if self.sets is None else float(np.mean([len(label_set) for label_set in self.sets])),
         )

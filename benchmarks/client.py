@@ -1,4 +1,4 @@
-"""The Python client beside ``wrk`` on one service, and through its faults: ``python -m benchmarks.client ARTIFACT``."""
+"""Rates of the Python client and of ``wrk`` on one service: ``python -m benchmarks.client ARTIFACT``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DOCUMENTS, ROUNDS, SECONDS = 10_000, 3, 3
-WAYS = ((32, 8), (1, 8))
-"""Documents in a request, and requests at once."""
+BATCH_AND_CONCURRENCY = ((32, 8), (1, 8))
+"""Documents in a request, and concurrent requests."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write docs/client.md; 2: it cannot be measured here."""
+    """Measure, and write docs/client.md. Return 2 without ``wrk``."""
     (artifact,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     documents, server = corpora.load(corpora.DEFAULT_CORPUS).test, SERVERS[0]
     assert documents is not None
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _rates(port: int, texts: list[str]) -> dict[str, list[float]]:
-    """Documents a second, each way once a round."""
+    """Documents a second of each client and each configuration in each round."""
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         bodies = Path(folder) / "bodies"
@@ -59,12 +59,12 @@ def _rates(port: int, texts: list[str]) -> dict[str, list[float]]:
             for connections in (8, 64):
                 report = load.post(port, OURS.path, bodies, connections, SECONDS)
                 rates.setdefault(f"`wrk` | 1 | {connections}", []).append(report.requests / report.seconds)
-            for batch, concurrency in WAYS:
-                some = list(islice(cycle(texts), DOCUMENTS if batch > 1 else DOCUMENTS // 10))
+            for batch, concurrency in BATCH_AND_CONCURRENCY:
+                sample = list(islice(cycle(texts), DOCUMENTS if batch > 1 else DOCUMENTS // 10))
                 for kind in (_blocking, _asynchronous):
-                    taken = kind(f"http://127.0.0.1:{port}", some, batch, concurrency)
+                    seconds = kind(f"http://127.0.0.1:{port}", sample, batch, concurrency)
                     name = f"`{kind.__doc__}` | {batch} | {concurrency}"
-                    rates.setdefault(name, []).append(len(some) / taken)
+                    rates.setdefault(name, []).append(len(sample) / seconds)
     return rates
 
 
@@ -85,8 +85,8 @@ def _asynchronous(url: str, texts: list[str], batch: int, concurrency: int) -> f
         async with AsyncClient(url) as client:
             await client.predict("ready?")
             begin = time.perf_counter()
-            many = client.predict_many(texts, batch=batch, concurrency=concurrency, top_k=1)
-            assert sum([1 async for _ in many]) == len(texts)
+            results = client.predict_many(texts, batch=batch, concurrency=concurrency, top_k=1)
+            assert sum([1 async for _ in results]) == len(texts)
             return time.perf_counter() - begin
 
     return asyncio.run(measure())
@@ -111,11 +111,11 @@ def _through(url: str, texts: list[str], batch: int) -> str:
     begin = time.perf_counter()
     with running_proxy(url, decide) as between, Client(between.url) as client:
         got = [_tokens(result) for result in client.predict_many(numbered, batch=batch)]
-    taken = time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
     answered = [each["text"] for request in between.requests if request.answered for each in request.json["documents"]]
     if got != expected or sorted(answered) != sorted(numbered):
         raise RuntimeError("a document was lost, answered twice, or has another's answer")
-    cells = (batch, len(between.requests), faults["turned away"], faults["dropped"], len(got), f"{taken:.1f} s")
+    cells = (batch, len(between.requests), faults["turned away"], faults["dropped"], len(got), f"{seconds:.1f} s")
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -127,9 +127,9 @@ def _tokens(result: object) -> tuple[int, str | None]:
 def _page(rates: dict[str, list[float]], through: list[str], busy: float) -> str:
     reference = statistics.median(rates["`wrk` | 1 | 64"])
     rows = "\n".join(
-        f"| {name} | {statistics.median(each):,.0f} | {min(each):,.0f} to {max(each):,.0f} "
-        f"| {statistics.median(each) / reference:.2f} |"
-        for name, each in rates.items()
+        f"| {name} | {statistics.median(measurements):,.0f} | {min(measurements):,.0f} to {max(measurements):,.0f} "
+        f"| {statistics.median(measurements) / reference:.2f} |"
+        for name, measurements in rates.items()
     )
     return f"""# Rates of the Python client
 

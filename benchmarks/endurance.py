@@ -60,14 +60,14 @@ def _long(artifact: Path, words: list[str], bodies: Path) -> str:
     with _docket(artifact) as tree:
         for length in LENGTHS:
             body = _body(_text(words, length))
-            taken = statistics.median(_seconds(tree, body) for _ in range(REPEATS))
-            rows.append(f"| {length:,} | {taken:.4f} | {length / taken:,.0f} |")
-        without, beside = [], []
+            seconds = statistics.median(_seconds(tree, body) for _ in range(REPEATS))
+            rows.append(f"| {length:,} | {seconds:.4f} | {length / seconds:,.0f} |")
+        alone, with_long = [], []
         for _ in range(REPEATS):
-            without.append(load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS).p99)
+            alone.append(load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS).p99)
             with _again_and_again(tree, body):
-                beside.append(load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS).p99)
-    usual, worse = statistics.median(without), statistics.median(beside)
+                with_long.append(load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS).p99)
+    usual, worse = statistics.median(alone), statistics.median(with_long)
     return "\n".join(rows) + (
         f"\n\n99 % of articles on {CONNECTIONS} connections are answered within {usual:.0f} ms, "
         f"and within {worse:.0f} ms ({worse / usual:.1f} times) beside a client that sends documents of "
@@ -80,16 +80,18 @@ def _memory(artifact: Path, words: list[str], bodies: Path) -> str:
     scattered = bodies.with_name("scattered")
     lengths = [int(rng.lognormvariate(4.5, 1.2)) + 1 for _ in range(5_000)]
     scattered.write_bytes(b"".join(_body(_text(words, min(length, 20_000))) + b"\n" for length in lengths))
-    done, held = 0, {}
+    done, bytes_held = 0, {}
     with _docket(artifact) as tree:
-        for most in (FEW, MANY):
-            while done < most:
-                done += load.post(tree.port, "/predict", scattered, CONNECTIONS, 1 if most == FEW else SECONDS).requests
-            held[done] = tree.memory()
-    (few, before), (many, after) = held.items()
+        for target in (FEW, MANY):
+            while done < target:
+                done += load.post(
+                    tree.port, "/predict", scattered, CONNECTIONS, 1 if target == FEW else SECONDS
+                ).requests
+            bytes_held[done] = tree.memory()
+    (first_count, first_bytes), (last_count, last_bytes) = bytes_held.items()
     return (
-        f"Memory of all processes: {before / 1e6:.0f} MB after {few:,} requests of 1 to 20,000 words, "
-        f"{after / 1e6:.0f} MB after {many:,} ({after / before - 1:+.1%})."
+        f"Memory of all processes: {first_bytes / 1e6:.0f} MB after {first_count:,} requests of 1 to 20,000 words, "
+        f"{last_bytes / 1e6:.0f} MB after {last_count:,} ({last_bytes / first_bytes - 1:+.1%})."
     )
 
 
@@ -125,8 +127,8 @@ def _seconds(tree: process.Tree, body: bytes) -> float:
 
 def _text(words: list[str], length: int) -> str:
     begin = random.Random(length).randrange(len(words))
-    whole = words[begin:] + words * (1 + length // len(words))
-    return " ".join(whole[:length])
+    rotated = words[begin:] + words * (1 + length // len(words))
+    return " ".join(rotated[:length])
 
 
 def _body(text: str) -> bytes:

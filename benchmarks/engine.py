@@ -1,4 +1,4 @@
-"""The network alone: documents a second on one thread, beside ``torch.nn.RNN`` on padded batches."""
+"""Documents a second of the network on one thread, and of ``torch.nn.RNN`` on padded batches."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Documents = list[Tensor]
 
 
 def documents() -> Documents:
-    """Token ids of documents whose lengths scatter like posts' (216 on average) and whose words like language's."""
+    """Token ids of documents with lengths like posts (216 on average) and word frequencies like a language."""
     torch.manual_seed(0)
     lengths = torch.distributions.LogNormal(4.9, 0.95).sample((DOCUMENTS,)).clamp(5, 3000)
     lengths = (lengths * 216 / lengths.mean()).long() + 1
     ranks = [torch.rand(int(length)).pow(-2).long().clamp(max=WORDS - 1) for length in lengths]
-    return [own % WORDS for own in ranks]
+    return [document % WORDS for document in ranks]
 
 
 def ours(hidden: int) -> Callable[[Documents], object]:
-    """The network as it is served."""
+    """The network as the service runs it."""
     network = torchscript.from_bytes(torchscript.to_bytes(TanhRNN(WORDS, LABELS, hidden=hidden)), torch.device("cpu"))
 
     def run(batch: Documents) -> object:
-        lengths = torch.tensor([len(own) for own in batch])
+        lengths = torch.tensor([len(document) for document in batch])
         return network(torch.cat(batch), lengths.cumsum(0) - lengths)
 
     return run
 
 
 def padded(hidden: int) -> Callable[[Documents], object]:
-    """What one would write first: an embedding, ``nn.RNN`` to the longest document's end, the mean of its states."""
+    """A plain implementation: an embedding, ``nn.RNN`` over padded documents, the mean of its states."""
     words, rnn = nn.Embedding(WORDS, 128), nn.RNN(128, hidden, bidirectional=True, batch_first=True)
     output = nn.Linear(2 * hidden, LABELS)
     return lambda batch: output(rnn(words(pad_sequence(batch, batch_first=True)))[0].mean(1))
@@ -61,13 +61,15 @@ def table() -> str:
         rows.append(f"| {name} | {' | '.join(speeds)} |")
     rate = gemm_rate()
     for hidden in (64, 128):
-        most = rate / (_tokens(texts) / DOCUMENTS * 2 * 2 * hidden * hidden)  # two directions, a product and a sum each
-        rows.append(f"| the recurrent products alone at {rate / 1e9:.0f} GFLOP/s, hidden {hidden} | | | {most:,.0f} |")
+        bound = rate / (
+            _tokens(texts) / DOCUMENTS * 2 * 2 * hidden * hidden
+        )  # two directions, a product and a sum each
+        rows.append(f"| the recurrent products alone at {rate / 1e9:.0f} GFLOP/s, hidden {hidden} | | | {bound:,.0f} |")
     return "\n".join(rows)
 
 
 def gemm_rate() -> float:
-    """Operations a second of one large product in float32, the median of several."""
+    """Operations a second of a large matrix product in float32, the median of several."""
     left, right = torch.randn(2, GEMM, GEMM)
     seconds = []
     for _ in range(4 * ROUNDS):
@@ -78,7 +80,7 @@ def gemm_rate() -> float:
 
 
 def _tokens(texts: Documents) -> int:
-    return sum(len(own) for own in texts)
+    return sum(len(document) for document in texts)
 
 
 def _speed(run: Callable[[Documents], object], texts: Documents, size: int) -> float:

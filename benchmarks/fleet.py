@@ -1,4 +1,4 @@
-"""The servers that are compared, and how each is spoken to."""
+"""The compared servers, and the protocol of each."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ HERE, ROOT = Path(__file__).parent / "servers", Path(__file__).parent.parent
 
 
 class Said(NamedTuple):
-    """A server's answer to one text."""
+    """The answer of a server to a text."""
 
     label: str
     score: float
 
 
 class Dialect(NamedTuple):
-    """Where a text is posted, as what, and how the answer reads."""
+    """The path of a server, its request for a text, and the reader of its answer."""
 
     path: str
-    asked: Callable[[str], object]
+    request: Callable[[str], object]
     read: Callable[[Any], Said]
 
     def body(self, text: str) -> bytes:
-        """What is posted; one line."""
-        return json.dumps(self.asked(text)).encode()
+        """The request body, without a line break."""
+        return json.dumps(self.request(text)).encode()
 
     def said(self, answer: bytes) -> Said:
-        """What came back."""
+        """Decode an answer."""
         return self.read(json.loads(answer))
 
 
@@ -56,45 +56,45 @@ V2 = Dialect(
 
 
 class Server(NamedTuple):
-    """``servers/NAME.py``; ``packages`` are those whose versions say which one it is.
+    """A server of ``servers/NAME.py``; the versions of ``packages`` identify it.
 
-    ``same``: whether it answers as our classifier does.
+    ``runs_classifier``: whether it runs Docket's classifier, so that its answers must be equal.
     """
 
     name: str
     packages: tuple[str, ...]
     dialect: Dialect = PLAIN
-    same: bool = True
+    runs_classifier: bool = True
 
     @property
     def module(self) -> str:
-        """What is run."""
+        """The module of the server."""
         return f"benchmarks.servers.{self.name}"
 
     @property
     def python(self) -> Path:
-        """The interpreter of its own environment; ours is where Docket is installed."""
+        """The interpreter of the server's environment."""
         return ROOT / (".venv" if self.lock.name == "requirements.lock" else f".venv-bench/{self.name}") / "bin/python"
 
     @property
     def lock(self) -> Path:
-        """What its environment holds."""
-        own = HERE / f"{self.name}.txt"
-        return own if own.exists() else ROOT / "requirements.lock"
+        """The lock file of its environment."""
+        path = HERE / f"{self.name}.txt"
+        return path if path.exists() else ROOT / "requirements.lock"
 
     @property
     def title(self) -> str:
-        """Its name for people: the first line of the file's docstring."""
+        """The name for readers: the first line of the module's docstring."""
         return self._docstring()[0].removesuffix(".")
 
     @property
     def configuration(self) -> str:
-        """How it is set: the second paragraph of the file's docstring."""
+        """The configuration: the second paragraph of the module's docstring."""
         return self._docstring()[1]
 
     @property
     def version(self) -> str:
-        """Of its packages, from the lock."""
+        """The versions of ``packages`` in the lock file."""
         lines = self.lock.read_text(encoding="utf-8").splitlines()
         locked = dict(line.split("==") for line in lines if not line.startswith("#"))
         return ", ".join(f"{package} {locked[package]}" for package in self.packages)
@@ -114,5 +114,5 @@ SERVERS = (
     Server("bentoml", ("bentoml",), LISTS),
     Server("ray", ("ray",)),
     Server("mlserver", ("mlserver",), V2),
-    Server("linear", ("scikit-learn", "fastapi"), same=False),
+    Server("linear", ("scikit-learn", "fastapi"), runs_classifier=False),
 )

@@ -1,7 +1,7 @@
-"""The classifier and the service on a GPU, beside the same network on the CPU: ``make gpu`` writes docs/gpu.md.
+"""The classifier and the service on a GPU, compared with the CPU: ``make gpu`` writes docs/gpu.md.
 
-It needs torch, this checkout and nothing else: documents and networks are made here. The service's part is left out
-where its packages are missing. With ``--device cpu`` it rehearses: all checks that need no GPU, and no file.
+It needs torch and this checkout alone, and generates documents and networks. It skips the service if its packages are
+missing. ``--device cpu`` runs the checks that need no GPU, and writes no file.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 
     from model.text.vocabulary import Encoding
 
-LIMIT = 480
-"""Seconds after which it ends itself, with where it is."""
+TIME_LIMIT_SECONDS = 480
+"""Seconds after which the program prints its stack and exits."""
 PAGE = Path(__file__).parent.parent / "docs" / "gpu.md"
 HIDDEN = (64, 128)
 BUDGETS = (4_096, 16_384, 65_536, 262_144, 1_048_576)
 """Tokens in a batch."""
 CHECKED, CLOSE = 500, 1e-4
-"""Documents whose answers are compared with the CPU's, and how far a score or a word's share may be off."""
+"""Number of documents that are compared with the CPU, and tolerance of scores and attributions."""
 WORDS, GRAMS, PAIRS, LABELS = 50_000, 5_000, 30_000, 20
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class Size(NamedTuple):
-    """How much a run measures: so many documents, seconds for each rate, connections and seconds of load."""
+    """The number of documents, seconds for each rate, connections, and seconds of load."""
 
     documents: int = 5_000
     seconds: float = 2.0
@@ -59,52 +59,52 @@ QUICK = Size(documents=60, seconds=0.05, connections=4, load_seconds=0.5)
 
 
 class Table:
-    """The rows of the page, and which checks failed."""
+    """The rows of the page, and the failed checks."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, str]] = []
         self.failed: list[str] = []
 
-    def add(self, what: str, found: str, *, right: bool = True) -> None:
-        """Add a row, and print it at once; ``right``: whether the check holds."""
+    def add(self, title: str, found: str, *, right: bool = True) -> None:
+        """Add a row, and print it; ``right``: whether the check passed."""
         if not right:
-            self.failed.append(what)
-        self.rows.append((what, found if right else f"**wrong**: {found}"))
-        print(f"| {what} | {self.rows[-1][1]} |", flush=True)
+            self.failed.append(title)
+        self.rows.append((title, found if right else f"**wrong**: {found}"))
+        print(f"| {title} | {self.rows[-1][1]} |", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all; 0: right, 1: a check failed, 2: there is no such device."""
+    """Run all checks. Return 1 if one failed, 2 without the device."""
     parser = argparse.ArgumentParser(prog="gpu", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true", help="few documents and short measurements: a rehearsal")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
-    size, table, began = QUICK if asked.quick else Size(), Table(), time.monotonic()
-    name = torch.cuda.get_device_name() if asked.device == "cuda" and torch.cuda.is_available() else "CPU"
+    faulthandler.dump_traceback_later(TIME_LIMIT_SECONDS, exit=True)
+    size, table, began = QUICK if options.quick else Size(), Table(), time.monotonic()
+    name = torch.cuda.get_device_name() if options.device == "cuda" and torch.cuda.is_available() else "CPU"
     print(f"{name}, torch {torch.__version__}\n\n| what | found |\n| --- | --- |")
     try:
-        with tempfile.TemporaryDirectory() as there:
-            folder, texts = Path(there), made_texts(size.documents)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder, texts = Path(temporary), made_texts(size.documents)
             for hidden in HIDDEN:
                 write_artifact(folder / f"hidden-{hidden}", hidden)
-            measure_network(table, folder, asked.device, texts, size)
+            measure_network(table, folder, options.device, texts, size)
             registry.write_pointer(folder, f"hidden-{HIDDEN[0]}")
-            gpu_service.measure(table, folder, asked.device, texts, size)
+            gpu_service.measure(table, folder, options.device, texts, size)
     except UsageError as refusal:
         print(f"gpu: {refusal}", file=sys.stderr)
         return 2
     finally:
         faulthandler.cancel_dump_traceback_later()
-    if asked.device == "cuda":
+    if options.device == "cuda":
         write_page(name, table, time.monotonic() - began)
     print(f"\n{len(table.failed)} checks failed{': ' if table.failed else ''}{'; '.join(table.failed)}")
     return int(bool(table.failed))
 
 
 def made_texts(count: int) -> list[str]:
-    """Documents of made words, of 5 to 2,000 words, 130 in the middle; a few words are in no vocabulary."""
+    """Generate documents of 5 to 2,000 words, with a median of 130; some words are in no vocabulary."""
     draw = random.Random(0)
     names = made_words()
 
@@ -118,13 +118,13 @@ def made_texts(count: int) -> list[str]:
 
 
 def made_words() -> list[str]:
-    """``WORDS`` words of eight letters."""
+    """Generate ``WORDS`` words of eight letters."""
     draw = random.Random(1)
     return sorted({"".join(draw.choices(LETTERS, k=8)) for _ in range(WORDS + 100)})[:WORDS]
 
 
 def write_artifact(folder: Path, hidden: int) -> None:
-    """A network with random weights, with words, grams and pairs as the default recipe has them."""
+    """Write a network with random weights, with n-grams and bigrams as in the default recipe."""
     torch.manual_seed(hidden)
     draw = random.Random(2)
     grams = sorted({"".join(draw.choices(LETTERS, k=4)) for _ in range(GRAMS + 500)})[:GRAMS]
@@ -135,12 +135,12 @@ def write_artifact(folder: Path, hidden: int) -> None:
     network = TanhRNN(words, LABELS, hidden=hidden, ngrams=GRAMS, bigrams=pairs)
     with torch.no_grad():
         network.table.normal_(0.0, 0.5)
-        network.output.weight.mul_(3.0)  # answers that differ: scores between 0.1 and 0.9
+        network.output.weight.mul_(3.0)  # spreads the scores over 0.1 to 0.9
     artifact.write(folder, network, vocabulary, Calibration(), {})
 
 
 def measure_network(table: Table, folder: Path, device: str, texts: Sequence[str], size: Size) -> None:
-    """Compare answers and explanations with the CPU's, and measure rates, memory and a change of networks."""
+    """Compare answers and explanations with the CPU; measure rates, memory and a swap of networks."""
     for hidden in HIDDEN:
         title, path = f"hidden {hidden}", folder / f"hidden-{hidden}"
         cpu = Classifier.load(path, "cpu", threads=1)
@@ -161,7 +161,7 @@ def measure_network(table: Table, folder: Path, device: str, texts: Sequence[str
 
 
 def compare(table: Table, title: str, cpu: Classifier, other: Classifier, encodings: Sequence[Encoding]) -> None:
-    """Scores, and each word's share of the first label, on both devices; a document alone and among others."""
+    """Compare scores and attributions on both devices, for documents alone and in a batch."""
     expected, found = cpu.predict(encodings), other.predict(encodings)
     alone = [other.predict([encoding])[0] for encoding in encodings[:20]]
     pairs = [*zip(expected, found, strict=True), *zip(expected, alone, strict=False)]
@@ -170,22 +170,22 @@ def compare(table: Table, title: str, cpu: Classifier, other: Classifier, encodi
         f"{title}: largest difference of a score from the CPU's, {len(found)} documents", f"{apart:.1e}",
         right=apart <= CLOSE,
     )  # fmt: skip
-    shares, whole = 0.0, 0.0
-    for ours, theirs in zip(expected, found, strict=True):
-        a, b = ours.explanation, theirs.explanation
+    shares, sum_error = 0.0, 0.0
+    for cpu_answer, other_answer in zip(expected, found, strict=True):
+        a, b = cpu_answer.explanation, other_answer.explanation
         assert a is not None
         assert b is not None
-        whole = max(whole, abs(sum(b.attributions) + b.bias - b.logit))
-        if ours.label == theirs.label:  # two labels may be as likely
+        sum_error = max(sum_error, abs(sum(b.attributions) + b.bias - b.logit))
+        if cpu_answer.label == other_answer.label:  # equal scores allow either label
             shares = max(shares, *(abs(x - y) for x, y in zip(a.attributions, b.attributions, strict=True)))
     table.add(
         f"{title}: explanations: largest difference of a word's share, and of their sum from the logit",
-        f"{shares:.1e}, {whole:.1e}", right=shares <= CLOSE and whole <= 10 * CLOSE,
+        f"{shares:.1e}, {sum_error:.1e}", right=shares <= CLOSE and sum_error <= 10 * CLOSE,
     )  # fmt: skip
 
 
 def rate(classifier: Classifier, encodings: Sequence[Encoding], budget: int, seconds: float) -> float:
-    """Documents/s of batches of ``budget`` tokens, one after the other for so many seconds, after one to warm up."""
+    """Documents/s of successive batches of ``budget`` tokens, after one for warm-up."""
     batches = list(split(encodings, budget))
     classifier.predict(batches[0])
     began, done = time.perf_counter(), 0
@@ -211,7 +211,7 @@ def split(encodings: Sequence[Encoding], budget: int) -> Iterator[list[Encoding]
 
 
 def single(classifier: Classifier, encodings: Sequence[Encoding], size: Size) -> float:
-    """Milliseconds of one document alone, the median."""
+    """Milliseconds for one document, the median."""
     took, until = [], time.perf_counter() + size.seconds
     for encoding in cycle(encodings):
         began = time.perf_counter()
@@ -223,13 +223,13 @@ def single(classifier: Classifier, encodings: Sequence[Encoding], size: Size) ->
 
 
 def swap(table: Table, folder: Path, device: str, texts: Sequence[str]) -> None:
-    """Load a second network beside the first and drop the first: both answer as on the CPU, and memory comes back."""
+    """Load a second network, then drop the first: both answer as on the CPU, and the memory is freed."""
     first, second = (folder / f"hidden-{hidden}" for hidden in HIDDEN)
-    held = memory(device)
+    baseline = memory(device)
     old = Classifier.load(first, device)
-    one = memory(device) - held
+    one_network = memory(device) - baseline
     new = Classifier.load(second, device)
-    both = memory(device) - held
+    two_networks = memory(device) - baseline
     apart = 0.0
     for path, classifier in ((first, old), (second, new)):
         cpu = Classifier.load(path, "cpu", threads=1)
@@ -237,9 +237,9 @@ def swap(table: Table, folder: Path, device: str, texts: Sequence[str]) -> None:
         answers = zip(cpu.predict(encodings), classifier.predict(encodings), strict=True)
         apart = max(apart, *(abs(a.score - b.score) for a, b in answers))
     del old, classifier
-    left = memory(device) - held
-    megabytes = "/".join(f"{value / 2**20:.0f}" for value in (one, both, left))
-    right = apart <= CLOSE and (device == "cpu" or left < both)
+    left = memory(device) - baseline
+    megabytes = "/".join(f"{value / 2**20:.0f}" for value in (one_network, two_networks, left))
+    right = apart <= CLOSE and (device == "cpu" or left < two_networks)
     found = megabytes if device == "cuda" else "not measured on a CPU"
     table.add("a swap: MiB of one network, of both, of the second alone", found, right=right)
 
@@ -250,7 +250,7 @@ def memory(device: str) -> int:
 
 
 def fill(table: Table, classifier: Classifier, texts: Sequence[str]) -> None:
-    """Take all memory of the GPU: a large batch fails at once, and is answered when memory is free again."""
+    """Fill the memory of the GPU: a large batch fails quickly, and succeeds once memory is free."""
     batch = [classifier.encode(text) for text in islice(cycle(texts), 8_192)]
     expected = classifier.predict(batch[:1])[0]
     ballast = gpu_service.fill_memory()
@@ -262,14 +262,14 @@ def fill(table: Table, classifier: Classifier, texts: Sequence[str]) -> None:
     seconds = time.perf_counter() - began
     ballast.clear()
     torch.cuda.empty_cache()
-    again = classifier.predict(batch[:1])[0]
-    right = seconds < 30 and abs(again.score - expected.score) <= CLOSE
+    repeated = classifier.predict(batch[:1])[0]
+    right = seconds < 30 and abs(repeated.score - expected.score) <= CLOSE
     table.add("memory full: what a batch raises, and the seconds until it does", f"{error}, {seconds:.1f}", right=right)
 
 
 def write_page(name: str, table: Table, seconds: float) -> None:
     """Write docs/gpu.md."""
-    rows = "\n".join(f"| {what} | {found} |" for what, found in table.rows)
+    rows = "\n".join(f"| {title} | {found} |" for title, found in table.rows)
     PAGE.write_text(
         f"# On a GPU\n\n{name}, torch {torch.__version__}, {datetime.now(UTC):%Y-%m-%d}: `make gpu` measured this in "
         f"{seconds:.0f} s.\n\nDocuments and networks are made: {LABELS} labels, {WORDS:,} words, {GRAMS:,} grams, "

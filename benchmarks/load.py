@@ -1,4 +1,4 @@
-"""The load: ``wrk`` posts real documents in a closed loop, and says what came back."""
+"""Load by ``wrk``, which posts documents in a closed loop or at a rate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from model.errors import UsageError
 
 HERE = Path(__file__).parent
-PATIENCE = 10
-"""Seconds until wrk counts a request as lost, and that it may take longer than it was told to."""
+TIMEOUT_SECONDS = 10
+"""Seconds after which wrk counts a request as lost, and by which wrk may exceed its duration."""
 RAMP = 4
-"""Seconds in which a crowd connects."""
+"""Seconds in which all clients connect."""
 
 
 class Report(NamedTuple):
@@ -69,9 +69,9 @@ def crowd(
 def _wrk(script: str, port: int, connections: int, seconds: int, *arguments: Path | str) -> Any:
     """What wrk printed: the script's own line is the last."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--timeout", f"{PATIENCE}s", "--script", str(HERE / script), f"http://127.0.0.1:{port}", "--"]
+    command += ["--timeout", f"{TIMEOUT_SECONDS}s", "--script", str(HERE / script), f"http://127.0.0.1:{port}", "--"]
     run = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=seconds + 2 * PATIENCE, check=False
+        [*command, *arguments], capture_output=True, text=True, timeout=seconds + 2 * TIMEOUT_SECONDS, check=False
     )
     if run.returncode:
         raise OSError(f"wrk says: {(run.stderr or run.stdout).strip()[:200]}")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.nodes ARTIFACT DOCUMENTS OUT [--kill]
 
-Says the command's seconds. ``--kill`` ends one worker once answers are being made.
+Prints the duration of the command in seconds. ``--kill`` kills one worker during the run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster
 
 HEAD = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.2"}
 WAIT = 4.0
-"""Seconds from both workers' readiness to the end of one."""
+"""Seconds from the readiness of both workers to the kill of one."""
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
 def workers() -> list[int]:
     """The process ids of the actors that score, as Ray reports them."""
     actors = ray._private.state.actors().values()
-    return [each["Pid"] for each in actors if each["State"] == "ALIVE" and "Worker" in each["ActorClassName"]]
+    return [actor["Pid"] for actor in actors if actor["State"] == "ALIVE" and "Worker" in actor["ActorClassName"]]
 
 
 if __name__ == "__main__":

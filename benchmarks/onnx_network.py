@@ -1,4 +1,4 @@
-"""The artifact's network with its recurrence in ONNX Runtime, called as the TorchScript one is."""
+"""The network of an artifact with its recurrence in ONNX Runtime, with the interface of the TorchScript network."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ SIDES = ("forward", "reverse")
 class OnnxNetwork:
     """Logits [documents, labels] of ``ids`` and ``starts``, as ``InferenceNetwork`` returns them.
 
-    Words are looked up, windows cut and states pooled in torch; an ``RNN`` node for each direction runs the windows, of
-    the lengths that ``sequence_lens`` says. Its W_xh is the identity: what it would be is folded into the table. Its
-    states are the logistic ones, which begin at a half.
+    Torch looks words up, splits windows and pools states. An ``RNN`` node for each direction runs the windows with
+    ``sequence_lens``. Its W_xh is the identity, since the table contains W_xh. States are logistic and begin at 0.5.
     """
 
     def __init__(self, network: Network, threads: int = 1) -> None:
@@ -53,15 +52,15 @@ class OnnxNetwork:
         window = torch.repeat_interleave(lengths)
         step = torch.arange(tokens.numel()) - begins[window]
         first = np.full((1, lengths.numel(), network.recurrent.shape[-1]), 0.5, dtype=np.float32)
-        given = {"lengths": lengths.int().numpy(), "first": first}
+        inputs = {"lengths": lengths.int().numpy(), "first": first}
         for side, table in zip(SIDES, self._table, strict=False):
             rows = embedding_bag(looked_up, table, mode="sum").index_add_(0, spelt.at, embedding(spelt.row, table))
             padded = rows.new_zeros(int(lengths.max()), lengths.numel(), rows.shape[1])
             padded[step, window] = rows
-            given[side] = padded.numpy()
+            inputs[side] = padded.numpy()
         weights = pooling_weights(tokens, starts, network.importance, network.pooling).unsqueeze(1)
-        found = [torch.from_numpy(states)[step, 0, window] for states in self._session.run(None, given)]
-        states = [(own - 0.5) * weights for own in found]
+        found = [torch.from_numpy(states)[step, 0, window] for states in self._session.run(None, inputs)]
+        states = [(direction - 0.5) * weights for direction in found]
         pooled = torch.zeros(starts.numel(), self.output.in_features).index_add_(
             0, document[window], torch.cat(states, 1)
         )
@@ -79,9 +78,13 @@ def recurrence(recurrent: Tensor) -> onnx.ModelProto:
     nodes, outputs = [], []
     for side, matrix in zip(sides, recurrent, strict=True):
         constants.append(numpy_helper.from_array(matrix.T.contiguous().numpy()[None], f"recurrent_{side}"))
-        given, found = [side, "identity", f"recurrent_{side}", "", "lengths", "first"], [f"states_{side}"]
-        nodes.append(helper.make_node("RNN", given, found, direction=side, hidden_size=hidden, activations=["Sigmoid"]))
+        node_inputs, node_outputs = [side, "identity", f"recurrent_{side}", "", "lengths", "first"], [f"states_{side}"]
+        nodes.append(
+            helper.make_node(
+                "RNN", node_inputs, node_outputs, direction=side, hidden_size=hidden, activations=["Sigmoid"]
+            )
+        )
         inputs.append(helper.make_tensor_value_info(side, TensorProto.FLOAT, ["steps", "windows", hidden]))
-        outputs.append(helper.make_tensor_value_info(*found, TensorProto.FLOAT, ["steps", 1, "windows", hidden]))
+        outputs.append(helper.make_tensor_value_info(*node_outputs, TensorProto.FLOAT, ["steps", 1, "windows", hidden]))
     graph = helper.make_graph(nodes, "recurrence", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)

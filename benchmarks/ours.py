@@ -1,4 +1,4 @@
-"""Docket beside its rivals: trained, written, read back, and asked through the path that serves."""
+"""Docket's answers: train, write and load an artifact, and predict as the service does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> list[Answers]:
-    """Train an artifact by ``recipe`` and let it answer."""
+    """Train with ``recipe``, and predict."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         trained = train_network(train, recipe, seed, device.select_device("cpu"))
@@ -31,7 +31,10 @@ def answers(recipe: Recipe, train: Documents, texts: list[str], seed: int) -> li
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
         classifier = Classifier.load(folder, "cpu")
         predictions = classifier.predict([classifier.encode(text) for text in texts])
-    said, sure = [each.label for each in predictions], np.asarray([each.score for each in predictions])
-    least = classifier.threshold(LABEL_SET_COVERAGE)
-    sets = [{label for label, score in each.scores if score >= least} for each in predictions]
-    return [Answers("words, pairs, letters", said, sure, seconds, size, sets=sets)]
+    labels, sure = (
+        [prediction.label for prediction in predictions],
+        np.asarray([prediction.score for prediction in predictions]),
+    )
+    threshold = classifier.threshold(LABEL_SET_COVERAGE)
+    sets = [{label for label, score in prediction.scores if score >= threshold} for prediction in predictions]
+    return [Answers("words, pairs, letters", labels, sure, seconds, size, sets=sets)]

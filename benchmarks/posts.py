@@ -1,4 +1,4 @@
-"""The documents that every server is sent, and what the classifier itself says of them."""
+"""The documents of the load, and the classifier's predictions for them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 CORPUS = "20newsgroups"
 CHECKED, CLOSE = 50, 1e-4
-"""Documents whose answers are compared with the classifier's own, and how far a score may be off."""
+"""Number of documents whose answers are compared with the predictions, and tolerance of a score."""
 
 
 class Disagrees(RuntimeError):
-    """A server whose answers are not the classifier's."""
+    """The answers of a server differ from the classifier's predictions."""
 
 
 class Posts(NamedTuple):
-    """Texts in an order of their own, their right labels, what the classifier says, and how often it is right."""
+    """Shuffled texts, their correct labels, the classifier's predictions, and its accuracy."""
 
     texts: list[str]
     labels: list[str]
-    said: list[Said]
+    expected: list[Said]
     accuracy: float
 
     @classmethod
     def of(cls, artifact: Path) -> Posts:
-        """The test part of the corpus; an artifact that is not there is trained from its train part."""
+        """The test part of the corpus; trains the artifact if it does not exist."""
         documents = corpora.load(CORPUS).test
         assert documents is not None
         if not artifact.exists():
@@ -44,25 +44,25 @@ class Posts(NamedTuple):
         scores, predictions = evaluate(Classifier.load(artifact, "cpu", threads=1), documents)
         order = random.Random(0).sample(range(len(documents)), len(documents))
         texts, labels = ([column[place] for place in order] for column in (documents.texts, documents.labels))
-        said = [Said(predictions[place].label, predictions[place].score) for place in order]
-        return cls(texts, labels, said, scores.accuracy)
+        expected = [Said(predictions[place].label, predictions[place].score) for place in order]
+        return cls(texts, labels, expected, scores.accuracy)
 
     def write(self, path: Path, server: Server) -> None:
-        """One request's body a line, as ``server`` wants them."""
+        """Write one request body of ``server`` in each line."""
         path.write_bytes(b"".join(server.dialect.body(text) + b"\n" for text in self.texts))
 
     def check(self, tree: Tree, server: Server) -> None:
-        """Raise ``Disagrees`` where one of the first documents gets another answer over HTTP."""
-        for text, ours in zip(self.texts[:CHECKED], self.said, strict=False):
-            theirs = _asked(tree, server, text)
-            if theirs.label != ours.label or abs(theirs.score - ours.score) > CLOSE:
-                raise Disagrees(f"it says {theirs} where the classifier says {ours}")
+        """Raise ``Disagrees`` if an answer over HTTP differs from the prediction."""
+        for text, prediction in zip(self.texts[:CHECKED], self.expected, strict=False):
+            answer = _ask(tree, server, text)
+            if answer.label != prediction.label or abs(answer.score - prediction.score) > CLOSE:
+                raise Disagrees(f"it answers {answer}, and the classifier predicts {prediction}")
 
     def accuracy_of(self, tree: Tree, server: Server) -> float:
-        """How often the server is right, of all documents."""
-        said = [_asked(tree, server, text).label for text in self.texts]
-        return sum(label == right for label, right in zip(said, self.labels, strict=True)) / len(said)
+        """Accuracy of the server on all documents."""
+        labels = [_ask(tree, server, text).label for text in self.texts]
+        return sum(label == right for label, right in zip(labels, self.labels, strict=True)) / len(labels)
 
 
-def _asked(tree: Tree, server: Server, text: str) -> Said:
+def _ask(tree: Tree, server: Server, text: str) -> Said:
     return server.dialect.said(tree.ask(server.dialect.path, server.dialect.body(text)))

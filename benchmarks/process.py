@@ -1,4 +1,4 @@
-"""A server as a tree of processes: started, waited for, measured from outside, ended."""
+"""Start a server, wait for it, measure its process tree, and end it."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 READY, GRACE = 180.0, 15.0
-"""Seconds that a server may take until it answers, and to end."""
+"""Limits in seconds on the start and on the end of a server."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class NotReady(RuntimeError):
-    """A server that does not answer; says the last that it wrote."""
+    """The server does not answer; the message has its last log line."""
 
 
 class Tree(NamedTuple):
-    """A server that listens on ``port`` of 127.0.0.1; ``root`` is the process that was started."""
+    """A server on ``port`` of 127.0.0.1; ``root`` is the pid of its first process."""
 
     root: int
     port: int
 
     def processes(self) -> list[int]:
-        """The ids of the process and of all that descend from it."""
+        """The pids of the first process and of its descendants."""
         found = [self.root]
         children: dict[int, list[int]] = {}
-        for own in Path("/proc").glob("[0-9]*"):
+        for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has ended
-                children.setdefault(int(_stat(own.name)[1]), []).append(int(own.name))
+                children.setdefault(int(_stat(folder.name)[1]), []).append(int(folder.name))
         for parent in found:
             found += children.get(parent, [])
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU that the tree has used, its ended children included."""
+        """CPU seconds of the tree, with its ended children."""
         ticks = 0
         for process in self.processes():
             with contextlib.suppress(OSError):
@@ -54,46 +54,46 @@ class Tree(NamedTuple):
         return ticks / TICKS
 
     def memory(self) -> int:
-        """Bytes that the tree holds, a page that processes share counted once (the sum of their PSS)."""
-        held = 0
+        """Memory of the tree in bytes, with shared pages counted once (the sum of PSS)."""
+        kibibytes = 0
         for process in self.processes():
             with contextlib.suppress(OSError):
                 rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-                held += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-        return held * 1024
+                kibibytes += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return kibibytes * 1024
 
     def ask(self, path: str, body: bytes) -> bytes:
-        """What the server answers with status 200; raises ``OSError`` or ``NotReady`` otherwise."""
+        """The body of an answer with status 200; raises ``OSError`` or ``NotReady`` otherwise."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("POST", path, body, {"content-type": "application/json"})
             answer = connection.getresponse()
-            said = answer.read()
+            content = answer.read()
         except http.client.HTTPException as error:
             raise OSError(str(error)) from error
         finally:
             connection.close()
         if answer.status != 200:
-            raise NotReady(f"{answer.status}: {said[:200].decode(errors='replace')}")
-        return said
+            raise NotReady(f"{answer.status}: {content[:200].decode(errors='replace')}")
+        return content
 
 
 @contextmanager
 def serving(
     python: Path, module: str, artifact: Path, path: str, body: bytes, settings: Mapping[str, str] | None = None
 ) -> Iterator[Tree]:
-    """``python -m module artifact port``, from the moment when it answers ``body`` on; raises ``NotReady``.
+    """Run ``python -m module artifact port`` once it answers ``body``; raises ``NotReady``.
 
-    ``settings``: variables of its environment.
+    ``settings``: environment variables of the server.
     """
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        own = {"OMP_NUM_THREADS": "1", "TMPDIR": folder, **(settings or {})}
+        variables = {"OMP_NUM_THREADS": "1", "TMPDIR": folder, **(settings or {})}
         port, log = free_port(), Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [python, "-m", module, artifact, str(port)],
                 cwd=ROOT,
-                env=os.environ | own,
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -122,7 +122,7 @@ def _until_ready(process: subprocess.Popen[bytes], tree: Tree, path: str, body: 
 
 
 def _end(process: subprocess.Popen[bytes], tree: Tree) -> None:
-    """SIGTERM to the process, then SIGKILL to what is left of its group and of its tree."""
+    """Send SIGTERM to the process, then SIGKILL to the remaining processes of its group and its tree."""
     descendants = {process: _begin(process) for process in tree.processes()[1:]}
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,13 +131,13 @@ def _end(process: subprocess.Popen[bytes], tree: Tree) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     for descendant, begin in descendants.items():
         with contextlib.suppress(ProcessLookupError):
-            if begin and _begin(descendant) == begin:  # its id is still its own
+            if begin and _begin(descendant) == begin:  # the pid still belongs to this process
                 os.kill(descendant, signal.SIGKILL)
     process.wait(GRACE)
 
 
 def _begin(process: int) -> str:
-    """When a process began, in ticks since the machine did; empty of one that has ended."""
+    """Start time of a process in ticks since boot; empty if the process has ended."""
     try:
         return _stat(str(process))[19]
     except OSError:
@@ -145,5 +145,5 @@ def _begin(process: int) -> str:
 
 
 def _stat(process: str) -> list[str]:
-    """The fields of /proc/…/stat from the process' state on: a name may have spaces and brackets."""
+    """The fields of /proc/PID/stat from the state on; the name before it may contain spaces."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

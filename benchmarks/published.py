@@ -1,4 +1,4 @@
-"""Numbers that others have published on the same test parts; none was measured here."""
+"""Published accuracies on the same test parts; this project did not measure them."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ PUBLISHED: dict[tuple[str, int], dict[str, tuple[float, str]]] = {
         "fastText, up to three characters": (0.9223, HEADLINES),
     },
 }
-"""By a corpus' name and the number of its test documents: method → accuracy and where it stands."""
+"""Name of a corpus and number of its test documents → method → accuracy and source."""

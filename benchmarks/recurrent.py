@@ -1,9 +1,9 @@
-"""The recurrent rivals, as introductions draw them: embedding, one recurrent layer both ways, its last state, softmax.
+"""Recurrent networks of Keras: embedding, one bidirectional recurrent layer, its last state, softmax.
 
-As wide as ours: 64 numbers a word and 64 units each way. Words that occur once are read as the unknown word. A text is
-cut at 256 tokens, or an epoch of long texts takes minutes; batches hold texts of like length. A tenth of the training
-part is held out: training ends when its loss has not fallen for three epochs, and the best weights are kept.
-The only file that knows Keras.
+They have the width of Docket's network: 64 numbers a word and 64 units in each direction. Words that occur once are
+unknown. Texts end at 256 tokens, since an epoch of long texts takes minutes. Batches hold texts of similar length. A
+tenth of the training part is held out. Training ends after three epochs without a lower loss on it, with the best
+weights.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from training.data.split import split_train_test
 if TYPE_CHECKING:
     from training.data.documents import Documents
 
-WIDTH, LONGEST, BATCH, EPOCHS, PATIENCE = 64, 256, 64, 20, 3
-THERE = find_spec("keras") is not None
+WIDTH, LONGEST, BATCH, EPOCHS, PATIENCE_EPOCHS = 64, 256, 64, 20, 3
+INSTALLED = find_spec("keras") is not None
 
 
 def answers(layer: str, train: Documents, texts: list[str], seed: int) -> list[Answers]:
-    """Train a network of ``layer``, ``SimpleRNN`` or ``LSTM``, and let it answer."""
+    """Train a network with a ``SimpleRNN`` or an ``LSTM`` layer, and predict."""
     os.environ.setdefault("KERAS_BACKEND", "torch")  # read when keras is imported
     import keras
 
-    with warnings.catch_warnings():  # Keras 3.15 asks torch's arrays for copies in the way of numpy 1
+    with warnings.catch_warnings():  # Keras 3.15 copies torch's arrays as numpy 1 did
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         return [_answers(keras, layer, train, texts, seed)]
 
@@ -47,17 +47,17 @@ def _answers(keras: Any, layer: str, train: Documents, texts: list[str], seed: i
     common = EncodedCorpus(learn, every, torch.device("cpu")).first_rare_id
     vocabulary = Vocabulary(every.words[: common - 1], every.labels)
     network = _network(keras, layer, vocabulary)
-    best = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)
-    batches = [_batches(keras, vocabulary, own.texts, own.labels) for own in (learn, held_out)]
+    best = keras.callbacks.EarlyStopping(patience=PATIENCE_EPOCHS, restore_best_weights=True)
+    batches = [_batches(keras, vocabulary, documents.texts, documents.labels) for documents in (learn, held_out)]
     network.fit(batches[0], validation_data=batches[1], epochs=EPOCHS, callbacks=[best], verbose=0)
     seconds = time.perf_counter() - begin
     right = network.evaluate(batches[1], verbose=0, return_dict=True)["accuracy"]
     unread = _batches(keras, vocabulary, texts)
     sure = np.empty((len(texts), len(vocabulary.labels)))
     sure[unread.order] = network.predict(unread, verbose=0)
-    said = [vocabulary.labels[number] for number in sure.argmax(axis=1)]
+    predicted = [vocabulary.labels[number] for number in sure.argmax(axis=1)]
     size = 4 * network.count_params() + len(vocabulary.to_json())
-    return Answers(f"the first {LONGEST} words", said, sure.max(axis=1), seconds, size, float(right))
+    return Answers(f"the first {LONGEST} words", predicted, sure.max(axis=1), seconds, size, float(right))
 
 
 def _network(keras: Any, layer: str, vocabulary: Vocabulary) -> Any:
@@ -74,12 +74,12 @@ def _network(keras: Any, layer: str, vocabulary: Vocabulary) -> Any:
 
 
 def _batches(keras: Any, vocabulary: Vocabulary, texts: list[str], labels: list[str] | None = None) -> Any:
-    """Batches of texts of like length, padded with 0 to their longest; ``order``: the place of each text."""
+    """Batches of texts of similar length, padded with 0; ``order`` has the position of each text."""
     ids = [np.asarray(vocabulary.encode(text).ids[:LONGEST]) + 1 for text in texts]
-    order = np.argsort([len(own) for own in ids], kind="stable")
+    order = np.argsort([len(tokens_of_text) for tokens_of_text in ids], kind="stable")
     number = {label: place for place, label in enumerate(vocabulary.labels)}
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras comes as Any: it may be absent
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras is Any: it may be missing
         def __len__(self) -> int:
             return -(-len(order) // BATCH)
 

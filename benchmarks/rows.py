@@ -1,4 +1,4 @@
-"""Measured rows, kept a line each, and the page that shows them: one section a corpus."""
+"""Measured rows in a file of JSON lines, and their page with a section for each corpus."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ COLUMNS = "| method | features | held out | test accuracy | macro-F1 | calibrati
 
 
 class Row(NamedTuple):
-    """One method's scores on one corpus with one seed, or why there are none.
+    """The scores of a method on a corpus with a seed, or why they are missing.
 
-    ``inputs``: digest of the documents and of the code that made it.
+    ``inputs``: digest of the documents and of the code that produced the row.
     """
 
     corpus: str
-    sizes: tuple[int, int, int]  # documents to learn from, documents of the test, labels
+    sizes: tuple[int, int, int]  # training documents, test documents, labels
     method: str
     inputs: str
     seed: int | None = None
@@ -54,22 +54,22 @@ class Row(NamedTuple):
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of an earlier run, if there was one."""
+    """Read the rows of earlier runs."""
     if not path.exists():
         return []
-    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Row(**row | {"sizes": tuple(row["sizes"])}) for row in kept]
+    stored = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Row(**row | {"sizes": tuple(row["sizes"])}) for row in stored]
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
-    """Each row as a line of JSON."""
+    """Write each row as a line of JSON."""
     lines = [json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(lines), encoding="utf-8")
 
 
 def page(rows: list[Row]) -> str:
-    """All rows as Markdown."""
+    """Format the rows as Markdown."""
     names = dict.fromkeys(row.corpus for row in rows)
     return "\n".join([HEAD, *(_section(name, [row for row in rows if row.corpus == name]) for name in sorted(names))])
 

@@ -1,4 +1,4 @@
-"""The page that says how many documents a day a core, a machine and a cluster score, and where the next limit is."""
+"""The page docs/scale.md: the rates of a core, a machine and a cluster, and the next limit."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 DAY = 24 * 60 * 60
 NODES = 2
-"""Of the cluster that is measured; each has a core."""
+"""Nodes of the measured cluster, with a core each."""
 
 
 class Run(NamedTuple):
-    """One command: its ``seconds``, start and loading included, and the most ``bytes`` that its processes held."""
+    """A run of a command: its ``seconds`` with start and loading, and the peak memory of its processes in ``bytes``."""
 
     seconds: float
     bytes: int
@@ -57,7 +57,7 @@ continues.
 
 
 def page(rows: list[tuple[str, Run, str]], count: int, size: float, read: float, cores: int) -> str:
-    """Each row: what was run, what it took, and how its answers compare. The first is of one core.
+    """Format the rows: title, run, and comparison of the answers. The first row is of one core.
 
     ``size``: bytes of a document; ``read``: documents a second that one process reads.
     """
@@ -69,7 +69,7 @@ def page(rows: list[tuple[str, Run, str]], count: int, size: float, read: float,
         cores=cores,
         machine=platform.machine(),
         load=os.getloadavg()[2],
-        table="\n".join(_line(name, run, count, said) for name, run, said in rows),
+        table="\n".join(_line(name, run, count, comparison) for name, run, comparison in rows),
         core=core,
         core_day=core * DAY / 1e6,
         read=read,
@@ -79,6 +79,6 @@ def page(rows: list[tuple[str, Run, str]], count: int, size: float, read: float,
     )
 
 
-def _line(name: str, run: Run, count: int, said: str) -> str:
+def _line(name: str, run: Run, count: int, comparison: str) -> str:
     rate, memory = count / run.seconds, f"{run.bytes / 1e6:,.0f} MB" if run.bytes else "-"
-    return f"| {name} | {run.seconds:.1f} s | {rate:,.0f} | {rate * DAY / 1e6:,.0f} million | {memory} | {said} |"
+    return f"| {name} | {run.seconds:.1f} s | {rate:,.0f} | {rate * DAY / 1e6:,.0f} million | {memory} | {comparison} |"

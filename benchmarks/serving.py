@@ -1,4 +1,4 @@
-"""Docket's service beside what one could use instead: ``python -m benchmarks.serving [ARTIFACT] [--only NAME …]``."""
+"""Rates of Docket and of other servers: ``python -m benchmarks.serving [ARTIFACT] [--only NAME …]``."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 ARTIFACT, DOCS = ROOT / "artifacts" / "20newsgroups", ROOT / "docs"
 ROUNDS, SECONDS = 5, 4
-WARM = 16
-"""Connections of the load before the first that counts."""
+WARM_UP_CONNECTIONS = 16
+"""Connections of the warm-up load."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write docs/servers.md; 2: it cannot be measured here, 1: a server failed and its row says how."""
-    asked = _parser().parse_args(arguments)
+    """Measure, and write docs/servers.md. Return 2 without ``wrk``, 1 if a server failed."""
+    options = _parser().parse_args(arguments)
     try:
         load.check_wrk()
-        posts = Posts.of(asked.artifact)
+        posts = Posts.of(options.artifact)
     except UsageError as refusal:
         print(f"serving: {refusal}", file=sys.stderr)
         return 2
-    chosen = [server for server in SERVERS if not asked.only or server.name in asked.only]
-    return measure(chosen, asked.artifact.resolve(), posts, asked.rounds, asked.seconds, asked.out)
+    chosen = [server for server in SERVERS if not options.only or server.name in options.only]
+    return measure(chosen, options.artifact.resolve(), posts, options.rounds, options.seconds, options.out)
 
 
 def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int, seconds: int, out: Path) -> int:
-    """Every server once a round; what is done is on the page before the next one starts."""
-    again = {server.name for server in servers}
-    rows = [row for row in standings.read(out / "servers.jsonl") if row.server not in again]
+    """Measure every server once a round; write the page after each server."""
+    measured_again = {server.name for server in servers}
+    rows = [row for row in standings.read(out / "servers.jsonl") if row.server not in measured_again]
     for number in range(rounds):
         for server in servers:
             if any(row.missing for row in rows if row.server == server.name):
@@ -48,7 +48,11 @@ def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int
             print(f"serving: round {number + 1} of {rounds}, {server.name}", file=sys.stderr)
             try:
                 rows += visit(server, artifact, posts, number, seconds)
-            except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # the others' rows are worth more
+            except (
+                OSError,
+                RuntimeError,
+                subprocess.SubprocessError,
+            ) as error:  # the rows of the other servers must not be lost
                 why = " ".join(str(error).replace("|", " ").split())
                 rows.append(Row(server.name, server.version, number, missing=why[:300] or type(error).__name__))
             standings.write(out, rows)
@@ -58,7 +62,7 @@ def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int
 
 
 def visit(server: Server, artifact: Path, posts: Posts, number: int, seconds: int) -> list[Row]:
-    """Start it, hold its answers against the classifier's, put the loads on it one after another, end it."""
+    """Start a server, compare its answers with the classifier's, and run the loads."""
     if not server.python.exists():
         raise process.NotReady("its environment is not installed: make bench-servers does it")
     path = server.dialect.path
@@ -67,15 +71,15 @@ def visit(server: Server, artifact: Path, posts: Posts, number: int, seconds: in
         posts.write(bodies, server)
         first = server.dialect.body(posts.texts[0])
         with process.serving(server.python, server.module, artifact, path, first) as tree:
-            if server.same:
+            if server.runs_classifier:
                 posts.check(tree, server)
-            accuracy = posts.accuracy if server.same else posts.accuracy_of(tree, server)
-            load.post(tree.port, path, bodies, WARM, max(1, seconds // 2))
+            accuracy = posts.accuracy if server.runs_classifier else posts.accuracy_of(tree, server)
+            load.post(tree.port, path, bodies, WARM_UP_CONNECTIONS, max(1, seconds // 2))
             rows = []
             for connections in reversed(CONNECTIONS):
-                before = tree.cpu()
+                cpu_at_start = tree.cpu()
                 report = load.post(tree.port, path, bodies, connections, seconds)
-                cpu, memory = tree.cpu() - before, tree.memory()
+                cpu, memory = tree.cpu() - cpu_at_start, tree.memory()
                 counted = (report.requests, report.seconds, report.refused + report.lost, report.p50, report.p99)
                 rows.append(Row(server.name, server.version, number, connections, *counted, cpu, memory, accuracy))
             return rows

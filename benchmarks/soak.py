@@ -1,7 +1,6 @@
-"""Minutes of everything at once: ``python -m benchmarks.soak [--minutes 10]``.
+"""Load of all kinds while versions change and workers are killed: ``python -m benchmarks.soak [--minutes 10]``.
 
-Clients of all kinds, those that leave and those that are wrong among them, while versions are swapped and workers
-killed; then what became of each request, and of the memory.
+Some clients leave early, and some send invalid requests. The page counts the outcome of every request and the memory.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ from training.data import corpora
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SWAP, KILL, LOOK = 10.0, 30.0, 1.0
-"""Seconds between two swaps, two kills and two looks at the memory."""
-SPREAD = 0.10
-"""How much more memory may be held at the end than after a fifth of the time."""
+SWAP_SECONDS, KILL_SECONDS, MEMORY_SECONDS = 10.0, 30.0, 1.0
+"""Intervals between swaps, between kills, and between measurements of the memory."""
+MEMORY_GROWTH = 0.10
+"""Allowed growth of the memory from the second fifth of the time to the last."""
 
 
 class Kind(NamedTuple):
-    """So many ``clients`` that send what ``request`` makes of a draw, and rest so many seconds after each."""
+    """A kind of clients: their number, the pause after each request in seconds, and the maker of their requests."""
 
     name: str
     clients: int
-    rest: float
+    pause: float
     request: Callable[[random.Random], bytes]
     leaves: bool = False
 
 
 class Events(NamedTuple):
-    """What was done to the service, and how many bytes it held, look after look."""
+    """The swaps, the killed workers, and the memory in bytes over time."""
 
     swaps: list[str]
     kills: list[int]
@@ -54,7 +53,7 @@ class Events(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak, and write docs/soak.md; 1: a request was lost, or memory grew."""
+    """Run, and write docs/soak.md. Return 1 if a request was lost or the memory grew."""
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M")
     minutes = parser.parse_args(arguments).minutes
@@ -63,12 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server, first = SERVERS[0], post({"text": "ready?"}).partition(b"\r\n\r\n")[2]
     with twins() as folder, serving(server.python, server.module, folder, "/predict", first) as tree:
         ledgers, events = asyncio.run(_soak(tree, folder, _kinds(documents.texts), minutes * 60))
-    before, after = (statistics.median(part) for part in _fifths(events.memory))
-    page = _page(minutes, ledgers, events, before, after)
+    first_bytes, last_bytes = (statistics.median(part) for part in _fifths(events.memory))
+    page = _page(minutes, ledgers, events, first_bytes, last_bytes)
     (ROOT / "docs" / "soak.md").write_text(page, encoding="utf-8")
     print(page)
     lost = sum(ledger.lost for ledger in ledgers) + (0 if events.kills else sum(ledger.cut for ledger in ledgers))
-    return int(bool(lost) or after > before * (1 + SPREAD))
+    return int(bool(lost) or last_bytes > first_bytes * (1 + MEMORY_GROWTH))
 
 
 def _kinds(texts: Sequence[str]) -> list[Kind]:
@@ -104,15 +103,15 @@ async def _soak(tree: Tree, folder: Path, kinds: Sequence[Kind], seconds: float)
         events.swaps.append(NAMES[number % 2])
 
     def kill(number: int) -> None:
-        youngest = max(_workers(tree), default=None)  # so that another lives through all of it
+        youngest = max(_workers(tree), default=None)  # so that the oldest worker runs the whole time
         if youngest is not None:
             os.kill(youngest, signal.SIGKILL)
             events.kills.append(youngest)
 
     await asyncio.gather(
-        _every(SWAP, end, swap),
-        _every(KILL, end, kill),
-        _every(LOOK, end, lambda number: events.memory.append(tree.memory())),
+        _every(SWAP_SECONDS, end, swap),
+        _every(KILL_SECONDS, end, kill),
+        _every(MEMORY_SECONDS, end, lambda number: events.memory.append(tree.memory())),
         *[
             _client(tree, kind, ledger, random.Random(f"{kind.name} {number}"), end)
             for kind, ledger in zip(kinds, ledgers, strict=True)
@@ -131,33 +130,33 @@ async def _every(seconds: float, end: float, act: Callable[[int], None]) -> None
 
 
 async def _client(tree: Tree, kind: Kind, ledger: Ledger, draw: random.Random, end: float) -> None:
-    """One request after the other, on a connection that is opened again where it has ended."""
+    """Send one request after another, and connect again after the end of a connection."""
     while time.monotonic() < end:
         try:
-            wire = Connection(*await asyncio.open_connection("127.0.0.1", tree.port))
+            connection = Connection(*await asyncio.open_connection("127.0.0.1", tree.port))
         except OSError:
-            await asyncio.sleep(kind.rest)
+            await asyncio.sleep(kind.pause)
             continue
         try:
             while time.monotonic() < end:
                 sent = kind.request(draw)
                 if kind.leaves:
                     ledger.sent += 1
-                    await wire.send(sent[: draw.randrange(1, len(sent) + 1)])
-                    await asyncio.sleep(draw.uniform(0, kind.rest))
+                    await connection.send(sent[: draw.randrange(1, len(sent) + 1)])
+                    await asyncio.sleep(draw.uniform(0, kind.pause))
                     ledger.left += 1
                     break
-                if await send_and_record(ledger, wire, sent) is None:
+                if await send_and_record(ledger, connection, sent) is None:
                     break
-                await asyncio.sleep(kind.rest)
+                await asyncio.sleep(kind.pause)
         finally:
-            wire.leave()
+            connection.leave()
 
 
 def _workers(tree: Tree) -> list[int]:
-    """The processes that answer: copies of the one that has imported all they need."""
+    """The pids of the workers, which are children of the fork server."""
     copies = [process for process in tree.processes() if b"forkserver" in _read(f"/proc/{process}/cmdline")]
-    return [int(each) for own in copies for each in _read(f"/proc/{own}/task/{own}/children").split()]
+    return [int(pid) for server in copies for pid in _read(f"/proc/{server}/task/{server}/children").split()]
 
 
 def _read(path: str) -> bytes:
@@ -167,13 +166,13 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _fifths(looks: list[int]) -> tuple[list[int], list[int]]:
-    """The second of five parts, when all is warm, and the last."""
-    part = max(1, len(looks) // 5)
-    return looks[part : 2 * part] or looks, looks[-part:]
+def _fifths(measurements: list[int]) -> tuple[list[int], list[int]]:
+    """The second of five parts, after the warm-up, and the last."""
+    part = max(1, len(measurements) // 5)
+    return measurements[part : 2 * part] or measurements, measurements[-part:]
 
 
-def _page(minutes: float, ledgers: list[Ledger], events: Events, before: float, after: float) -> str:
+def _page(minutes: float, ledgers: list[Ledger], events: Events, first_bytes: float, last_bytes: float) -> str:
     return f"""# All faults at once
 
 Written by `make soak` in {minutes:g} minutes with two workers. {len(events.swaps)} times the version changed, and {len(events.kills)} workers were killed with
@@ -181,7 +180,7 @@ SIGKILL and replaced. *Cut*: the connection ended without an answer, because its
 
 {table(ledgers)}
 
-Memory of all processes: {before / 1e6:.0f} MB after a fifth of the time, {after / 1e6:.0f} MB at its end ({after / before - 1:+.1%}).
+Memory of all processes: {first_bytes / 1e6:.0f} MB after a fifth of the time, {last_bytes / 1e6:.0f} MB at its end ({last_bytes / first_bytes - 1:+.1%}).
 """  # noqa: E501  # lines of a page
 
 

@@ -1,4 +1,4 @@
-"""What was measured of each server, a line of JSON for each load, and the page that shows the medians."""
+"""Measurements of the servers in a file of JSON lines, and their page with the medians."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 class Row(NamedTuple):
-    """One load on one server, or why there is none.
+    """The result of one load on one server, or why it is missing.
 
     ``unanswered``: requests with another status than 200, or lost. ``p50`` and ``p99``: milliseconds. ``cpu``: seconds
     of the server's whole tree of processes during the load. ``memory``: bytes held at its end. ``accuracy``: of the
@@ -72,14 +72,14 @@ class Row(NamedTuple):
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of earlier runs, if there were any."""
+    """Read the rows of earlier runs."""
     if not path.exists():
         return []
     return [Row(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def write(out: Path, rows: Sequence[Row]) -> None:
-    """Each row as a line of JSON in servers.jsonl, and the page beside it."""
+    """Write servers.jsonl and servers.md."""
     lines = [json.dumps(row._asdict()) + "\n" for row in rows]
     (out / "servers.jsonl").write_text("".join(lines), encoding="utf-8")
     facts = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
@@ -88,7 +88,7 @@ def write(out: Path, rows: Sequence[Row]) -> None:
 
 
 def median(rows: Sequence[Row], value: Callable[[Row], float]) -> float:
-    """Over the rounds."""
+    """The median of a value over the rounds."""
     return statistics.median(map(value, rows))
 
 
@@ -98,7 +98,7 @@ def measured(rows: Sequence[Row], server: Server, connections: int) -> list[Row]
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """A table for each load, and one of what the servers are."""
+    """Format a table for each load, and one of the servers."""
     shown = [server for server in SERVERS if any(row.server == server.name for row in rows)]
     parts = [_load(rows, shown, connections) for connections in CONNECTIONS]
     return "\n\n".join([*parts, _servers(rows, shown)])
@@ -111,18 +111,20 @@ def _load(rows: Sequence[Row], shown: Sequence[Server], connections: int) -> str
 
 
 def _line(rows: Sequence[Row], server: Server, connections: int) -> str:
-    own, ours = (measured(rows, each, connections) for each in (server, SERVERS[0]))
-    if not own:
+    theirs_rows, docket_rows = (measured(rows, candidate, connections) for candidate in (server, SERVERS[0]))
+    if not theirs_rows:
         return ""
-    rates = [row.rate for row in own]
+    rates = [row.rate for row in theirs_rows]
     cells = [
         server.title,
-        f"{median(own, lambda row: row.rate):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
-        f"{median(ours, lambda row: row.rate) / median(own, lambda row: row.rate):.2f} times" if ours else "-",
-        f"{median(own, lambda row: row.p50):.1f} ms",
-        f"{median(own, lambda row: row.p99):.1f} ms",
-        f"{median(own, lambda row: row.cost):.2f}",
-        f"{sum(row.unanswered for row in own)}",
+        f"{median(theirs_rows, lambda row: row.rate):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
+        f"{median(docket_rows, lambda row: row.rate) / median(theirs_rows, lambda row: row.rate):.2f} times"
+        if docket_rows
+        else "-",
+        f"{median(theirs_rows, lambda row: row.p50):.1f} ms",
+        f"{median(theirs_rows, lambda row: row.p99):.1f} ms",
+        f"{median(theirs_rows, lambda row: row.cost):.2f}",
+        f"{sum(row.unanswered for row in theirs_rows)}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -130,11 +132,11 @@ def _line(rows: Sequence[Row], server: Server, connections: int) -> str:
 def _servers(rows: Sequence[Row], shown: Sequence[Server]) -> str:
     lines = ["## The servers\n", "| server | memory | accuracy | versions | configuration |", "| --- " * 5 + "|"]
     for server in shown:
-        own = measured(rows, server, CONNECTIONS[0])
+        server_rows = measured(rows, server, CONNECTIONS[0])
         why = next((row.missing for row in rows if row.server == server.name and row.missing), "")
         configuration = server.configuration + (f" **Not measured to the end: {why}**" if why else "")
-        memory = f"{median(own, lambda row: row.memory) / 1e6:,.0f} MB" if own else "-"
-        accuracy = f"{100 * median(own, lambda row: row.accuracy):.1f} %" if own else "-"
+        memory = f"{median(server_rows, lambda row: row.memory) / 1e6:,.0f} MB" if server_rows else "-"
+        accuracy = f"{100 * median(server_rows, lambda row: row.accuracy):.1f} %" if server_rows else "-"
         version = next(row.version for row in rows if row.server == server.name)
         lines.append(f"| {server.title} | {memory} | {accuracy} | {version} | {configuration} |")
     return "\n".join(lines)

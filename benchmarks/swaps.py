@@ -1,4 +1,4 @@
-"""A hundred changes of version under full load: ``python -m benchmarks.swaps``."""
+"""100 changes of the version under full load: ``python -m benchmarks.swaps``."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from benchmarks.load import Report
 
 SWAPS, CONNECTIONS, SECONDS, WORKERS = 100, 64, 5, 2
-REST = 2.0
-"""Seconds between a version that is taken and the next."""
-ALONE = 6
-"""Loads without a swap, half of them before the swaps and half after."""
-TIMES = 3.0
-"""How many times as long 99 % may take meanwhile."""
-PATIENCE = 60.0
-"""Seconds within which both workers must have taken a version."""
+PAUSE_SECONDS = 2.0
+"""Seconds between a completed swap and the next one."""
+QUIET_LOADS = 6
+"""Loads without a swap, half of them before the swaps and half after them."""
+P99_RATIO = 3.0
+"""Allowed ratio of p99 with swaps to p99 without."""
+SWAP_TIMEOUT_SECONDS = 60.0
+"""Limit on the time until both workers serve the new version."""
 
 
 def main() -> int:
-    """Measure, and write docs/swaps.md; 1: a request failed or waited too long, 2: it cannot be measured here."""
+    """Measure, and write docs/swaps.md. Return 1 if a request failed or p99 rose too far, 2 without ``wrk``."""
     try:
         load.check_wrk()
     except UsageError as refusal:
@@ -51,8 +51,8 @@ def main() -> int:
     documents = corpora.load(corpora.DEFAULT_CORPUS).test
     assert documents is not None
     server = SERVERS[0]
-    with twins() as folder, tempfile.TemporaryDirectory() as own:
-        bodies = Path(own) / "bodies"
+    with twins() as folder, tempfile.TemporaryDirectory() as temporary:
+        bodies = Path(temporary) / "bodies"
         bodies.write_bytes(
             b"".join(json.dumps({"text": text, "top_k": 1}).encode() + b"\n" for text in documents.texts)
         )
@@ -60,45 +60,45 @@ def main() -> int:
         with serving(server.python, server.module, folder, "/predict", first) as tree:
 
             def alone() -> list[Report]:
-                return [load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS) for _ in range(ALONE // 2)]
+                return [load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS) for _ in range(QUIET_LOADS // 2)]
 
             load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS)
-            without = alone()
-            during, taken = _under_load(
+            quiet = alone()
+            during, durations = _under_load(
                 tree, folder, lambda: load.post(tree.port, "/predict", bodies, CONNECTIONS, SECONDS)
             )
-            without += alone()
+            quiet += alone()
     failed = sum(report.refused + report.lost for report in during)
-    p99 = statistics.median(report.p99 for report in without), statistics.median(report.p99 for report in during)
-    (ROOT / "docs" / "swaps.md").write_text(_page(without, during, taken, p99), encoding="utf-8")
-    return int(bool(failed) or p99[1] > TIMES * p99[0])
+    p99 = statistics.median(report.p99 for report in quiet), statistics.median(report.p99 for report in during)
+    (ROOT / "docs" / "swaps.md").write_text(_page(quiet, during, durations, p99), encoding="utf-8")
+    return int(bool(failed) or p99[1] > P99_RATIO * p99[0])
 
 
 def _under_load(tree: Tree, folder: Path, post: Callable[[], Report]) -> tuple[list[Report], list[float]]:
-    """What each load came to while versions were swapped, and the seconds until all workers had each."""
+    """Run loads during the swaps; return their reports and the duration of each swap in seconds."""
     reports: list[Report] = []
-    taken: list[float] = []
+    durations: list[float] = []
 
     def swap() -> None:
         for name in itertools.islice(itertools.cycle(reversed(NAMES)), SWAPS):
-            begin, before = time.perf_counter(), _swaps(tree)
+            begin, reloads = time.perf_counter(), _swaps(tree)
             registry.write_pointer(folder, name)
             os.kill(tree.root, signal.SIGHUP)
-            while _swaps(tree) < before + WORKERS and time.perf_counter() < begin + PATIENCE:
+            while _swaps(tree) < reloads + WORKERS and time.perf_counter() < begin + SWAP_TIMEOUT_SECONDS:
                 time.sleep(0.05)
-            taken.append(time.perf_counter() - begin)
-            time.sleep(REST)
+            durations.append(time.perf_counter() - begin)
+            time.sleep(PAUSE_SECONDS)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
     while swapping.is_alive():
         reports.append(post())
-    return reports, taken
+    return reports, durations
 
 
 def _swaps(tree: Tree) -> float:
-    """Versions that the workers have taken, one after another."""
-    connection = http.client.HTTPConnection("127.0.0.1", tree.port, timeout=PATIENCE)
+    """The number of reloads of all workers."""
+    connection = http.client.HTTPConnection("127.0.0.1", tree.port, timeout=SWAP_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
@@ -112,26 +112,29 @@ def _swaps(tree: Tree) -> float:
     )
 
 
-def _page(without: list[Report], during: list[Report], taken: list[float], p99: tuple[float, float]) -> str:
+def _page(quiet: list[Report], during: list[Report], durations: list[float], p99: tuple[float, float]) -> str:
     rows = []
-    for name, reports in (("no swap", without), (f"{len(taken)} swaps", during)):
-        seconds, requests = sum(each.seconds for each in reports), sum(each.requests for each in reports)
-        failed = sum(each.refused + each.lost for each in reports)
-        p50 = statistics.median(each.p50 for each in reports)
-        tail = statistics.median(each.p99 for each in reports)
+    for name, reports in (("no swap", quiet), (f"{len(durations)} swaps", during)):
+        seconds, requests = sum(report.seconds for report in reports), sum(report.requests for report in reports)
+        failed = sum(report.refused + report.lost for report in reports)
+        p50 = statistics.median(report.p50 for report in reports)
+        tail = statistics.median(report.p99 for report in reports)
         rows.append(f"| {name} | {requests:,} | {failed} | {requests / seconds:,.0f} | {p50:.0f} ms | {tail:.0f} ms |")
-    late, spread = sum(seconds >= PATIENCE for seconds in taken), f"{min(taken):.1f} to {max(taken):.1f}"
+    late, spread = (
+        sum(seconds >= SWAP_TIMEOUT_SECONDS for seconds in durations),
+        f"{min(durations):.1f} to {max(durations):.1f}",
+    )
     return "\n".join(
         [
             "# Changes of version under full load\n",
             f"Written by `make swaps`: two workers, {CONNECTIONS} connections that post BBC News in a closed loop, two",
-            f"versions of 70 MB in turn. A swap begins {REST:g} s after both workers serve the previous version.\n",
+            f"versions of 70 MB in turn. A swap begins {PAUSE_SECONDS:g} s after the previous one is complete.\n",
             "| meanwhile | requests | failed | a second | p50 | p99 |",
             "| --- | --: | --: | --: | --: | --: |",
             *rows,
             "",
             f"The 99th percentile is {p99[1] / p99[0]:.1f} times as long. Both workers served a new version after",
-            f"{statistics.median(taken):.1f} s ({spread}); {late} swaps took longer than a minute.",
+            f"{statistics.median(durations):.1f} s ({spread}); {late} swaps took longer than a minute.",
             "",
         ]
     )

@@ -1,8 +1,8 @@
-"""The linear rivals: TF-IDF of words, or of words and pairs, under a linear model.
+"""Linear models on TF-IDF of words, or of words and bigrams.
 
-Words are the network's own, so that no rival wins or loses by its tokens. A text's term counts are damped
-(1 + ln n) and the strength of each model is chosen as the features are: on folds of the training part, held out in
-turn until there are as many documents as ``docket train`` holds out. The test part is answered once the choice is made.
+They use the tokens of the network, so that the tokens make no difference. Term counts are sublinear (1 + ln n).
+Held-out folds of the training part choose the features and the strength. There are as many held-out documents as in
+``docket train``. The test part is not used for the choice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FOLDS = 5
 
 
 class Family(NamedTuple):
-    """A linear model for each of some strengths."""
+    """A kind of linear model, and the strengths to choose from."""
 
     fresh: Callable[[float], Any]
     strengths: tuple[float, ...]
@@ -44,12 +44,12 @@ COMPLEMENT = Family(lambda strength: ComplementNB(alpha=strength), (0.1, 0.3, 1.
 
 
 def of_words(text: str) -> list[str]:
-    """Each word of ``text``."""
+    """The words of ``text``."""
     return list(tokenize(text))
 
 
 def of_pairs(text: str) -> list[str]:
-    """Each word of ``text`` and each with the one before it."""
+    """The words and the bigrams of ``text``."""
     singles = of_words(text)
     return [*singles, *(f"{first} {second}" for first, second in pairwise(singles))]
 
@@ -58,10 +58,10 @@ FEATURES = {"words": of_words, "words and pairs": of_pairs}
 
 
 def answers(family: Family, train: Documents, texts: list[str]) -> list[Answers]:
-    """The family's answers with each kind of features, the better on held-out documents marked as chosen."""
+    """Answers with each kind of features; the kind with the best held-out accuracy is marked as chosen."""
     found = [_answers(family, name, train, texts) for name in FEATURES]
-    best = max(found, key=lambda each: each.held_out)
-    return [each._replace(chosen=each is best) for each in found]
+    best = max(found, key=lambda answer: answer.held_out)
+    return [answer._replace(chosen=answer is best) for answer in found]
 
 
 def _answers(family: Family, name: str, train: Documents, texts: list[str]) -> Answers:
@@ -77,15 +77,15 @@ def _answers(family: Family, name: str, train: Documents, texts: list[str]) -> A
 
 
 def _strongest(family: Family, name: str, train: Documents) -> tuple[float, float]:
-    """The strength that is right most often on held-out documents, and how often it is."""
+    """The strength with the best held-out accuracy, and that accuracy."""
     right, seen = np.zeros(len(family.strengths)), 0
-    for learn, kept in _held_out(train):
+    for learn, held_out_part in _held_out(train):
         vectors = _vectors(name)
-        known, unseen = vectors.fit_transform(learn.texts), vectors.transform(kept.texts)
+        known, unseen = vectors.fit_transform(learn.texts), vectors.transform(held_out_part.texts)
         for place, strength in enumerate(family.strengths):
             model = family.fresh(strength).fit(known, learn.labels)
-            right[place] += (model.predict(unseen) == np.asarray(kept.labels)).sum()
-        seen += len(kept)
+            right[place] += (model.predict(unseen) == np.asarray(held_out_part.labels)).sum()
+        seen += len(held_out_part)
     best = int(right.argmax())
     return family.strengths[best], float(right[best] / max(seen, 1))
 
@@ -94,12 +94,12 @@ def _held_out(train: Documents) -> Iterator[tuple[Documents, Documents]]:
     fold = stratified_folds(train, FOLDS, seed=0)
     seen = 0
     for number in np.unique(fold):
-        learn, kept = (train.take(np.flatnonzero(own)) for own in (fold != number, fold == number))
+        learn, held_out_part = (train.take(np.flatnonzero(mask)) for mask in (fold != number, fold == number))
         if seen >= CALIBRATION_DOCUMENTS:
             return
-        if len(set(learn.labels)) > 1:  # copies stay in one fold, and can take a label away from the others
-            seen += len(kept)
-            yield learn, kept
+        if len(set(learn.labels)) > 1:  # near duplicates stay in one fold, so the others may lack a label
+            seen += len(held_out_part)
+            yield learn, held_out_part
 
 
 def _vectors(name: str) -> TfidfVectorizer:

@@ -1,4 +1,4 @@
-"""Two versions side by side, to be swapped while they are served."""
+"""A folder of two versions for tests that swap them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ NAMES = ("one", "two")
 
 @contextmanager
 def twins() -> Iterator[Path]:
-    """A folder of both, the first current. The second is as large and less trained; it is made where there is none."""
+    """Yield a folder of two versions, the first one current. Train the second if it does not exist."""
     if not SECOND.exists():
         command = [sys.executable, "-m", "docket", "train", corpora.DEFAULT_CORPUS, "--seed", "1", "--epochs", "1"]
         subprocess.run([*command, "--out", SECOND], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="twins-") as name:
         folder = Path(name)
-        for each, artifact in zip(NAMES, (DEMO, SECOND), strict=True):
-            (folder / each).symlink_to(artifact)
+        for link, artifact in zip(NAMES, (DEMO, SECOND), strict=True):
+            (folder / link).symlink_to(artifact)
         registry.write_pointer(folder, NAMES[0])
         yield folder

@@ -1,7 +1,7 @@
-"""The worst bodies that one request can have: CPU, memory and health beside ordinary text of the same size.
+"""CPU, memory and health of one worker for the worst request bodies: ``python -m benchmarks.worst``.
 
-``python -m benchmarks.worst [ARTIFACT] [--megabytes N]``; one worker. Linux alone: /proc counts a peak anew.
-The whole table, at the default size, is written to docs/worst.md.
+``[ARTIFACT] [--megabytes N]`` are its arguments. It needs Linux, where /proc can reset the peak memory. The table of
+the default size is written to docs/worst.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ARTIFACT = ROOT / "artifacts" / "demo"
 MARKS = "".join(map(chr, (0x345, 0x35C, 0x35D, 0x315, 0x300, 0x302, 0x316, 0x323, 0x327, 0x334)))
-"""Combining marks in falling combining class: normalisation has to sort them."""
+"""Combining marks in falling combining class, which normalisation must sort."""
 SIZE = 16.7
 """MB of a body, just under ``DOCKET_MAX_BODY``."""
 PAGE = """# The worst request
@@ -48,7 +48,7 @@ HEADING = (
 
 
 class Measured(NamedTuple):
-    """What one request did: its status, seconds of CPU, MB above idle, the longest wait of a health check."""
+    """The effect of a request: status, CPU seconds, MB above idle, and the longest health check in seconds."""
 
     status: str
     cpu: float
@@ -57,7 +57,7 @@ class Measured(NamedTuple):
 
 
 def chain(grams: Sequence[str], length: int) -> str:
-    """Letters of which most runs of four are among ``grams``."""
+    """Letters whose runs of four are mostly in ``grams``."""
     following = {gram[:3]: gram[3] for gram in grams if gram.isalpha() and gram.isascii()}
     found = next(iter(following))
     while len(found) < length:
@@ -66,7 +66,7 @@ def chain(grams: Sequence[str], length: int) -> str:
 
 
 def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
-    """Names, paths and bodies of about ``size`` bytes; ordinary text is first. ``grams``: n-grams that are known."""
+    """Yield names, paths and bodies of about ``size`` bytes, ordinary text first; ``grams`` are known n-grams."""
     letters = chain(grams, 5_000)
     texts = {
         "ordinary text": "A late goal won the cup for the home side, and the minister said that shares fell. ",
@@ -90,10 +90,14 @@ def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
     words = json.dumps({"text": "goal " * 16_000, "explain": True}).encode()
     yield "16,000 words explained", "/predict", words
     fields = b",".join(b'"%d":0' % number for number in range(size // 12))
-    some = b",".join(b'"%d":0' % number for number in range(120))
+    fields_of_120 = b",".join(b'"%d":0' % number for number in range(120))
     yield "fields of one document", "/predict", b'{"text":"a",%b}' % fields
     yield "fields of one document of a batch", "/predict/batch", b'{"documents":[{"text":"a",%b}]}' % fields
-    yield "1,024 documents of 120 fields", "/predict/batch", b'{"documents":[%b]}' % b",".join([b"{%b}" % some] * 1_024)
+    yield (
+        "1,024 documents of 120 fields",
+        "/predict/batch",
+        b'{"documents":[%b]}' % b",".join([b"{%b}" % fields_of_120] * 1_024),
+    )
     for name, part in {"documents of an empty key": b'{"":0}', "lists in lists": b"[[[[]]]]", "numbers": b"0"}.items():
         parts = b",".join([part] * (size // (len(part) + 1)))
         yield name, "/predict/batch", b'{"documents":[%b]}' % parts
@@ -103,10 +107,10 @@ def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
 
 
 def measure(tree: Tree, path: str, body: bytes) -> Measured:
-    """Send it, and ask for health meanwhile."""
+    """Send a request, and check the health at the same time."""
     process = Path(f"/proc/{tree.root}")
-    process.joinpath("clear_refs").write_text("5")  # the peak begins anew
-    before, cpu, waits, done = _kilobytes(process, "VmRSS"), tree.cpu(), [0.0], threading.Event()
+    process.joinpath("clear_refs").write_text("5")  # resets the peak
+    idle_kilobytes, cpu, waits, done = _kilobytes(process, "VmRSS"), tree.cpu(), [0.0], threading.Event()
 
     def ask_for_health() -> None:
         while not done.wait(0.02):
@@ -121,37 +125,37 @@ def measure(tree: Tree, path: str, body: bytes) -> Measured:
     asking.join()
     if not process.exists():
         return Measured("the process ended", 0, 0, max(waits))
-    return Measured(status, tree.cpu() - cpu, (_kilobytes(process, "VmHWM") - before) / 1_000, max(waits))
+    return Measured(status, tree.cpu() - cpu, (_kilobytes(process, "VmHWM") - idle_kilobytes) / 1_000, max(waits))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure each, print a table and write the page; 2: the service does not start."""
+    """Measure each body, and write the page. Return 2 if the service does not start."""
     parser = argparse.ArgumentParser(prog="make bench-worst")
     parser.add_argument("artifact", type=Path, nargs="?", default=ARTIFACT)
     parser.add_argument("--megabytes", type=float, default=SIZE)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     rows = [HEADING]
-    settings = {"DOCKET_TIMEOUT": "120"}
+    settings = {"DOCKET_TIMEOUT": "120", "DOCKET_WORKERS": "1"}
     first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
     print(HEADING)
-    grams = json.loads((asked.artifact / "vocabulary.json").read_text(encoding="utf-8"))["grams"]
-    for name, path, body in bodies(int(asked.megabytes * 1e6), grams):
-        try:  # a service for each, so that none inherits the memory of the one before
+    grams = json.loads((options.artifact / "vocabulary.json").read_text(encoding="utf-8"))["grams"]
+    for name, path, body in bodies(int(options.megabytes * 1e6), grams):
+        try:  # a new service for each body has no memory of earlier ones
             with serving(
-                Path(sys.executable), "benchmarks.one_worker", asked.artifact, "/predict", first, settings
+                Path(sys.executable), "benchmarks.servers.docket", options.artifact, "/predict", first, settings
             ) as tree:
-                told = measure(tree, path, body)
+                result = measure(tree, path, body)
         except NotReady as error:
             print(f"worst: {error}", file=sys.stderr)
             return 2
-        per_byte = told.cpu / len(body)
+        per_byte = result.cpu / len(body)
         ordinary = ordinary or per_byte
         rows.append(
-            f"| {name} | {len(body) / 1e6:.1f} | {told.status} | {told.cpu:.2f} | {per_byte / ordinary:.1f} | "
-            f"{told.memory:.0f} | {told.health:.2f} |"
+            f"| {name} | {len(body) / 1e6:.1f} | {result.status} | {result.cpu:.2f} | {per_byte / ordinary:.1f} | "
+            f"{result.memory:.0f} | {result.health:.2f} |"
         )
         print(rows[-1], flush=True)
-    if asked.megabytes == SIZE:
+    if options.megabytes == SIZE:
         page = PAGE.format(
             cores=device.count_usable_cores(),
             python=platform.python_version(),

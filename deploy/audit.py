@@ -1,7 +1,7 @@
-"""What is known against the packages of requirements.lock: ``python deploy/audit.py``.
+"""Known vulnerabilities of the packages of requirements.lock: ``python deploy/audit.py``.
 
-1: a package has a vulnerability that is known. 0: none has, or nobody could be asked, which a line says: whether a
-change passes must not depend on the network.
+Exits with 1 for a known vulnerability, and with 0 without one. Without a network it exits with 0 and a line that says
+so: a check of a change must not depend on the network.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ def main() -> int:
 
 def verdict(report: dict[str, Any]) -> tuple[int, str]:
     """The code to end with and the line to say, of pip-audit's report."""
-    asked = [each for each in report["dependencies"] if "vulns" in each]
-    known = [f"{each['name']} {each['version']}: {found['id']}" for each in asked for found in each["vulns"]]
+    audited = [package for package in report["dependencies"] if "vulns" in package]
+    known = [
+        f"{package['name']} {package['version']}: {found['id']}" for package in audited for found in package["vulns"]
+    ]
     if known:
         return 1, f"requirements.lock is not safe: {', '.join(known)}"
-    if not asked:
+    if not audited:
         return 0, "requirements.lock is not audited: nobody here knows of vulnerabilities"
-    unknown = len(report["dependencies"]) - len(asked)
-    return 0, f"requirements.lock is audited: {len(asked)} packages without a known vulnerability, {unknown} unknown"
+    unknown = len(report["dependencies"]) - len(audited)
+    return 0, f"requirements.lock is audited: {len(audited)} packages without a known vulnerability, {unknown} unknown"
 
 
 if __name__ == "__main__":

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 SLOW_FOLDERS = {"benchmarks", "chaos", "page"}
-"""Folders whose tests are all slow: they start programs of others, break running services, or drive a browser."""
+"""Tests that start other programs, break running services, or drive a browser."""
+SLOW_MODULES = {"test_drain", "test_fuzz", "test_processes", "test_stderr", "test_supervisor", "test_time_limits"}
+SLOW_MODULES |= {"test_arrival", "test_tls", "test_watch", "test_watchdog"}
+"""Modules whose tests start a service with several workers, or wait for time limits."""
 
 
 @pytest.hookimpl(tryfirst=True)  # the marker decides which tests are deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if SLOW_FOLDERS & set(item.path.relative_to(Path(__file__).parent).parts):
+        if item.path.stem in SLOW_MODULES or SLOW_FOLDERS & set(item.path.relative_to(Path(__file__).parent).parts):
             item.add_marker("slow")
 
 

@@ -1,6 +1,6 @@
 """BentoML.
 
-Two workers; adaptive batches of at most 32, `max_latency_ms` 1000; uvloop and httptools beside it, no access log.
+Two workers; adaptive batches of at most 32, `max_latency_ms` 1000; uvloop and httptools, no access log.
 """
 
 from __future__ import annotations
@@ -30,5 +30,5 @@ class Docket:
 
 if __name__ == "__main__":
     os.environ |= {"ARTIFACT": sys.argv[1], "BENTOML_DO_NOT_TRACK": "True"}
-    here = ["benchmarks.servers.bentoml:Docket", "--host", "127.0.0.1", "--port", sys.argv[2]]
-    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", *here])
+    target = ["benchmarks.servers.bentoml:Docket", "--host", "127.0.0.1", "--port", sys.argv[2]]
+    os.execv(sys.executable, [sys.executable, "-m", "bentoml", "serve", *target])

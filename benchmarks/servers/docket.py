@@ -5,6 +5,7 @@ Two workers; a batch is what waits, up to 16,384 tokens, without a timer.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,4 +13,5 @@ from app.server.serve import serve
 from app.settings import Settings
 
 if __name__ == "__main__":
-    serve(Settings.read(artifact=Path(sys.argv[1]), port=int(sys.argv[2]), workers=2))
+    workers = int(os.environ.get("DOCKET_WORKERS", "2"))
+    serve(Settings.read(artifact=Path(sys.argv[1]), port=int(sys.argv[2]), workers=workers))

@@ -1,6 +1,6 @@
 """FastAPI, one call a request.
 
-Two uvicorn workers on uvloop and httptools; the network runs on the event loop: a hop to a thread costs more.
+Two uvicorn workers on uvloop and httptools; the network runs on the event loop: a thread costs more.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from model.classifier import Classifier
 
 
 class Document(BaseModel):
-    """What comes in."""
+    """The request."""
 
     text: str
 
 
 class Answer(BaseModel):
-    """What goes out."""
+    """The response."""
 
     label: str
     score: float
@@ -43,5 +43,5 @@ def create() -> FastAPI:
 
 if __name__ == "__main__":
     os.environ["ARTIFACT"] = sys.argv[1]
-    here = "benchmarks.servers.fastapi:create"
-    uvicorn.run(here, factory=True, port=int(sys.argv[2]), workers=2, log_level="warning", access_log=False)
+    target = "benchmarks.servers.fastapi:create"
+    uvicorn.run(target, factory=True, port=int(sys.argv[2]), workers=2, log_level="warning", access_log=False)

@@ -1,7 +1,7 @@
 """TF-IDF + LinearSVC in FastAPI.
 
-Words and pairs of words, sublinear counts, C = 1, trained on the same documents; one call a request on the event loop
-of two uvicorn workers on uvloop and httptools.
+Words and bigrams, sublinear counts, C = 1, trained on the same documents. Two uvicorn workers on uvloop and httptools;
+one call a request on the event loop.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from sklearn import __version__ as version
 
 
 class Document(BaseModel):
-    """What comes in."""
+    """The request."""
 
     text: str
 
 
 class Answer(BaseModel):
-    """What goes out; the score is the distance from the label's hyperplane."""
+    """The response; the score is the distance from the label's hyperplane."""
 
     label: str
     score: float
 
 
 def train(path: Path) -> None:
-    """Fit it to the train part of 20 Newsgroups, in a process whose memory is not measured."""
+    """Train on 20 Newsgroups, in a process whose memory is not measured."""
     from sklearn.datasets import fetch_20newsgroups
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
@@ -59,10 +59,10 @@ def create() -> FastAPI:
 
 
 if __name__ == "__main__":
-    kept = Path(f"{sys.argv[1]}-linear-{version}.pickle")
-    if not kept.exists():
-        (training := Process(target=train, args=(kept,))).start()
+    path = Path(f"{sys.argv[1]}-linear-{version}.pickle")
+    if not path.exists():
+        (training := Process(target=train, args=(path,))).start()
         training.join()
-    os.environ["LINEAR"] = str(kept)
-    here = "benchmarks.servers.linear:create"
-    uvicorn.run(here, factory=True, port=int(sys.argv[2]), workers=2, log_level="warning", access_log=False)
+    os.environ["LINEAR"] = str(path)
+    target = "benchmarks.servers.linear:create"
+    uvicorn.run(target, factory=True, port=int(sys.argv[2]), workers=2, log_level="warning", access_log=False)

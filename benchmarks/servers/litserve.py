@@ -1,7 +1,7 @@
 """LitServe.
 
-Two inference workers and two API servers; batches of at most 32, waited for up to 2 ms (without a wait idle workers
-poll, which took more CPU and answered less); `fast_queue`.
+Two inference workers and two API servers; `fast_queue`; batches of at most 32 with a wait of up to 2 ms. Without the
+wait, idle workers poll, which took more CPU and answered less.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Docket(litserve.LitAPI):
     """A list of texts → a list of answers, in each inference worker."""
 
     def setup(self, device: str) -> None:
-        """Load what each worker has of its own."""
+        """Load the classifier of a worker."""
         self.classifier = Classifier.load(sys.argv[1], "cpu", threads=1)
 
     def decode_request(self, request: dict[str, str]) -> str:
@@ -26,7 +26,7 @@ class Docket(litserve.LitAPI):
         return request["text"]
 
     def batch(self, inputs: list[str]) -> list[str]:
-        """The texts of a batch, which LitServe would make an array of."""
+        """Keep the list, which LitServe would convert to an array."""
         return inputs
 
     def predict(self, x: list[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """MLServer.
 
-Two parallel workers, adaptive batches of at most 32, waited for up to 1 ms; uvloop and httptools beside it, no metrics,
+Two parallel workers, adaptive batches of at most 32, with a wait of up to 1 ms; uvloop and httptools, no metrics,
 no access log. Documents come and go in the V2 protocol, as BYTES.
 """
 
@@ -22,7 +22,7 @@ class Docket(MLModel):
     """A request of many texts → a response of as many labels and scores, in each worker."""
 
     async def load(self) -> bool:
-        """Load what each worker has of its own."""
+        """Load the classifier of a worker."""
         self.classifier = Classifier.load(os.environ["ARTIFACT"], "cpu", threads=1)
         return True
 

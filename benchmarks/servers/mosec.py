@@ -1,6 +1,6 @@
 """mosec.
 
-Two workers behind its Rust front; batches of at most 32, waited for up to 1 ms, the least that it takes.
+Two workers behind its Rust front; batches of at most 32 with a wait of up to 1 ms, its minimum.
 """
 
 from __future__ import annotations

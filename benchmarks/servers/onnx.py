@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
 
 class OnnxClassifier(Classifier):
-    """The classifier, with the other network."""
+    """The classifier with the network of ONNX Runtime."""
 
     def __init__(self, artifact: Artifact, device: torch.device) -> None:
         super().__init__(replace(artifact, network=cast("Any", OnnxNetwork(artifact.network))), device)
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the second is what multiprocessing calls this file in each worker
-    assert "Classifier" in vars(
-        app.inference.reloader
-    )  # else the service would read with its own network, and nobody would see
+if __name__ in ("__main__", "__mp_main__"):  # the second name is that of multiprocessing's workers
+    assert "Classifier" in vars(app.inference.reloader)  # otherwise the service would silently use its own network
     vars(app.inference.reloader)["Classifier"] = OnnxClassifier
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Ray Serve.
 
-Two replicas with a core each behind its HAProxy, `RAY_SERVE_THROUGHPUT_OPTIMIZED`; `serve.batch` of at most 32, of what
-waits (`batch_wait_timeout_s` 0); 64 requests at once a replica; no dashboard, no usage statistics.
+Two replicas with a core each behind HAProxy, `RAY_SERVE_THROUGHPUT_OPTIMIZED`. `serve.batch` of at most 32 without a
+wait; 64 concurrent requests a replica; no dashboard, no usage statistics.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ OPTIONS = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 FILES = {"CONFIG_FILE_LOC": "cfg", "SOCKET_PATH": "s", "METRICS_SOCKET_PATH": "m", "SERVER_STATE_FILE": "state"}
-FILES |= {"SERVER_STATE_BASE": ""}  # short: it puts a long name between, and a socket's path has 108 characters at most
+FILES |= {"SERVER_STATE_BASE": ""}  # a socket's path has at most 108 characters
 PLACES = {f"RAY_SERVE_HAPROXY_{name}": f"{tempfile.gettempdir()}/h/{file}" for name, file in FILES.items()}
-os.environ |= OPTIONS | PLACES  # it reads them when it is imported
+os.environ |= OPTIONS | PLACES  # Ray reads them when it is imported
 
-import ray  # noqa: E402  # after its options are set
-from ray import serve  # noqa: E402  # likewise
+import ray  # noqa: E402  # after the options
+from ray import serve  # noqa: E402  # after the options
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,9 +51,9 @@ class Docket:
 
 
 if __name__ == "__main__":
-    here = "127.0.0.2"  # it takes 127.0.0.1 for "the address that others see", and its processes would talk over that
+    address = "127.0.0.2"  # Ray would replace 127.0.0.1 by the public address
     folder = f"{tempfile.gettempdir()}/ray"
-    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address=here, _temp_dir=folder)
+    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address=address, _temp_dir=folder)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
     deployed = serve.deployment(Docket, num_replicas=2, ray_actor_options={"num_cpus": 1}, max_ongoing_requests=64)
     serve.run(deployed.bind(sys.argv[1]), route_prefix="/predict", blocking=True)

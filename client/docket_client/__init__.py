@@ -1,4 +1,4 @@
-"""A Docket service asked from Python: ``Client`` for threads, ``AsyncClient`` for asyncio."""
+"""Python clients of a Docket service: ``Client`` for threads, ``AsyncClient`` for asyncio."""
 
 from docket_client.async_client import AsyncClient
 from docket_client.errors import (

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Self, Unpack
 
 from docket_client.bulk import BATCH, CONCURRENCY, BulkRequests
-from docket_client.payloads import batches_of_either
+from docket_client.payloads import batches_of_any
 from docket_client.transport import TIMEOUT, Transport
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """A service at ``url``, asked with ``key`` where it wants one.
+    """A client of the service at ``url``, with an API ``key`` where the service requires one.
 
-    ``timeout``: seconds that a call may take, attempts and waits included. ``verify``: how its certificate is checked.
-    Close it, or use it as a context manager. All calls raise ``DocketError``.
+    ``timeout`` is the limit of a call in seconds, with all attempts and waits. ``verify`` is an ``ssl.SSLContext``, or
+    whether to check the certificate. Close the client, or use it as a context manager. All calls raise ``DocketError``.
     """
 
     def __init__(
         self, url: str, key: str | None = None, *, timeout: float = TIMEOUT, verify: ssl.SSLContext | bool = True
     ) -> None:
-        self._connection = Transport(url, key, timeout, verify)
+        self._transport = Transport(url, key, timeout, verify)
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,22 +38,22 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close its connections."""
-        await self._connection.close()
+        """Close the connections."""
+        await self._transport.close()
 
     async def health(self) -> Health:
-        """How the service does now; asked once."""
-        return await self._connection.health()
+        """The state of the service; one attempt."""
+        return await self._transport.health()
 
-    async def predict(  # the service and every attempt know of the timeout: asyncio's own could not tell them
+    async def predict(  # the service receives the timeout with every attempt, which asyncio.timeout cannot do
         self,
         text: str,
         *,
         timeout: float | None = None,  # noqa: ASYNC109
         **options: Unpack[Options],
     ) -> Answer:
-        """What the document is about."""
-        return await self._connection.answer(text, options, timeout)
+        """Classify a document."""
+        return await self._transport.answer(text, options, timeout)
 
     def predict_many(
         self,
@@ -65,26 +65,26 @@ class AsyncClient:
         progress: Progress | None = None,
         **options: Unpack[Options],
     ) -> AsyncGenerator[Answer | Unanswered, None]:
-        """What each document is about, in order: see ``Client.predict_many``.
+        """Classify many documents, in order: see ``Client.predict_many``.
 
-        A plain iterable is read on the event loop; one that blocks should be an asynchronous one.
+        The event loop reads a plain iterable, so an iterable that blocks should be asynchronous.
         """
-        many = BulkRequests(self._connection, options, timeout, concurrency, batch, texts, progress)
-        return _in_order(many, batches_of_either(texts, batch))
+        requests = BulkRequests(self._transport, options, timeout, concurrency, batch, texts, progress)
+        return _in_order(requests, batches_of_any(texts, batch))
 
 
 async def _in_order(
-    many: BulkRequests, batches: AsyncIterator[list[str] | Exception]
+    requests: BulkRequests, batches: AsyncIterator[list[str] | Exception]
 ) -> AsyncGenerator[Answer | Unanswered, None]:
     waiting: deque[asyncio.Task[list[Answer | Unanswered]]] = deque()
     try:
         async for texts in batches:
-            waiting.append(asyncio.create_task(many.answer(texts)))
-            while waiting and (waiting[0].done() or len(waiting) > many.most):
-                for result in many.given(await waiting.popleft()):
+            waiting.append(asyncio.create_task(requests.answer(texts)))
+            while waiting and (waiting[0].done() or len(waiting) > requests.window):
+                for result in requests.count(await waiting.popleft()):
                     yield result
         while waiting:
-            for result in many.given(await waiting.popleft()):
+            for result in requests.count(await waiting.popleft()):
                 yield result
     finally:
         for task in waiting:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers that have none."""
+"""An event loop in a background thread, for callers without one."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ CLOSED = "the client is closed"
 
 
 class BackgroundLoop:
-    """Runs coroutines for any thread, until it is closed."""
+    """Runs coroutines for any thread until it is closed."""
 
-    def __init__(self, at_end: Callable[[], Awaitable[None]]) -> None:
-        self._at_end = at_end
+    def __init__(self, on_close: Callable[[], Awaitable[None]]) -> None:
+        self._on_close = on_close
         self._ready, self._lock = threading.Event(), threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=asyncio.run, args=[self._stay()], name="docket-client", daemon=True)
+        self._thread = threading.Thread(target=asyncio.run, args=[self._serve()], name="docket-client", daemon=True)
         self._thread.start()
         self._ready.wait()
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Let it run; to cancel the future is to cancel it. Raises ``RuntimeError`` where nothing runs any more."""
-        with self._lock:  # what begins before the end is known to it
+        """Start a coroutine; cancelling the future cancels it. Raises ``RuntimeError`` after the loop has ended."""
+        with self._lock:  # close() cancels every coroutine that started before
             if not self._closed and self._thread.is_alive():
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
         work.close()
         raise RuntimeError(CLOSED if self._closed else "make the client in the process that uses it")
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for it; who stops waiting cancels it."""
+        """Run a coroutine and return its result; an interrupted wait cancels it."""
         future = self.begin(work)
         try:
             return future.result()
@@ -45,21 +45,21 @@ class BackgroundLoop:
             future.cancel()
 
     def close(self) -> None:
-        """Cancel what runs, and end."""
+        """Cancel the running coroutines, and end the thread."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        if self._thread.is_alive():  # not so in a process that was forked off
-            self._loop.call_soon_threadsafe(self._over.set)
+        if self._thread.is_alive():  # a forked process has no such thread
+            self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
-    async def _stay(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
-        await self._over.wait()
+        await self._stop.wait()
         running = asyncio.all_tasks() - {asyncio.current_task()}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await self._at_end()
+        await self._on_close()

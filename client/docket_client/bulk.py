@@ -1,4 +1,4 @@
-"""Many documents at once: batches side by side, so many at the most, their answers in order."""
+"""Many documents: concurrent batches, with a limit, and their answers in order."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from docket_client.transport import Transport
 
 Progress = Callable[[int, int | None], None]
-"""Is told how many documents have their answers, and of how many, where that is known."""
+"""Receives the number of answered documents, and the number of all documents where it is known."""
 CONCURRENCY, BATCH, AHEAD = 8, 32, 4
 
 
 class BulkRequests:
-    """One call of ``predict_many``; ``most``: batches that are read before the first of them has been given out.
+    """One call of ``predict_many``; ``window`` is the limit on batches that are read and not yet returned.
 
-    ``AHEAD`` times as many as are asked at once: one that has to wait does not hold up the others.
+    It is ``AHEAD`` times the concurrent requests, so that a slow request does not stop the others.
     """
 
     def __init__(
         self,
-        connection: Transport,
+        transport: Transport,
         options: Options,
         seconds: float | None,
         concurrency: int,
@@ -36,20 +36,20 @@ class BulkRequests:
             raise TypeError("texts: an iterable of texts, and this is one text")
         if min(concurrency, batch) < 1:
             raise ValueError("concurrency and batch: 1 or more")
-        self.most = AHEAD * concurrency
-        self._connection, self._options, self._seconds = connection, options, seconds
-        self._at_once = asyncio.Semaphore(concurrency)
+        self.window = AHEAD * concurrency
+        self._transport, self._options, self._seconds = transport, options, seconds
+        self._semaphore = asyncio.Semaphore(concurrency)
         self._done, self._total, self._progress = 0, len(texts) if isinstance(texts, Sized) else None, progress
 
     async def answer(self, texts: list[str] | Exception) -> list[Answer | Unanswered]:
-        """A batch's answers, in its turn; what ended the source is raised in its turn too."""
+        """Return the answers to a batch; raise the exception that ended the source."""
         if isinstance(texts, Exception):
             raise texts
-        async with self._at_once:
-            return await self._connection.answer_all(texts, self._options, self._seconds)
+        async with self._semaphore:
+            return await self._transport.answer_all(texts, self._options, self._seconds)
 
-    def given(self, results: list[Answer | Unanswered]) -> Iterator[Answer | Unanswered]:
-        """The results, noted."""
+    def count(self, results: list[Answer | Unanswered]) -> Iterator[Answer | Unanswered]:
+        """Yield the results, and report the progress."""
         self._done += len(results)
         if self._progress is not None:
             self._progress(self._done, self._total)

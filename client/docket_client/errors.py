@@ -1,4 +1,4 @@
-"""What can go wrong: one family of exceptions, each with the service's own account of it."""
+"""The exceptions of the clients, each with the problem document of the service."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class DocketError(Exception):
-    """Any failure of this client; its text says what is wrong and, where the service said so, what to do.
+    """Any failure of a call; its text says what is wrong and, where the service says so, what to do.
 
-    ``problem``: the service's account of it, if it gave one. ``status``: of the response, if there was one.
+    ``problem`` is the problem document of the service, ``status`` the status of the response, where there is one.
     """
 
     def __init__(self, message: str, *, problem: Problem | None = None, status: int | None = None) -> None:
@@ -27,33 +27,33 @@ class DocketError(Exception):
 
 
 class Refused(DocketError):
-    """The request is not one that the service answers: it will say the same to another attempt."""
+    """The service refuses the request, and would refuse another attempt."""
 
 
 class Unauthorized(Refused):
-    """The key is missing, unknown, or not one for this."""
+    """The API key is missing, unknown, or not allowed to do this."""
 
 
 class TooLarge(Refused):
-    """More than the service, or a gateway before it, takes at once."""
+    """The request is larger than the service or a gateway accepts."""
 
 
 class Unexpected(DocketError):
-    """An answer that is not of Docket's API: most likely the address is another's."""
+    """The answer is not one of Docket's API: the address is probably wrong."""
 
 
 class Unavailable(DocketError):
-    """The service cannot answer now, or cannot be reached; ``retry_after``: seconds, if it said when to come back."""
+    """The service cannot answer at present, or cannot be reached; ``retry_after`` is in seconds."""
 
     retry_after: float | None = None
 
 
 class Overloaded(Unavailable):
-    """More is asked of the service than it can answer."""
+    """The service is overloaded."""
 
 
 class TimedOut(Unavailable):
-    """There was no answer in time."""
+    """The deadline passed without an answer."""
 
 
 KINDS: dict[int, type[DocketError]] = {
@@ -66,8 +66,8 @@ KINDS: dict[int, type[DocketError]] = {
 }
 
 
-def failure(response: httpx.Response) -> DocketError:
-    """What a response that is no success tells."""
+def error_of(response: httpx.Response) -> DocketError:
+    """The exception for a response without success."""
     status, problem = response.status_code, _problem(response)
     detail = problem.detail if problem else ""
     message = detail or f"{response.request.url} answered {status} {response.reason_phrase}".rstrip()
@@ -76,12 +76,12 @@ def failure(response: httpx.Response) -> DocketError:
     kind = KINDS.get(status) or (Unavailable if status >= 500 else Refused if status >= 400 else Unexpected)
     error = kind(message, problem=problem, status=status)
     if isinstance(error, Unavailable):
-        error.retry_after = seconds(response.headers.get("retry-after", ""))
+        error.retry_after = parse_retry_after(response.headers.get("retry-after", ""))
     return error
 
 
-def seconds(retry_after: str) -> float | None:
-    """How long a ``Retry-After`` asks to wait, be it a number or a date; None where it is neither."""
+def parse_retry_after(retry_after: str) -> float | None:
+    """The seconds of a ``Retry-After``, a number or a date; None where it is neither."""
     if retry_after.isdecimal():
         return float(retry_after)
     with suppress(ValueError):

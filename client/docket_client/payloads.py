@@ -1,4 +1,4 @@
-"""What is asked: options, bodies, and texts gathered into batches."""
+"""Options, request bodies, and batches of texts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing_extensions import TypedDict  # pydantic reads typing's own from Pyth
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-CHARACTERS = 250_000
-"""Of a batch of more than one document: in any script at most 1 MB, which is what many a gateway lets through."""
+BATCH_CHARACTERS = 250_000
+"""Limit of a batch of several documents: at most 1 MB in any script, a common limit of gateways."""
 
 
 class Options(TypedDict, total=False):
-    """What to answer beside the label.
+    """Options of a prediction.
 
-    ``top_k``: only so many of the highest scores. ``explain``: each word's share of the answer. ``abstain_below``: no
-    label if its score is lower. ``coverage``: the smallest set of labels that holds the right one so often.
+    ``top_k``: the number of the highest scores. ``explain``: the attribution of each word. ``abstain_below``: no label
+    below this score. ``coverage``: the smallest set of labels that contains the correct label with this probability.
     """
 
     top_k: int | None
@@ -28,69 +28,67 @@ class Options(TypedDict, total=False):
     coverage: float | None
 
 
-def body(asked: Any) -> bytes:
-    """As JSON. Half a surrogate pair is escaped: the service says which document has it, and answers the others."""
+def encode_body(document: Any) -> bytes:
+    """Encode as JSON. A lone surrogate is escaped: the service names its document, and answers the others."""
     try:
-        return json.dumps(asked, ensure_ascii=False).encode()
+        return json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return json.dumps(asked).encode()
+        return json.dumps(document).encode()
 
 
 class Batch:
-    """The texts of the next request while they are gathered: ``most`` of them, and ``CHARACTERS``."""
+    """Collects the texts of the next request, up to a number of texts and ``BATCH_CHARACTERS``."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._texts: list[str] = []
         self._characters = 0
 
     def add(self, text: str) -> Iterator[list[str]]:
-        """Take another text, and give what is full."""
+        """Add a text, and yield the batch that is full."""
         if not isinstance(text, str):
             raise TypeError(f"a text is a str, and this is of type {type(text).__name__}")
-        if self._characters + len(text) > CHARACTERS:
-            yield from self.rest()
+        if self._characters + len(text) > BATCH_CHARACTERS:
+            yield from self.flush()
         self._texts.append(text)
         self._characters += len(text)
-        if len(self._texts) == self._most:
-            yield from self.rest()
+        if len(self._texts) == self._limit:
+            yield from self.flush()
 
-    def rest(self) -> Iterator[list[str]]:
-        """Give what there is, if there is something."""
+    def flush(self) -> Iterator[list[str]]:
+        """Yield the collected texts, if there are any."""
         texts, self._texts, self._characters = self._texts, [], 0
         if texts:
             yield texts
 
 
-def batches(texts: Iterable[str], most: int) -> Iterator[list[str] | Exception]:
-    """Texts gathered; where their source fails, its exception in the place of what it did not give."""
-    batch, failed = Batch(most), None
+def batches(texts: Iterable[str], limit: int) -> Iterator[list[str] | Exception]:
+    """Yield batches of the texts; an exception of their source is the last item."""
+    batch, failed = Batch(limit), None
     try:
         for text in texts:
             yield from batch.add(text)
-    except Exception as error:  # whatever it is, it is raised when its turn has come
+    except Exception as error:  # predict_many raises it after the answers to the texts before it
         failed = error
-    yield from batch.rest()
+    yield from batch.flush()
     if failed is not None:
         yield failed
 
 
-async def batches_of_either(
-    texts: Iterable[str] | AsyncIterable[str], most: int
-) -> AsyncIterator[list[str] | Exception]:
-    """The same of an iterable of either kind."""
+async def batches_of_any(texts: Iterable[str] | AsyncIterable[str], limit: int) -> AsyncIterator[list[str] | Exception]:
+    """Yield the batches of a plain or an asynchronous iterable."""
     if not isinstance(texts, AsyncIterable):
-        for each in batches(texts, most):
-            yield each
+        for item in batches(texts, limit):
+            yield item
         return
-    batch, failed = Batch(most), None
+    batch, failed = Batch(limit), None
     try:
         async for text in texts:
             for full in batch.add(text):
                 yield full
-    except Exception as error:  # as above
+    except Exception as error:  # as in batches
         failed = error
-    for full in batch.rest():
+    for full in batch.flush():
         yield full
     if failed is not None:
         yield failed

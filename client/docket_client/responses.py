@@ -1,4 +1,4 @@
-"""What comes back, as the service documents it; fields that a newer service adds are passed over."""
+"""The responses of the service; the client ignores fields that a newer service adds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Score(_Response):
 
 
 class Word(_Response):
-    """A word, the characters of the text that it is (``end`` is the one after it), and its share of the logit."""
+    """A word, its place in the text in characters (``end`` is exclusive), and its share of the logit."""
 
     word: str
     start: int
@@ -28,7 +28,7 @@ class Word(_Response):
 
 
 class Explanation(_Response):
-    """Why the label: the words' shares and the bias sum to its logit, before calibration."""
+    """The explanation of a label: the shares of the words and the bias sum to its logit before calibration."""
 
     logit: float
     bias: float
@@ -36,10 +36,11 @@ class Explanation(_Response):
 
 
 class Answer(_Response):
-    """What a document is about.
+    """The prediction for a document.
 
-    ``label``: None where the service abstained; ``score`` is the first label's all the same. ``scores``: highest first.
-    ``unknown_tokens``: words never learned. ``abstained``, ``label_set`` and ``explanation`` are there if asked for.
+    ``label`` is None where the service abstained; ``score`` is always that of the first label. ``scores`` has the
+    highest first. ``unknown_tokens`` counts words outside the vocabulary. ``abstained``, ``label_set`` and
+    ``explanation`` are present if requested.
     """
 
     label: str | None
@@ -54,7 +55,7 @@ class Answer(_Response):
 
 
 class Unanswered(_Response):
-    """In the place of an answer: what is wrong with this document, and what to do."""
+    """The refusal of a document of a batch: the error, and what to do."""
 
     error: str
 
@@ -67,7 +68,7 @@ class Answers(_Response):
 
 
 class Health(_Response):
-    """What is loaded and how it does."""
+    """The loaded artifact and the state of the service."""
 
     status: str
     version: str
@@ -78,7 +79,7 @@ class Health(_Response):
 
 
 class Problem(_Response):
-    """What went wrong and what to do (RFC 9457); ``errors``: for an invalid request, each place and its mend."""
+    """A problem document (RFC 9457); ``errors`` lists each place of an invalid request and its correction."""
 
     type: str = "about:blank"
     title: str = ""

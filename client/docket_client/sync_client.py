@@ -1,4 +1,4 @@
-"""The client for threads: what the other one does, on an event loop in the background."""
+"""The client for threads: it runs the asynchronous transport on an event loop in the background."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """A service at ``url``, asked with ``key`` where it wants one; any number of threads may share it.
+    """A client of the service at ``url``, with an API ``key`` where the service requires one; threads may share it.
 
-    ``timeout``: seconds that a call may take, attempts and waits included. ``verify``: how its certificate is checked.
-    Close it, or use it as a context manager. All calls raise ``DocketError``.
+    ``timeout`` is the limit of a call in seconds, with all attempts and waits. ``verify`` is an ``ssl.SSLContext``, or
+    whether to check the certificate. Close the client, or use it as a context manager. All calls raise ``DocketError``.
     """
 
     def __init__(
         self, url: str, key: str | None = None, *, timeout: float = TIMEOUT, verify: ssl.SSLContext | bool = True
     ) -> None:
-        self._connection = Transport(url, key, timeout, verify)
-        self._background = BackgroundLoop(self._connection.close)
+        self._transport = Transport(url, key, timeout, verify)
+        self._background = BackgroundLoop(self._transport.close)
 
     def __enter__(self) -> Self:
         return self
@@ -40,16 +40,16 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is asked, and close its connections."""
+        """Cancel the running calls, and close the connections."""
         self._background.close()
 
     def health(self) -> Health:
-        """How the service does now; asked once."""
-        return self._background.run(self._connection.health())
+        """The state of the service; one attempt."""
+        return self._background.run(self._transport.health())
 
     def predict(self, text: str, *, timeout: float | None = None, **options: Unpack[Options]) -> Answer:
-        """What the document is about."""
-        return self._background.run(self._connection.answer(text, options, timeout))
+        """Classify a document."""
+        return self._background.run(self._transport.answer(text, options, timeout))
 
     def predict_many(
         self,
@@ -61,27 +61,28 @@ class Client:
         progress: Progress | None = None,
         **options: Unpack[Options],
     ) -> Generator[Answer | Unanswered, None, None]:
-        """What each document is about, in order; one that is refused alone has its ``Unanswered`` in its place.
+        """Classify many documents, in order; a document that is refused alone has an ``Unanswered`` in its place.
 
-        ``concurrency``: requests at once; ``batch``: documents in each; ``timeout``: seconds of each. ``texts`` is read
-        as answers are taken, here, 4 requests ahead for each at once. What it raises comes after the answers to what it
-        gave. What fails for all, such as a key that is refused or a service that is gone, is raised.
+        ``concurrency`` is the number of concurrent requests, ``batch`` the number of documents in each, ``timeout`` the
+        limit of each in seconds. The caller's thread reads ``texts`` while it takes answers, at most 4 requests ahead
+        for each concurrent one. An exception of ``texts`` is raised after the answers to its earlier documents. A
+        failure of all documents, such as an unknown key or a service that cannot be reached, is raised.
         """
-        many = BulkRequests(self._connection, options, timeout, concurrency, batch, texts, progress)
-        return self._in_order(many, batches(texts, batch))
+        requests = BulkRequests(self._transport, options, timeout, concurrency, batch, texts, progress)
+        return self._in_order(requests, batches(texts, batch))
 
     def _in_order(
-        self, many: BulkRequests, batches: Iterator[list[str] | Exception]
+        self, requests: BulkRequests, batches: Iterator[list[str] | Exception]
     ) -> Generator[Answer | Unanswered, None, None]:
         waiting: deque[Future[list[Answer | Unanswered]]] = deque()
         try:
             for texts in batches:
-                waiting.append(self._background.begin(many.answer(texts)))
-                while waiting and (waiting[0].done() or len(waiting) > many.most):
-                    yield from many.given(waiting[0].result())
+                waiting.append(self._background.begin(requests.answer(texts)))
+                while waiting and (waiting[0].done() or len(waiting) > requests.window):
+                    yield from requests.count(waiting[0].result())
                     waiting.popleft()
             while waiting:
-                yield from many.given(waiting[0].result())
+                yield from requests.count(waiting[0].result())
                 waiting.popleft()
         finally:
             for future in waiting:

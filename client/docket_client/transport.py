@@ -1,4 +1,4 @@
-"""A question on its way: sent, sent again where that can help, and read; the one path of both clients."""
+"""The transport of both clients: it sends a request, retries it where that can help, and reads the response."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import httpx
 import stamina
 from pydantic import BaseModel, ValidationError
 
-from docket_client.errors import TimedOut, TooLarge, Unavailable, Unexpected, failure
-from docket_client.payloads import body
+from docket_client.errors import TimedOut, TooLarge, Unavailable, Unexpected, error_of
+from docket_client.payloads import encode_body
 from docket_client.responses import Answer, Answers, Health, Unanswered
 from docket_client.retries import Deadline
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read", bound=BaseModel)
 TIMEOUT = 30.0
-"""Seconds that a call may take; the service answers in milliseconds, and starts in three seconds."""
-CONNECT = 5.0
-"""Seconds for a connection: a packet that was lost is worth another attempt long before the call's own end."""
-JITTER = 0.3
-"""Seconds at most that a wait is longer by chance; it begins at 0.1 s and doubles up to 5."""
+"""Seconds; the service answers in milliseconds, and starts in three seconds."""
+CONNECT_SECONDS = 5.0
+"""Limit on opening a connection: after a lost packet, another attempt should follow long before the deadline."""
+JITTER_SECONDS = 0.3
+"""The largest random addition to a wait, which begins at 0.1 s and doubles up to 5 s."""
 
 
 class Transport:
-    """The way to one service."""
+    """Connections to one service."""
 
     def __init__(self, url: str, key: str | None, timeout: float, verify: ssl.SSLContext | bool) -> None:
         if httpx.URL(url).scheme not in ("http", "https"):
@@ -37,29 +37,29 @@ class Transport:
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {}),
-            timeout=httpx.Timeout(None, connect=CONNECT),  # each call has a deadline instead
-            limits=httpx.Limits(max_keepalive_connections=None),  # who calls says how many
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # each call has a deadline
+            limits=httpx.Limits(max_keepalive_connections=None),  # the caller limits them
             verify=verify,
         )
         self._timeout = timeout
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def health(self) -> Health:
-        """How the service does, asked once."""
-        return await self._ask(Health, "/health", None, attempts=1)
+        """The state of the service; one attempt."""
+        return await self._request(Health, "/health", None, attempts=1)
 
     async def answer(self, text: str, options: Options, seconds: float | None) -> Answer:
-        """What one document is about."""
-        return await self._ask(Answer, "/predict", {"text": text, **options}, seconds)
+        """Classify a document."""
+        return await self._request(Answer, "/predict", {"text": text, **options}, seconds)
 
     async def answer_all(self, texts: list[str], options: Options, seconds: float | None) -> list[Answer | Unanswered]:
-        """What each of them is about. Where together they are too large for one request, each half has its own."""
-        asked = {"documents": [{"text": text} for text in texts], **options}
+        """Classify a batch. A batch that is too large for one request is halved."""
+        payload = {"documents": [{"text": text} for text in texts], **options}
         try:
-            answers = await self._ask(Answers, "/predict/batch", asked, seconds)
+            answers = await self._request(Answers, "/predict/batch", payload, seconds)
         except TooLarge as error:
             if len(texts) == 1:
                 return [Unanswered(error=str(error))]
@@ -70,33 +70,33 @@ class Transport:
             raise Unexpected(f"{len(texts)} documents were sent, and {len(answers.results)} results came back")
         return answers.results
 
-    async def _ask(
-        self, kind: type[Read], path: str, asked: Any, seconds: float | None = None, attempts: int | None = None
+    async def _request(
+        self, kind: type[Read], path: str, payload: Any, seconds: float | None = None, attempts: int | None = None
     ) -> Read:
         seconds = self._timeout if seconds is None else seconds
-        method, content = ("GET", None) if asked is None else ("POST", body(asked))
+        method, content = ("GET", None) if payload is None else ("POST", encode_body(payload))
         deadline = Deadline(seconds)
         try:
             async with asyncio.timeout(seconds):
                 async for attempt in stamina.retry_context(
-                    on=deadline.again, attempts=attempts, timeout=None, wait_jitter=JITTER
+                    on=deadline.should_retry, attempts=attempts, timeout=None, wait_jitter=JITTER_SECONDS
                 ):
                     with attempt:
                         headers = deadline.header
                         request = self._http.build_request(method, path, content=content, headers=headers)
-                        return await self._once(kind, request)
+                        return await self._attempt(kind, request)
         except TimeoutError:
             last = f"; the last attempt failed: {deadline.last}" if deadline.last else ""
             raise TimedOut(f"{self._http.base_url} did not answer in {seconds:g} s{last}") from deadline.last
         raise AssertionError("stamina raises what the last attempt raised")
 
-    async def _once(self, kind: type[Read], request: httpx.Request) -> Read:
+    async def _attempt(self, kind: type[Read], request: httpx.Request) -> Read:
         try:
             response = await self._http.send(request)
         except httpx.RequestError as error:
             raise Unavailable(f"{request.url} cannot be reached: {str(error) or type(error).__name__}") from error
         if not response.is_success:
-            raise failure(response)
+            raise error_of(response)
         try:
             return kind.model_validate_json(response.content)
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The command that measures Docket beside its rivals, on made documents."""
+"""The benchmark of accuracy, on generated documents."""
 
 import json
 import subprocess
@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import accuracy, answers, ours, recurrent, rows, tfidf
-from benchmarks.accuracy import ABSENT, METHODS, Method, Split, load, measure
-from benchmarks.published import PUBLISHED
+from benchmarks.accuracy import METHODS, Method, Split, measure
 from tests.support import toy_corpus
 from training import recipe
 from training.data.documents import Documents
@@ -23,7 +22,7 @@ LINEAR = [name for name in METHODS if name.startswith("TF-IDF")]
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Networks that have learned little, so that the table takes no time."""
+    """Networks that train for one epoch."""
     monkeypatch.setattr(recurrent, "EPOCHS", 1)
     monkeypatch.setitem(METHODS, "Docket, `default`", Method(partial(ours.answers, QUICK), seeded=True))
 
@@ -39,7 +38,7 @@ def written(path, documents: Documents):
     return path
 
 
-def test_the_table_has_a_row_of_every_method_and_of_both_features_of_the_linear_ones(tmp_path, quick):
+def test_the_page_has_every_method_and_both_features_of_linear_models(tmp_path, quick):
     corpus = written(tmp_path / "made.train.jsonl", SPLIT.train)
     test = written(tmp_path / "made.test.jsonl", SPLIT.test)
     assert accuracy.main([str(corpus), "--test", str(test), "--seeds", "2", "--out", str(tmp_path)]) == 0
@@ -55,25 +54,18 @@ def test_the_table_has_a_row_of_every_method_and_of_both_features_of_the_linear_
         assert sum("**" in line for line in table if name in line) == 1, "one of both features is chosen"
 
 
-def test_without_a_test_part_documents_are_set_apart_as_training_does(tmp_path):
-    split = load(str(written(tmp_path / "made.jsonl", SPLIT.train)), None, "text", "label")
-    assert (split.name, len(split.train) + len(split.test)) == ("made", 90)
-    assert 5 <= len(split.test) <= 12
-    assert not set(split.train.texts) & set(split.test.texts)
-
-
 @pytest.mark.parametrize("name", LINEAR)
-def test_the_test_part_has_no_say_in_what_is_chosen(name):
-    """Other texts beside it change neither the choice nor the answer to a text."""
+def test_the_test_part_does_not_affect_the_choice(name):
+    """Other test texts change neither the choice nor the label of a text."""
     beside, alone = (METHODS[name].answer(SPLIT.train, texts) for texts in (SPLIT.test.texts, SPLIT.test.texts[:1]))
     for some, one in zip(beside, alone, strict=True):
         assert (some.features, some.chosen, some.held_out) == (one.features, one.chosen, one.held_out)
-        assert some.said[0] == one.said[0]
+        assert some.labels[0] == one.labels[0]
         assert some.sure is None or some.sure[0] == pytest.approx(one.sure[0], rel=1e-12)
 
 
-def test_the_features_that_are_right_on_held_out_documents_are_chosen():
-    """Only the order of words tells these two labels apart: every word is in every text."""
+def test_the_features_with_the_best_held_out_accuracy_are_chosen():
+    """Only the order of words separates these labels: every text has every word."""
     orders = ["goal late own", "late goal own"]
     documents = Documents([f"b{n} {orders[n % 2]}" for n in range(80)], ["yx"[n % 2] for n in range(80)])
     words, pairs = tfidf.answers(tfidf.SVC, documents, documents.texts)
@@ -81,12 +73,7 @@ def test_the_features_that_are_right_on_held_out_documents_are_chosen():
     assert words.held_out < pairs.held_out == 1.0
 
 
-def test_the_words_of_the_linear_rivals_are_those_of_the_network():
-    assert tfidf.of_words("顺义 Goal") == ["顺", "义", "goal"]
-    assert tfidf.of_pairs("顺义 Goal") == ["顺", "义", "goal", "顺 义", "义 goal"]
-
-
-def test_one_method_that_fails_takes_no_other_with_it(tmp_path, linear_alone, monkeypatch, capsys):
+def test_a_failed_method_does_not_stop_the_others(tmp_path, linear_alone, monkeypatch, capsys):
     def fails(train, texts):
         raise MemoryError("no room\nfor more")
 
@@ -98,7 +85,7 @@ def test_one_method_that_fails_takes_no_other_with_it(tmp_path, linear_alone, mo
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_a_rerun_replaces_its_own_section_alone_and_measures_no_rival_again(tmp_path, linear_alone, monkeypatch):
+def test_a_rerun_keeps_other_sections_and_unchanged_rows(tmp_path, linear_alone, monkeypatch):
     other = SPLIT._replace(name="other")
     assert measure(other, 1, tmp_path) == measure(SPLIT, 1, tmp_path) == 0
     before = (tmp_path / "rivals.md").read_text()
@@ -113,7 +100,7 @@ def test_a_rerun_replaces_its_own_section_alone_and_measures_no_rival_again(tmp_
     assert {row.corpus for row in rows.read(tmp_path / "rivals.jsonl")} == {"other"}
 
 
-def test_a_run_that_is_cut_short_keeps_the_rows_that_it_had_not_come_to(tmp_path, linear_alone):
+def test_an_interrupted_run_keeps_the_remaining_rows(tmp_path, linear_alone):
     assert measure(SPLIT, 1, tmp_path) == 0
     before = rows.read(tmp_path / "rivals.jsonl")
 
@@ -126,23 +113,7 @@ def test_a_run_that_is_cut_short_keeps_the_rows_that_it_had_not_come_to(tmp_path
     assert set(before) == set(rows.read(tmp_path / "rivals.jsonl"))
 
 
-def test_what_has_a_seed_shows_mean_and_spread():
-    row = rows.Row("made", (9, 3, 2), "ours", "", features="words", seconds=1.0)
-    page = rows.page([row._replace(seed=0, accuracy=0.8, ece=0.1), row._replace(seed=1, accuracy=0.9, ece=0.1)])
-    assert (
-        "| ours, 2 seeds | words | - | **0.850 ± 0.071** | 0.000 ± 0.000 | 0.100 ± 0.000 | - | 1.0 s | 0.0 MB |" in page
-    )
-
-
-def test_published_numbers_stand_under_the_corpus_of_that_name_and_size_alone():
-    (name, test), published = next(iter(PUBLISHED.items()))
-    row = rows.Row(name, (9, test, 2), "ours", "")
-    assert all(f"published: {method} [" in rows.page([row]) for method in published)
-    assert "published" not in rows.page([row._replace(sizes=(9, 3, 2))])
-    assert all(0 < number < 1 and source for own in PUBLISHED.values() for number, source in own.values())
-
-
-def test_scores_are_those_of_docket_evaluate():
+def test_the_scores_equal_those_of_docket_evaluate():
     given = answers.Answers("", ["a", "a", "b"], np.asarray([0.9, 0.6, 0.7]), 0.0, 0)
     scores = given.scores(["a", "b", "b"])
     assert scores.accuracy == pytest.approx(2 / 3)
@@ -153,15 +124,7 @@ def test_scores_are_those_of_docket_evaluate():
     assert (sets.coverage, sets.set_size) == (pytest.approx(2 / 3), 1.0)
 
 
-def test_of_one_method_alone_the_others_rows_stay(tmp_path, linear_alone, monkeypatch):
-    assert measure(SPLIT, 1, tmp_path) == 0
-    before = rows.read(tmp_path / "rivals.jsonl")
-    monkeypatch.setitem(accuracy.METHODS, LINEAR[1], Method(lambda train, texts: []))
-    assert measure(SPLIT, 1, tmp_path, only=[LINEAR[1]]) == 0
-    assert rows.read(tmp_path / "rivals.jsonl") == [row for row in before if row.method != LINEAR[1]]
-
-
-def test_a_corpus_that_cannot_be_used_is_refused_in_one_sentence(tmp_path):
+def test_an_unusable_corpus_is_refused_with_a_sentence(tmp_path):
     command = [sys.executable, "-m", "benchmarks.accuracy", str(tmp_path / "absent.csv"), "--out", str(tmp_path)]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert refused.returncode == 2
@@ -171,14 +134,7 @@ def test_a_corpus_that_cannot_be_used_is_refused_in_one_sentence(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_keras_its_rows_say_how_to_get_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(recurrent, "THERE", False)
-    monkeypatch.setattr(accuracy, "METHODS", {name: own for name, own in METHODS.items() if own.code is recurrent})
-    assert measure(SPLIT, 1, tmp_path) == 0
-    assert (tmp_path / "rivals.md").read_text().count(ABSENT) == 2
-
-
-@pytest.mark.skipif(not recurrent.THERE, reason="keras comes with the extra bench")
+@pytest.mark.skipif(not recurrent.INSTALLED, reason="keras comes with the extra bench")
 @pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM"])
 def test_a_keras_network_answers_in_the_order_of_the_texts(layer, monkeypatch):
     monkeypatch.setattr(recurrent, "EPOCHS", 8)

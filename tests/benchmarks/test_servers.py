@@ -1,13 +1,11 @@
-"""The service beside other servers: what is read, compared, written and ended."""
+"""The benchmark of servers: loads, comparisons, pages and processes."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,7 +69,7 @@ needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not i
 
 @pytest.fixture
 def echo(tmp_path, monkeypatch):
-    """A server of two processes that says each text as its label."""
+    """A server of two processes that returns the text as the label."""
     (tmp_path / "echo.py").write_text(ECHO)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with started(Path(sys.executable), "echo", tmp_path, "/predict", PLAIN.dialect.body("hello")) as tree:
@@ -87,33 +85,7 @@ def rows(server: Server, rate: int = 100, rounds: int = 3) -> list[Row]:
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
-def test_every_server_names_itself_its_versions_and_how_it_is_configured(server):
-    assert server.title
-    assert "|" not in server.configuration
-    assert " workers" in server.configuration or "replicas" in server.configuration
-    assert all(package in server.version for package in server.packages)
-    source = (fleet.HERE / f"{server.name}.py").read_text()
-    assert source.count("\n") < 70
-
-
-def test_every_server_file_is_measured_and_every_lock_has_one_torch():
-    files = {path.stem for path in fleet.HERE.glob("*.py")} - {"__init__"}
-    assert files == {server.name for server in SERVERS}
-    for lock in fleet.HERE.glob("*.txt"):
-        torches = {line for line in lock.read_text().splitlines() if line.startswith("torch==")}
-        assert torches == (set() if lock.stem == "linear" else {"torch==2.13.0"}), lock
-
-
-def test_the_other_environment_of_our_server_has_all_that_it_imports():
-    def names(lines):
-        return {re.split(r"[=>; ]", line)[0].replace("_", "-").lower() for line in lines}
-
-    needed = tomllib.loads((fleet.ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert names(needed) <= names((fleet.HERE / "onnx.txt").read_text().splitlines())
-
-
-@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
-def test_every_dialect_posts_the_text_in_one_line_and_reads_label_and_score(server):
+def test_a_request_has_one_line_and_an_answer_has_a_label_and_a_score(server):
     body = server.dialect.body("two\nlines, \u00e9")
     assert b"\n" not in body
     assert "two\\nlines" in body.decode()
@@ -123,14 +95,14 @@ def test_every_dialect_posts_the_text_in_one_line_and_reads_label_and_score(serv
     )
 
 
-def test_without_wrk_there_is_a_sentence(monkeypatch, capsys):
+def test_without_wrk_the_benchmark_ends_with_a_sentence(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert serving.main([]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 @needs_wrk
-def test_the_load_posts_the_documents_in_turn_and_counts_what_is_refused(echo, tmp_path):
+def test_a_load_posts_the_documents_in_turn_and_counts_refusals(echo, tmp_path):
     bodies = tmp_path / "bodies"
     bodies.write_bytes(b"\n".join(PLAIN.dialect.body(text) for text in ("good", "bad", "good \u00e9", "bad")) + b"\n")
     report = load.post(echo.port, "/predict", bodies, 2, 1)
@@ -140,7 +112,7 @@ def test_the_load_posts_the_documents_in_turn_and_counts_what_is_refused(echo, t
 
 
 @needs_wrk
-def test_of_a_crowd_only_answers_in_time_count_and_only_after_all_had_time_to_connect(echo, tmp_path, monkeypatch):
+def test_a_paced_load_counts_late_answers_apart_and_ignores_the_ramp(echo, tmp_path, monkeypatch):
     bodies = tmp_path / "bodies"
     bodies.write_bytes(b"".join(PLAIN.dialect.body(text) + b"\n" for text in ("good", "bad", "slow", "good")))
     counted = []
@@ -155,7 +127,7 @@ def test_of_a_crowd_only_answers_in_time_count_and_only_after_all_had_time_to_co
     assert 0 < end.answered < 0.8 * whole.answered
 
 
-def test_a_tree_is_counted_and_ended_whole(echo):
+def test_a_process_tree_includes_its_descendants(echo):
     root, child = echo.processes()
     assert echo.cpu() > 0
     assert echo.memory() > 10**6
@@ -163,7 +135,7 @@ def test_a_tree_is_counted_and_ended_whole(echo):
     assert Tree(root, echo.port).ask("/predict", PLAIN.dialect.body("goal")) == b'{"label": "goal", "score": 1.0}'
 
 
-def test_nothing_of_a_tree_is_left_when_it_has_ended(tmp_path, monkeypatch):
+def test_every_process_of_a_tree_ends(tmp_path, monkeypatch):
     (tmp_path / "echo.py").write_text(ECHO)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with started(Path(sys.executable), "echo", tmp_path, "/predict", PLAIN.dialect.body("hello")) as tree:
@@ -182,7 +154,7 @@ def alive(number: int) -> bool:
         return False
 
 
-def test_a_server_that_does_not_start_says_its_last_line(tmp_path, monkeypatch):
+def test_the_error_of_a_failed_start_has_the_last_log_line(tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("import sys; sys.exit('no such port')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     starting = started(Path(sys.executable), "broken", tmp_path, "/predict", b"{}")
@@ -190,16 +162,16 @@ def test_a_server_that_does_not_start_says_its_last_line(tmp_path, monkeypatch):
         pass
 
 
-def test_answers_are_held_against_those_of_the_classifier(echo):
+def test_a_wrong_answer_of_a_server_raises(echo):
     right = Posts(["goal", "vote"], ["goal", "law"], [Said("goal", 1.0), Said("vote", 1.0 - 1e-5)], 0.5)
     right.check(echo, PLAIN)
     assert right.accuracy_of(echo, PLAIN) == 0.5
     for wrong in (Said("law", 1.0), Said("vote", 0.99)):
         with pytest.raises(Disagrees, match="vote"):
-            right._replace(said=[Said("goal", 1.0), wrong]).check(echo, PLAIN)
+            right._replace(expected=[Said("goal", 1.0), wrong]).check(echo, PLAIN)
 
 
-def test_the_table_shows_medians_and_how_many_times_ours_is_faster(tmp_path):
+def test_the_page_has_medians_and_ratios(tmp_path):
     measured = [*rows(SERVERS[0], 200), *rows(MOSEC, 99), Row("ray", "ray 1", missing="no room")]
     standings.write(tmp_path, measured)
     chart.write(tmp_path, measured)
@@ -218,7 +190,7 @@ def test_the_table_shows_medians_and_how_many_times_ours_is_faster(tmp_path):
     assert (tmp_path / "servers.svg").read_text() == drawn
 
 
-def test_a_server_measured_again_replaces_its_own_rows_alone(tmp_path, monkeypatch):
+def test_a_new_measurement_replaces_the_rows_of_its_server(tmp_path, monkeypatch):
     kept, again = SERVERS[0], MOSEC
     standings.write(tmp_path, [*rows(kept), *rows(again, 50)])
     monkeypatch.setattr(serving, "visit", lambda server, *_: rows(server, 70, rounds=1))
@@ -226,14 +198,8 @@ def test_a_server_measured_again_replaces_its_own_rows_alone(tmp_path, monkeypat
     assert standings.read(tmp_path / "servers.jsonl") == [*rows(kept), *rows(again, 70, rounds=1)]
 
 
-def test_a_server_without_its_environment_has_a_row_that_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(fleet, "ROOT", tmp_path)
-    assert serving.measure([MOSEC], tmp_path, Posts([""], [], [], 0.0), 2, 1, tmp_path) == 1
-    assert "make bench-servers" in (tmp_path / "servers.md").read_text()
-
-
 @pytest.mark.skipif(not ONNX.python.exists(), reason="onnxruntime has an environment of its own: make bench-servers")
 @pytest.mark.parametrize("options", ["", ", bidirectional=False", ", window=0", ", pooling='mean'"])
-def test_the_network_in_onnx_runtime_says_what_ours_says(tmp_path, options):
+def test_the_network_in_onnx_runtime_equals_the_original(tmp_path, options):
     code = AGREE.replace("OPTIONS", options)
     subprocess.run([ONNX.python, "-c", code, tmp_path], cwd=process.ROOT, check=True, timeout=100)
