@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from docket_client import Answer, Health, Unanswered
 
 
-class InAsyncio:
-    """``AsyncClient`` on an event loop of another thread, behind the methods of ``Client``: one test holds both."""
+class BlockingAsyncClient:
+    """``AsyncClient`` on an event loop of another thread, with the methods of ``Client``."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._client = AsyncClient(*arguments, **options)
         self._loop = BackgroundLoop(self._client.aclose)
 
-    def __enter__(self) -> InAsyncio:
+    def __enter__(self) -> BlockingAsyncClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,11 +37,11 @@ class InAsyncio:
     def predict_many(self, texts: Any, **options: Any) -> Iterator[Answer | Unanswered]:
         results = self._client.predict_many(texts, **options)
 
-        async def following() -> Answer | Unanswered | None:
+        async def next_result() -> Answer | Unanswered | None:
             return await anext(results, None)
 
         try:
-            while (result := self._loop.run(following())) is not None:
+            while (result := self._loop.run(next_result())) is not None:
                 yield result
         finally:
             self._loop.run(results.aclose())
@@ -53,8 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(params=[Client, InAsyncio], ids=["Client", "AsyncClient"])
+@pytest.fixture(params=[Client, BlockingAsyncClient], ids=["Client", "AsyncClient"])
 def opened(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Opens a client; each test that asks for it holds both kinds."""
+    """Either class of client: each test that uses this fixture runs with both."""
     kind: Callable[..., Any] = request.param
     return kind

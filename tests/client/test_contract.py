@@ -1,4 +1,4 @@
-"""The client's types against the service's own description of them."""
+"""The types of the client equal the OpenAPI description of the service."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ PROSE = {"title", "description", "default"}
 
 
 def shape(schema: Any, named: dict[str, Any]) -> Any:
-    """A schema without its prose; each reference is what it refers to, and "or null" where null is but the default."""
+    """A schema without its prose, with its references resolved."""
     if isinstance(schema, list):
-        return [shape(each, named) for each in schema]
+        return [shape(item, named) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         return shape(named[schema["$ref"].rpartition("/")[2]], named)
     plain = {key: value for key, value in schema.items() if key not in PROSE}
     if "properties" in schema:
-        properties = {name: shape(each, named) for name, each in schema["properties"].items()}
+        properties = {name: shape(field, named) for name, field in schema["properties"].items()}
         return plain | {"properties": properties, "required": sorted(schema.get("required", []))}
     return {key: shape(value, named) for key, value in plain.items()}
 
 
 def without_null(field: Any) -> Any:
-    """What a field is where it is there."""
+    """The schema of a field without null."""
     kinds = [kind for kind in field.get("anyOf", [field]) if kind != {"type": "null"}]
     return kinds[0] if len(kinds) == 1 else field
 
@@ -43,16 +43,20 @@ def fields(model: type[BaseModel]) -> tuple[dict[str, Any], set[str]]:
 
 
 @pytest.mark.parametrize("name", ["Answer", "Score", "Word", "Explanation", "Health"])
-def test_every_field_that_the_service_documents_is_read_as_what_it_is(name: str) -> None:
-    ours, needed = fields(getattr(docket_client, name))
-    theirs = shape(NAMED[name], NAMED)
-    assert ours.keys() == theirs["properties"].keys()
-    for field, said in theirs["properties"].items():
-        assert ours[field] == said if field in needed else without_null(ours[field]) == without_null(said), field
-    assert needed <= set(theirs["required"])  # what is documented can be read
+def test_every_documented_field_is_read_with_its_type(name: str) -> None:
+    client_fields, needed = fields(getattr(docket_client, name))
+    service_fields = shape(NAMED[name], NAMED)
+    assert client_fields.keys() == service_fields["properties"].keys()
+    for field, schema in service_fields["properties"].items():
+        assert (
+            client_fields[field] == schema
+            if field in needed
+            else without_null(client_fields[field]) == without_null(schema)
+        ), field
+    assert needed <= set(service_fields["required"])  # every documented field can be read
 
 
-def test_a_result_of_a_batch_is_an_answer_or_what_is_wrong_with_the_document() -> None:
+def test_a_result_of_a_batch_is_an_answer_or_an_error() -> None:
     answer, error = (NAMED[name]["properties"] for name in ("BatchAnswer", "BatchError"))
     assert answer.keys() == {"id", *docket_client.Answer.model_fields}
     assert error.keys() == {"id", *docket_client.Unanswered.model_fields}
@@ -65,27 +69,27 @@ def documented(path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "sent"), [("/predict", "text"), ("/predict/batch", "documents")])
-def test_the_options_are_those_that_the_service_takes(path: str, sent: str) -> None:
-    """Limits are the service's to hold: types alone are compared."""
-    ours = shape(TypeAdapter(docket_client.Options).json_schema(), {})["properties"]
-    theirs = shape(documented(path), {})["properties"]
-    assert set(theirs) == {sent, *ours}
-    for name, field in ours.items():
-        assert kinds(field) == kinds(theirs[name]), name
+def test_the_options_equal_those_of_the_service(path: str, sent: str) -> None:
+    """Only the types: the service checks the limits."""
+    client_fields = shape(TypeAdapter(docket_client.Options).json_schema(), {})["properties"]
+    service_fields = shape(documented(path), {})["properties"]
+    assert set(service_fields) == {sent, *client_fields}
+    for name, field in client_fields.items():
+        assert kinds(field) == kinds(service_fields[name]), name
 
 
 def kinds(field: dict[str, Any]) -> set[str]:
     return {kind["type"] for kind in field.get("anyOf", [field])}
 
 
-def test_a_problem_is_read_as_it_is_documented() -> None:
-    ours, needed = fields(docket_client.Problem)
+def test_a_problem_has_the_documented_fields() -> None:
+    client_fields, needed = fields(docket_client.Problem)
     content = OPENAPI["paths"]["/predict"]["post"]["responses"]["422"]["content"]["application/problem+json"]
-    theirs = shape(content["schema"], {})["properties"]
-    assert ours.keys() == theirs.keys()
-    assert all(without_null(ours[name]) == without_null(field) for name, field in theirs.items())
+    service_fields = shape(content["schema"], {})["properties"]
+    assert client_fields.keys() == service_fields.keys()
+    assert all(without_null(client_fields[name]) == without_null(field) for name, field in service_fields.items())
     assert needed == set()  # a gateway's problem may have less
 
 
-def test_the_paths_that_it_asks_are_there() -> None:
+def test_the_paths_of_the_client_exist() -> None:
     assert {"/predict", "/predict/batch", "/health"} <= OPENAPI["paths"].keys()
