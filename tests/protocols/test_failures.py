@@ -4,24 +4,26 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.protocols.registry import add_protocols
-from tests.protocols.conftest import MOST
+from tests.protocols.conftest import MAX_BODY
 from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
-JSON = {"content-type": "application/json"}
 PATHS = {"oip": "/v2/models/docket/infer", "hf": "/hf", "tei": "/tei/predict"}
 PREFIXES = ("/v2", "/hf", "/tei")
-FAILURES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
+TEI_ERROR_TYPES = {429: "Overloaded", 500: "Backend", 503: "Unhealthy", 504: "Overloaded"}
+LONG_TEXT = "the late goal won " * 5_000
 
 
-def body(protocol: str, *texts: str) -> dict:
+def make_body(protocol: str, *texts: str) -> dict:
     if protocol == "oip":
         return {"inputs": [{"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts}]}
     if len(texts) == 1:
@@ -29,178 +31,145 @@ def body(protocol: str, *texts: str) -> dict:
     return {"inputs": texts if protocol == "hf" else [[text] for text in texts]}
 
 
-def told(protocol: str, response: httpx.Response, status: int) -> str:
-    """The sentence of the failure, which is in the protocol's form."""
+def send(
+    server: Server, protocol: str, *texts: str, method: str = "POST", suffix: str = "", **options: Any
+) -> httpx.Response:
+    if "content" not in options and texts:
+        options["json"] = make_body(protocol, *texts)
+    url = server.url + PATHS[protocol] + suffix
+    return httpx.request(method, url, timeout=WAIT_SECONDS, verify=False, **options)
+
+
+def read_error(protocol: str, response: httpx.Response, status: int) -> str:
+    """The sentence of a failure in the form of the protocol."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
-    said = response.json()
-    assert said.pop("error_type", None) == (FAILURES.get(status, "Validation") if protocol == "tei" else None)
-    assert said.keys() == {"error"}
-    assert said["error"]
-    assert "\n" not in said["error"]
-    return said["error"]
-
-
-def of_no_path(server: Server, protocol: str) -> httpx.Response:
-    return server.get(f"{PATHS[protocol]}/nowhere")
-
-
-def of_no_method(server: Server, protocol: str) -> httpx.Response:
-    response = httpx.delete(server.url + PATHS[protocol], timeout=WAIT_SECONDS, verify=False)
-    assert response.headers["allow"] == "POST"
-    return response
-
-
-def too_large(server: Server, protocol: str) -> httpx.Response:
-    return server.post(PATHS[protocol], body(protocol, "a" * MOST))
-
-
-def too_many(server: Server, protocol: str) -> httpx.Response:
-    return server.post(PATHS[protocol], body(protocol, *["a"] * 101))
-
-
-def too_long(server: Server, protocol: str) -> httpx.Response:
-    return server.post(PATHS[protocol], body(protocol, "a", "a" * 500_001))
-
-
-def of_no_time(server: Server, protocol: str) -> httpx.Response:
-    said = {"x-request-timeout": "soon"}
-    return httpx.post(server.url + PATHS[protocol], json=body(protocol, "a"), headers=said, verify=False)
-
-
-def of_another_type(server: Server, protocol: str) -> httpx.Response:
-    kind = {"content-type": "text/plain"}
-    return httpx.post(server.url + PATHS[protocol], content=b"the goal", headers=kind, verify=False)
-
-
-def invalid(server: Server, protocol: str) -> httpx.Response:
-    return server.post(PATHS[protocol], body(protocol, " "))
-
-
-def no_json(server: Server, protocol: str) -> httpx.Response:
-    return httpx.post(server.url + PATHS[protocol], content=b"{", headers=JSON, verify=False)
+    body = response.json()
+    error_type = TEI_ERROR_TYPES.get(status, "Validation") if protocol == "tei" else None
+    assert body.pop("error_type", None) == error_type
+    assert body.keys() == {"error"}
+    assert body["error"]
+    assert "\n" not in body["error"]
+    return body["error"]
 
 
 @pytest.mark.parametrize("protocol", PATHS)
 @pytest.mark.parametrize(
-    ("status", "way"),
+    ("status", "texts", "options"),
     [
-        (400, of_no_time),
-        (404, of_no_path),
-        (405, of_no_method),
-        (413, too_large),
-        (413, too_many),
-        (413, too_long),
-        (415, of_another_type),
-        (422, invalid),
-        (422, no_json),
+        pytest.param(400, ["a"], {"headers": {"x-request-timeout": "soon"}}, id="no timeout"),
+        pytest.param(404, [], {"method": "GET", "suffix": "/nowhere"}, id="no path"),
+        pytest.param(405, [], {"method": "DELETE"}, id="no method"),
+        pytest.param(413, ["a" * MAX_BODY], {}, id="large body"),
+        pytest.param(413, ["a"] * 101, {}, id="many documents"),
+        pytest.param(413, ["a", "a" * 500_001], {}, id="long document"),
+        pytest.param(415, [], {"content": b"the goal", "headers": {"content-type": "text/plain"}}, id="content type"),
+        pytest.param(422, [" "], {}, id="blank text"),
+        pytest.param(422, [], {"content": b"{", "headers": {"content-type": "application/json"}}, id="no JSON"),
     ],
 )
-def test_what_the_client_did_wrong_is_told_in_the_protocols_form(
-    speaking: Server, protocol: str, status: int, way: Callable[[Server, str], httpx.Response]
+def test_an_error_of_the_client_has_the_form_of_the_protocol(
+    protocol_server: Server, protocol: str, status: int, texts: list[str], options: dict[str, Any]
 ) -> None:
-    told(protocol, way(speaking, protocol), status)
+    response = send(protocol_server, protocol, *texts, **options)
+    read_error(protocol, response, status)
+    if status == 405:
+        assert response.headers["allow"] == "POST"
 
 
-def test_a_compressed_body_is_415_and_the_mend_is_said(speaking: Server) -> None:
-    coded = {"content-encoding": "gzip"}
-    response = httpx.post(speaking.url + PATHS["oip"], content=b"\x1f\x8b", headers=coded, verify=False)
-    assert "as it is" in told("oip", response, 415)
+def test_a_compressed_body_is_415_with_advice(protocol_server: Server) -> None:
+    response = send(protocol_server, "oip", content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+    assert "as it is" in read_error("oip", response, 415)
 
 
-def test_a_body_that_comes_too_slowly_is_408_in_each_form(speaking: Server) -> None:
-    for name, response in unfinished(speaking, "").items():
-        told(name, response, 408)
+def test_a_slow_body_is_408_in_the_form_of_the_protocol(protocol_server: Server) -> None:
+    for name, response in send_slowly(protocol_server, "").items():
+        read_error(name, response, 408)
 
 
-def test_a_shape_of_more_texts_than_there_are_atoms_is_413(speaking: Server) -> None:
-    huge = body("oip", "a")
+def test_a_huge_shape_is_413(protocol_server: Server) -> None:
+    huge = make_body("oip", "a")
     huge["inputs"][0]["shape"] = [10**20] * 8
-    told("oip", speaking.post(PATHS["oip"], huge), 413)
+    read_error("oip", protocol_server.post(PATHS["oip"], huge), 413)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_client_says_how_long_it_waits(ailing: Server, protocol: str) -> None:
-    wait_until(lambda: _is_idle(ailing))
-    asked, said = body(protocol, "the late goal won " * 5_000), {"x-request-timeout": "0.001"}
-    response = httpx.post(ailing.url + PATHS[protocol], json=asked, headers=said, timeout=WAIT_SECONDS, verify=False)
-    told(protocol, response, 504)
+def test_a_timeout_of_the_client_is_504(failing_server: Server, protocol: str) -> None:
+    wait_until(lambda: _is_idle(failing_server))
+    response = send(failing_server, protocol, LONG_TEXT, headers={"x-request-timeout": "0.001"})
+    read_error(protocol, response, 504)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_failure_of_the_network_is_500(ailing: Server, protocol: str) -> None:
-    wait_until(lambda: _is_idle(ailing))
-    assert "logged" in told(protocol, ailing.post(PATHS[protocol], body(protocol, "the law")), 500)
+def test_a_failure_of_the_network_is_500(failing_server: Server, protocol: str) -> None:
+    wait_until(lambda: _is_idle(failing_server))
+    assert "logged" in read_error(protocol, send(failing_server, protocol, "the law"), 500)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_full_queue_is_429_with_the_seconds_to_wait(ailing: Server, protocol: str) -> None:
-    async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=ailing.url, timeout=WAIT_SECONDS, verify=False) as client:
-            asked = body(protocol, "the late goal won " * 5_000)
-            return await asyncio.gather(*[client.post(PATHS[protocol], json=asked) for _ in range(16)])
-
-    wait_until(lambda: _is_idle(ailing))
-    refused = [response for response in asyncio.run(ask()) if response.status_code == 429]
+def test_a_full_queue_is_429_with_the_seconds_to_wait(failing_server: Server, protocol: str) -> None:
+    wait_until(lambda: _is_idle(failing_server))
+    with ThreadPoolExecutor(16) as pool:
+        responses = list(pool.map(lambda _: send(failing_server, protocol, LONG_TEXT), range(16)))
+    refused = [response for response in responses if response.status_code == 429]
     assert refused
     for response in refused:
-        assert response.headers["retry-after"] in told(protocol, response, 429)
+        assert response.headers["retry-after"] in read_error(protocol, response, 429)
 
 
 @pytest.mark.parametrize("protocol", PATHS)
-def test_a_late_answer_is_504(ailing: Server, protocol: str) -> None:
-    wait_until(lambda: _is_idle(ailing))
-    response = ailing.post(PATHS[protocol], body(protocol, "the late goal won " * 50_000))
-    assert "0.2 s" in told(protocol, response, 504)
+def test_a_timeout_of_the_service_is_504(failing_server: Server, protocol: str) -> None:
+    wait_until(lambda: _is_idle(failing_server))
+    assert "0.2 s" in read_error(protocol, send(failing_server, protocol, LONG_TEXT * 10), 504)
 
 
-def test_the_health_of_a_network_that_fails_is_503_and_it_may_live(artifact: Path) -> None:
-    with running_server(artifact, fault="raise@1-", protocols="all") as failing:
-        told("tei", failing.post(PATHS["tei"], body("tei", "the goal")), 500)
-        wait_until(lambda: failing.get("/health").status_code != 200)
+def test_a_failing_network_is_unready_and_alive(artifact: Path) -> None:
+    with running_server(artifact, fault="raise@1-", protocols="all") as server:
+        read_error("tei", send(server, "tei", "the goal"), 500)
+        wait_until(lambda: server.get("/health").status_code != 200)
         for protocol, path in (("oip", "/v2/health/ready"), ("oip", "/v2/models/docket/ready"), ("tei", "/tei/health")):
-            response = failing.get(path)
+            response = server.get(path)
             assert int(response.headers["retry-after"]) >= 1
-            told(protocol, response, 503)
-        assert failing.get("/v2/health/live").status_code == 200
+            read_error(protocol, response, 503)
+        assert server.get("/v2/health/live").status_code == 200
 
 
-def test_a_request_that_is_read_while_the_service_drains_is_503_in_each_form(ailing: Server) -> None:
+def test_a_request_during_a_drain_is_503_in_the_form_of_the_protocol(failing_server: Server) -> None:
     """The last test of this server."""
 
     def drain() -> None:
-        assert ailing.get("/health").status_code == 200  # by then the server has read what was sent before
-        ailing.terminate()
-        wait_until(lambda: _has_gone(ailing))
+        assert failing_server.get("/health").status_code == 200  # the server has read the heads by then
+        failing_server.terminate()
+        wait_until(lambda: _is_draining_or_gone(failing_server))
 
-    wait_until(lambda: _is_idle(ailing))
-    for name, response in unfinished(ailing, "the goal", drain).items():
+    wait_until(lambda: _is_idle(failing_server))
+    for name, response in send_slowly(failing_server, "the goal", drain).items():
         assert (response.headers["connection"], response.headers["retry-after"]) == ("close", "1")
-        told(name, response, 503)
-    assert ailing.wait_for_exit() == 0
+        read_error(name, response, 503)
+    assert failing_server.wait_for_exit() == 0
 
 
-def unfinished(server: Server, text: str, meanwhile: Callable[[], None] = lambda: None) -> dict[str, httpx.Response]:
-    """What is answered to a request in each protocol; its body comes after ``meanwhile``, without a text never."""
+def send_slowly(server: Server, text: str, before_body: Callable[[], None] = lambda: None) -> dict[str, httpx.Response]:
+    """Send a head, then a body after ``before_body``, in each protocol; without a text send no body."""
     connections = {name: socket.create_connection((server.host, server.port), WAIT_SECONDS) for name in PATHS}
     for name, connection in connections.items():
         head = f"POST {PATHS[name]} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: "
-        connection.sendall(f"{head}{len(json.dumps(body(name, text)))}\r\n\r\n".encode())
-    meanwhile()
+        connection.sendall(f"{head}{len(json.dumps(make_body(name, text)))}\r\n\r\n".encode())
+    before_body()
     answers = {}
     for name, connection in connections.items():
         with connection:
             if text:
-                connection.sendall(json.dumps(body(name, text)).encode())
-            answers[name] = _response(b"".join(iter(partial(connection.recv, 1 << 16), b"")).decode())
+                connection.sendall(json.dumps(make_body(name, text)).encode())
+            answers[name] = _parse_response(b"".join(iter(partial(connection.recv, 1 << 16), b"")).decode())
     return answers
 
 
-def _response(said: str) -> httpx.Response:
-    head, _, rest = said.partition("\r\n\r\n")
+def _parse_response(text: str) -> httpx.Response:
+    head, _, content = text.partition("\r\n\r\n")
     status, *lines = head.split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)
-    return httpx.Response(int(status.split()[1]), headers=headers, text=rest)
+    return httpx.Response(int(status.split()[1]), headers=headers, text=content)
 
 
 def _is_idle(server: Server) -> bool:
@@ -208,41 +177,41 @@ def _is_idle(server: Server) -> bool:
     return response.status_code == 200 and response.json()["waiting"] == 0
 
 
-def _has_gone(server: Server) -> bool:
+def _is_draining_or_gone(server: Server) -> bool:
     try:
         return server.get("/health").status_code == 503
     except httpx.TransportError:
         return True
 
 
-def test_the_native_api_keeps_its_own_form(speaking: Server) -> None:
+def test_the_native_api_answers_with_problem_documents(protocol_server: Server) -> None:
     for path in ("/nowhere", "/v2nd", "/hfx", "/teil/predict"):
-        read_problem(speaking.get(path), 404)
-    read_problem(speaking.post("/predict", {"text": " "}), 422)
+        read_problem(protocol_server.get(path), 404)
+    read_problem(protocol_server.post("/predict", {"text": " "}), 422)
 
 
-def test_requests_are_counted_by_the_path_of_their_route(speaking: Server) -> None:
+def test_requests_are_counted_by_the_path_of_their_route(protocol_server: Server) -> None:
     path = "/v2/models/{model}/infer"
-    before = metric_value(speaking, "docket_requests_total", path=path, status="200")
-    speaking.post(PATHS["oip"], body("oip", "the goal"))
-    assert metric_value(speaking, "docket_requests_total", path=path, status="200") == before + 1
+    before = metric_value(protocol_server, "docket_requests_total", path=path, status="200")
+    protocol_server.post(PATHS["oip"], make_body("oip", "the goal"))
+    assert metric_value(protocol_server, "docket_requests_total", path=path, status="200") == before + 1
 
 
 @pytest.mark.parametrize(
-    ("protocols", "spoken"),
+    ("protocols", "prefixes"),
     [("none", []), ("tei", ["/tei"]), ("hf,oip", ["/hf", "/v2"]), ("all", PREFIXES)],
 )
-def test_what_is_not_asked_for_is_not_spoken(protocols: str, spoken: list[str]) -> None:
+def test_only_the_protocols_of_the_setting_have_routes(protocols: str, prefixes: list[str]) -> None:
     app = FastAPI()
-    assert add_protocols(app, protocols).keys() == set(spoken)
+    assert add_protocols(app, protocols).keys() == set(prefixes)
 
-    async def ask(path: str) -> int:
+    async def read_status(path: str) -> int:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
             return (await client.delete(path)).status_code
 
     for path in PATHS.values():
-        assert asyncio.run(ask(path)) == (405 if path.startswith(tuple(spoken)) else 404)
+        assert asyncio.run(read_status(path)) == (405 if path.startswith(tuple(prefixes)) else 404)
 
 
-def test_what_is_spoken_is_documented_elsewhere(speaking: Server) -> None:
-    assert not [path for path in speaking.get("/openapi.json").json()["paths"] if path.startswith(PREFIXES)]
+def test_the_protocols_are_not_in_the_openapi_description(protocol_server: Server) -> None:
+    assert not [path for path in protocol_server.get("/openapi.json").json()["paths"] if path.startswith(PREFIXES)]

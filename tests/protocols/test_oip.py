@@ -19,8 +19,8 @@ def infer(client: httpx.Client, *inputs: dict, path: str = INFER, **more: object
 
 def binary(client: httpx.Client, request: dict, packed: bytes, length: str | bytes | None = None) -> httpx.Response:
     head = json.dumps(request).encode()
-    said = str(len(head)) if length is None else length
-    return client.post(INFER, content=head + packed, headers={"inference-header-content-length": said})
+    json_length = str(len(head)) if length is None else length
+    return client.post(INFER, content=head + packed, headers={"inference-header-content-length": json_length})
 
 
 def pack(texts: list[str]) -> bytes:
@@ -32,7 +32,7 @@ def outputs(response: httpx.Response) -> dict[str, dict]:
     return {output["name"]: output for output in response.json()["outputs"]}
 
 
-def refused(response: httpx.Response) -> str:
+def read_error(response: httpx.Response) -> str:
     assert response.status_code == 422, response.text
     assert response.json().keys() == {"error"}
     return response.json()["error"]
@@ -42,17 +42,17 @@ def version(client: httpx.Client) -> str:
     return client.get("/health").json()["version"]
 
 
-def test_it_says_what_it_is_and_what_goes_in_and_comes_out(client: httpx.Client) -> None:
+def test_the_metadata_describe_the_server_and_its_tensors(client: httpx.Client) -> None:
     server = client.get("/v2").json()
     assert server == {"name": "docket", "version": "0.1.0", "extensions": ["binary_tensor_data", "classification"]}
-    told = client.get("/v2/models/docket").json()
-    assert told == client.get(f"/v2/models/docket/versions/{version(client)}").json()
-    assert (told["name"], told["versions"]) == ("docket", [version(client)])
-    assert told["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
-    assert [each["name"] for each in told["outputs"]] == ["label", "score"]
+    model = client.get("/v2/models/docket").json()
+    assert model == client.get(f"/v2/models/docket/versions/{version(client)}").json()
+    assert (model["name"], model["versions"]) == ("docket", [version(client)])
+    assert model["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    assert [output["name"] for output in model["outputs"]] == ["label", "score"]
 
 
-def test_it_is_live_and_ready(client: httpx.Client) -> None:
+def test_the_server_is_live_and_ready(client: httpx.Client) -> None:
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
     for path in ("/v2/models/docket/ready", f"/v2/models/docket/versions/{version(client)}/ready"):
@@ -60,20 +60,20 @@ def test_it_is_live_and_ready(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("texts", [TEXTS, [LONG], []], ids=["several", "long", "none"])
-def test_each_text_has_the_native_label_and_score_at_its_place(client: httpx.Client, texts: list[str]) -> None:
+def test_each_text_has_the_native_label_and_score(client: httpx.Client, texts: list[str]) -> None:
     response = infer(client, tensor(texts), id="42")
     assert response.headers["content-type"] == "application/json"
-    told = response.json()
-    assert (told["model_name"], told["model_version"], told["id"]) == ("docket", version(client), "42")
+    body = response.json()
+    assert (body["model_name"], body["model_version"], body["id"]) == ("docket", version(client), "42")
     label, score = outputs(response)["label"], outputs(response)["score"]
     assert (label["datatype"], label["shape"]) == ("BYTES", [len(texts)])
     assert (score["datatype"], score["shape"]) == ("FP32", [len(texts)])
     native = [native_scores(client, text) for text in texts]
-    assert label["data"] == [max(each, key=each.__getitem__) for each in native]
-    assert score["data"] == pytest.approx([max(each.values()) for each in native], abs=1e-6)
+    assert label["data"] == [max(scores, key=scores.__getitem__) for scores in native]
+    assert score["data"] == pytest.approx([max(scores.values()) for scores in native], abs=1e-6)
 
 
-def test_without_an_id_there_is_none(client: httpx.Client) -> None:
+def test_a_request_without_an_id_has_a_response_without_one(client: httpx.Client) -> None:
     assert "id" not in infer(client, tensor(["the goal"])).json()
 
 
@@ -81,40 +81,40 @@ def test_without_an_id_there_is_none(client: httpx.Client) -> None:
     ("shape", "data"),
     [([2, 1], ["a", "b"]), ([2, 1], [["a"], ["b"]]), ([1, 2], [["a", "b"]]), ([1, 2, 1], [[["a"], ["b"]]])],
 )
-def test_outputs_have_the_shape_of_the_input_flat_or_nested(client: httpx.Client, shape: list, data: list) -> None:
-    told = outputs(infer(client, tensor(data, shape=shape)))
-    assert told["score"]["shape"] == told["label"]["shape"] == shape
-    assert told["score"]["data"] == outputs(infer(client, tensor(["a", "b"])))["score"]["data"]
+def test_outputs_have_the_shape_of_the_input(client: httpx.Client, shape: list, data: list) -> None:
+    given = outputs(infer(client, tensor(data, shape=shape)))
+    assert given["score"]["shape"] == given["label"]["shape"] == shape
+    assert given["score"]["data"] == outputs(infer(client, tensor(["a", "b"])))["score"]["data"]
 
 
-def test_outputs_are_those_asked_for_in_their_order(client: httpx.Client) -> None:
-    asked = [{"name": "score"}, {"name": "label"}]
-    told = infer(client, tensor(["the goal"]), outputs=asked).json()["outputs"]
-    assert [output["name"] for output in told] == ["score", "label"]
-    assert list(outputs(infer(client, tensor(["the goal"]), outputs=asked[:1]))) == ["score"]
+def test_the_client_chooses_the_outputs_and_their_order(client: httpx.Client) -> None:
+    chosen = [{"name": "score"}, {"name": "label"}]
+    given = infer(client, tensor(["the goal"]), outputs=chosen).json()["outputs"]
+    assert [output["name"] for output in given] == ["score", "label"]
+    assert list(outputs(infer(client, tensor(["the goal"]), outputs=chosen[:1]))) == ["score"]
 
 
-@pytest.mark.parametrize(("asked", "given"), [(1, 1), (2, 2), (9, 2)])
-def test_a_classification_is_of_so_many_labels_with_their_scores(client: httpx.Client, asked: int, given: int) -> None:
-    wanted = [{"name": "score", "parameters": {"classification": asked}}]
-    told = outputs(infer(client, tensor(TEXTS), outputs=wanted))["score"]
-    assert (told["datatype"], told["shape"]) == ("BYTES", [len(TEXTS), given])
+@pytest.mark.parametrize(("top_k", "count"), [(1, 1), (2, 2), (9, 2)])
+def test_a_classification_has_the_labels_of_the_highest_scores(client: httpx.Client, top_k: int, count: int) -> None:
+    chosen = [{"name": "score", "parameters": {"classification": top_k}}]
+    output = outputs(infer(client, tensor(TEXTS), outputs=chosen))["score"]
+    assert (output["datatype"], output["shape"]) == ("BYTES", [len(TEXTS), count])
     for number, text in enumerate(TEXTS):
-        ranked = [each.split(":", 2) for each in told["data"][number * given : (number + 1) * given]]
+        ranked = [entry.split(":", 2) for entry in output["data"][number * count : (number + 1) * count]]
         native = native_scores(client, text)
         assert {label: float(score) for score, _, label in ranked}.items() <= {
             label: pytest.approx(score, abs=1e-6) for label, score in native.items()
         }.items()
         assert all(sorted(native)[int(index)] == label for _, index, label in ranked)
-        assert ranked == sorted(ranked, key=lambda each: -float(each[0]))
+        assert ranked == sorted(ranked, key=lambda entry: -float(entry[0]))
 
 
-def test_bytes_go_in_and_come_out_as_json_does(client: httpx.Client) -> None:
+def test_binary_tensors_equal_those_in_json(client: httpx.Client) -> None:
     plain, packed = outputs(infer(client, tensor(TEXTS))), pack(TEXTS)
-    came = {"name": "text", "shape": [5], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
-    assert outputs(binary(client, {"inputs": [came]}, packed)) == plain
+    packed_input = {"name": "text", "shape": [5], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
+    assert outputs(binary(client, {"inputs": [packed_input]}, packed)) == plain
 
-    response = binary(client, {"inputs": [came], "parameters": {"binary_data_output": True}, "id": "7"}, packed)
+    response = binary(client, {"inputs": [packed_input], "parameters": {"binary_data_output": True}, "id": "7"}, packed)
     assert response.headers["content-type"] == "application/octet-stream"
     length = int(response.headers["inference-header-content-length"])
     head, rest = json.loads(response.content[:length]), response.content[length:]
@@ -126,9 +126,9 @@ def test_bytes_go_in_and_come_out_as_json_does(client: httpx.Client) -> None:
     assert rest[sizes[0] :] == struct.pack("<5f", *plain["score"]["data"])
 
 
-def test_an_output_says_for_itself_whether_it_comes_as_bytes(client: httpx.Client) -> None:
-    asked = [{"name": "label", "parameters": {"binary_data": False}}, {"name": "score"}]
-    response = infer(client, tensor(["the goal"]), outputs=asked, parameters={"binary_data_output": True})
+def test_each_output_may_choose_between_json_and_bytes(client: httpx.Client) -> None:
+    chosen = [{"name": "label", "parameters": {"binary_data": False}}, {"name": "score"}]
+    response = infer(client, tensor(["the goal"]), outputs=chosen, parameters={"binary_data_output": True})
     length = int(response.headers["inference-header-content-length"])
     label, score = json.loads(response.content[:length])["outputs"]
     assert len(label["data"]) == 1
@@ -139,12 +139,12 @@ def test_an_output_says_for_itself_whether_it_comes_as_bytes(client: httpx.Clien
 @pytest.mark.parametrize(
     "kind", [None, "application/octet-stream", "application/json", "application/json; charset=utf-8"]
 )
-def test_json_is_read_under_the_types_that_clients_name(client: httpx.Client, kind: str | None) -> None:
+def test_json_has_the_content_types_that_clients_send(client: httpx.Client, kind: str | None) -> None:
     body = json.dumps({"inputs": [tensor(["the goal"])]}).encode()
     assert client.post(INFER, content=body, headers={"content-type": kind} if kind else {}).status_code == 200
 
 
-def test_what_else_the_protocol_lets_stand_changes_nothing(client: httpx.Client) -> None:
+def test_unknown_fields_are_ignored(client: httpx.Client) -> None:
     plain = outputs(infer(client, tensor(["the goal"])))
     more = {"model_name": "docket", "parameters": {"priority": 1, "timeout": 5}}
     assert outputs(infer(client, tensor(["the goal"], parameters={"content_type": "str"}), **more)) == plain
@@ -153,7 +153,7 @@ def test_what_else_the_protocol_lets_stand_changes_nothing(client: httpx.Client)
 @pytest.mark.parametrize(
     "path", ["/v2/models/other", "/v2/models/other/ready", "/v2/models/docket/versions/1", "/v2/models/docket/config"]
 )
-def test_another_model_or_version_is_404(client: httpx.Client, path: str) -> None:
+def test_an_unknown_model_or_version_is_404(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert (response.status_code, response.json().keys()) == (404, {"error"})
     for path in ("/v2/models/other/infer", "/v2/models/docket/versions/1/infer"):
@@ -161,7 +161,7 @@ def test_another_model_or_version_is_404(client: httpx.Client, path: str) -> Non
         assert (response.status_code, response.json().keys()) == (404, {"error"})
 
 
-def test_the_version_that_is_served_may_be_named(client: httpx.Client) -> None:
+def test_a_request_may_name_the_served_version(client: httpx.Client) -> None:
     path = f"/v2/models/docket/versions/{version(client)}/infer"
     assert infer(client, tensor(["the goal"]), path=path).json() == infer(client, tensor(["the goal"])).json()
 
@@ -170,7 +170,7 @@ SHARED = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
 
 
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("body", "expected"),
     [
         ({}, "inputs"),
         ({"inputs": []}, "inputs"),
@@ -194,17 +194,17 @@ SHARED = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
         ({"inputs": [tensor(["a"])], "outputs": [{"name": "label", "parameters": {"classification": 0}}]}, "classif"),
     ],
 )
-def test_what_is_not_of_its_shape_is_refused_by_its_place(client: httpx.Client, body: dict, named: str) -> None:
-    assert named in refused(client.post(INFER, json=body))
+def test_an_invalid_request_is_422_with_the_place(client: httpx.Client, body: dict, expected: str) -> None:
+    assert expected in read_error(client.post(INFER, json=body))
 
 
 @pytest.mark.parametrize("content", [rb'{"inputs": [], "id": "\ud800"}', b"{", b"[]", b"", b"\xff"])
-def test_what_cannot_be_read_or_said_back_is_refused(client: httpx.Client, content: bytes) -> None:
-    refused(client.post(INFER, content=content))
+def test_a_body_that_cannot_be_read_or_repeated_is_422(client: httpx.Client, content: bytes) -> None:
+    read_error(client.post(INFER, content=content))
 
 
 @pytest.mark.parametrize(
-    ("packed", "named"),
+    ("packed", "expected"),
     [
         (b"\x01\x00\x00\x00ab", "breaks off"),
         (b"\x09\x00\x00\x00a", "breaks off"),
@@ -216,18 +216,18 @@ def test_what_cannot_be_read_or_said_back_is_refused(client: httpx.Client, conte
         (b"", "0 texts"),
     ],
 )
-def test_bytes_that_are_not_the_texts_of_the_shape_are_refused(client: httpx.Client, packed: bytes, named: str) -> None:
+def test_invalid_bytes_are_422(client: httpx.Client, packed: bytes, expected: str) -> None:
     one = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
-    sentence = refused(binary(client, {"inputs": [one]}, packed))
-    assert named in sentence or (packed[:1] == b"\x01" and "shape" in sentence)
+    sentence = read_error(binary(client, {"inputs": [one]}, packed))
+    assert expected in sentence or (packed[:1] == b"\x01" and "shape" in sentence)
 
 
 @pytest.mark.parametrize("size", [0, 4, 7, -1, None])
-def test_bytes_that_are_more_or_fewer_than_said_are_refused(client: httpx.Client, size: int | None) -> None:
+def test_a_wrong_binary_data_size_is_422(client: httpx.Client, size: int | None) -> None:
     one = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": size}}
-    assert "binary_data_size" in refused(binary(client, {"inputs": [one]}, pack(["a"])))
+    assert "binary_data_size" in read_error(binary(client, {"inputs": [one]}, pack(["a"])))
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "", "999999", b"\xb2", "9" * 5000])
-def test_a_length_of_the_json_that_cannot_be_is_refused(client: httpx.Client, length: str | bytes) -> None:
-    refused(binary(client, {"inputs": [tensor(["a"])]}, b"", length))
+def test_an_impossible_json_length_is_422(client: httpx.Client, length: str | bytes) -> None:
+    read_error(binary(client, {"inputs": [tensor(["a"])]}, b"", length))

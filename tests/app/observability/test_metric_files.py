@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STARTS = 300
 
 
-def test_metrics_are_readable_at_any_moment_of_another_workers_start(tmp_path: Path) -> None:
+def test_metrics_are_readable_while_another_worker_starts(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(tmp_path))
     done = threading.Event()
@@ -24,7 +24,7 @@ def test_metrics_are_readable_at_any_moment_of_another_workers_start(tmp_path: P
     def start_workers() -> None:
         for _ in range(STARTS):
             reserve_files(tmp_path)
-            for file in tmp_path.glob("gauge_*"):  # which a dead worker's place loses
+            for file in tmp_path.glob("gauge_*"):  # as the supervisor does after a worker's death
                 file.unlink()
         done.set()
 

@@ -1,4 +1,4 @@
-"""What a body's JSON may be: each key once, null for an unset option, and no more values than memory and time allow."""
+"""A body's JSON: a key occurs once, null unsets an option, and values are counted before they are built."""
 
 import inspect
 import json
@@ -25,11 +25,11 @@ PATHS = {
     "/v2/models/docket/infer": {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["the goal"]}]},
 }
 JSON = {"content-type": "application/json"}
-LONG = {"content-type": "application/json; charset=utf-8"}
+OTHER_JSON = {"content-type": "application/json; charset=utf-8"}
 
 
 @pytest.fixture(scope="module")
-def speaking(artifact: Path) -> Iterator[Server]:
+def protocol_server(artifact: Path) -> Iterator[Server]:
     with running_server(artifact, protocols="all", access_log=True) as running:
         yield running
 
@@ -38,13 +38,13 @@ def send(server: Server, path: str, body: bytes, headers: dict[str, str] = JSON)
     return httpx.post(server.url + path, content=body, headers=headers, timeout=WAIT_SECONDS, verify=False)
 
 
-def sentence(response: httpx.Response, status: int) -> str:
+def error_sentence(response: httpx.Response, status: int) -> str:
     assert response.status_code == status, response.text[:500]
-    told = response.json()
-    return str(told.get("detail") or told["error"])
+    body = response.json()
+    return str(body.get("detail") or body["error"])
 
 
-@pytest.mark.parametrize("headers", [JSON, LONG], ids=["direct", "through the framework"])
+@pytest.mark.parametrize("headers", [JSON, OTHER_JSON], ids=["plain", "charset"])
 @pytest.mark.parametrize(
     ("path", "body", "key"),
     [
@@ -60,28 +60,30 @@ def sentence(response: httpx.Response, status: int) -> str:
         ("/v2/models/docket/infer", b'{"inputs": [{"name": "text", "name": "text"}]}', "name"),
     ],
 )
-def test_a_key_that_occurs_twice_in_an_object_is_refused_and_named(
-    speaking: Server, headers: dict[str, str], path: str, body: bytes, key: str
+def test_a_repeated_key_is_refused_by_name(
+    protocol_server: Server, headers: dict[str, str], path: str, body: bytes, key: str
 ) -> None:
-    assert f'the key "{key}" occurs twice' in sentence(send(speaking, path, body, headers), 422)
+    assert f'the key "{key}" occurs twice' in error_sentence(send(protocol_server, path, body, headers), 422)
 
 
-def test_a_document_with_a_key_twice_fails_alone(speaking: Server) -> None:
+def test_a_document_with_a_key_twice_fails_alone(protocol_server: Server) -> None:
     body = b'{"documents": [{"id": 7, "text": "a", "text": "b"}, {"text": "the goal"}]}'
-    failed, answered = send(speaking, "/predict/batch", body).json()["results"]
+    failed, answered = send(protocol_server, "/predict/batch", body).json()["results"]
     assert failed == {"id": 7, "error": 'the key "text" occurs twice in one object: send it once'}
     assert answered["label"]
 
 
-@pytest.mark.parametrize("headers", [JSON, LONG], ids=["direct", "through the framework"])
+@pytest.mark.parametrize("headers", [JSON, OTHER_JSON], ids=["plain", "charset"])
 @pytest.mark.parametrize("text", ['"text": "a", "text": ', 'a\\": b\\\\', "{{{:::,,,", '\\"text\\":' * 9_000])
-def test_a_text_that_looks_like_json_repeats_no_key(speaking: Server, headers: dict[str, str], text: str) -> None:
-    assert send(speaking, "/predict", json.dumps({"text": text}).encode(), headers).status_code == 200
+def test_a_text_that_looks_like_json_repeats_no_key(
+    protocol_server: Server, headers: dict[str, str], text: str
+) -> None:
+    assert send(protocol_server, "/predict", json.dumps({"text": text}).encode(), headers).status_code == 200
     documents = json.dumps({"documents": [{"id": text, "text": text}, text]}).encode()
-    assert "error" not in send(speaking, "/predict/batch", documents, headers).text
+    assert "error" not in send(protocol_server, "/predict/batch", documents, headers).text
 
 
-@pytest.mark.parametrize("headers", [JSON, LONG], ids=["direct", "through the framework"])
+@pytest.mark.parametrize("headers", [JSON, OTHER_JSON], ids=["plain", "charset"])
 @pytest.mark.parametrize(
     ("path", "unset"),
     [
@@ -103,17 +105,19 @@ def test_a_text_that_looks_like_json_repeats_no_key(speaking: Server, headers: d
         ),
     ],
 )
-def test_null_is_an_option_that_is_not_set(
-    speaking: Server, headers: dict[str, str], path: str, unset: dict[str, object]
+def test_null_unsets_an_option(
+    protocol_server: Server, headers: dict[str, str], path: str, unset: dict[str, object]
 ) -> None:
-    answers = [send(speaking, path, json.dumps(PATHS[path] | more).encode(), headers).json() for more in ({}, unset)]
+    answers = [
+        send(protocol_server, path, json.dumps(PATHS[path] | more).encode(), headers).json() for more in ({}, unset)
+    ]
     if "outputs" not in unset or unset["outputs"] is None:
         assert answers[0] == answers[1]
     assert "error" not in answers[1]
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "said"),
+    ("path", "body", "status", "expected"),
     [
         ("/predict", b'{"text": 5}', 422, "text: send a string"),
         ("/predict", b"[]", 422, "send an object"),
@@ -140,10 +144,11 @@ def test_null_is_an_option_that_is_not_set(
         ("/v2/models/docket/infer", b'{"inputs": [{"name": "x"}]}', 422, "inputs.0.name: send 'text'"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_said_with_its_place_and_what_to_send(
-    speaking: Server, path: str, body: bytes, status: int, said: str
+def test_an_error_names_its_place_and_the_value_to_send(
+    protocol_server: Server, path: str, body: bytes, status: int, expected: str
 ) -> None:
-    assert said in sentence(send(speaking, path, body), status) if said else send(speaking, path, body).is_success
+    response = send(protocol_server, path, body)
+    assert expected in error_sentence(response, status) if expected else response.is_success
 
 
 @pytest.mark.parametrize(
@@ -155,26 +160,26 @@ def test_what_is_wrong_with_a_body_is_said_with_its_place_and_what_to_send(
         ("parameters", {"binary_data_size": -1}),
     ],
 )
-def test_a_number_too_long_to_be_written_is_refused(speaking: Server, field: str, value: object) -> None:
+def test_a_number_with_too_many_digits_is_refused(protocol_server: Server, field: str, value: object) -> None:
     body = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"]} | {field: value}]}
     sys.set_int_max_str_digits(0)
-    assert field in sentence(send(speaking, "/v2/models/docket/infer", json.dumps(body).encode()), 422)
+    assert field in error_sentence(send(protocol_server, "/v2/models/docket/infer", json.dumps(body).encode()), 422)
     sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
 
 
-def test_of_many_errors_the_first_are_listed_and_the_others_counted(speaking: Server) -> None:
+def test_the_first_errors_are_listed_and_the_others_counted(protocol_server: Server) -> None:
     fields: dict[str, object] = {"x" * 100 + str(number): "secret" for number in range(1_000)}
-    response = send(speaking, "/predict", json.dumps({"text": "a", **fields}).encode())
-    told = read_problem(response, 422)
-    assert len(told["errors"]) == 20
-    assert told["detail"].endswith("; 980 more errors")
+    response = send(protocol_server, "/predict", json.dumps({"text": "a", **fields}).encode())
+    problem = read_problem(response, 422)
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].endswith("; 980 more errors")
     assert "secret" not in response.text
-    assert all(len(each["place"]) == 41 for each in told["errors"])
-    (result,) = send(speaking, "/predict/batch", json.dumps({"documents": [fields]}).encode()).json()["results"]
+    assert all(len(error["place"]) == 41 for error in problem["errors"])
+    (result,) = send(protocol_server, "/predict/batch", json.dumps({"documents": [fields]}).encode()).json()["results"]
     assert "more errors" in result["error"]
 
 
-LARGE = 16 * 2**20 - 100
+LARGE_BODY_BYTES = 16 * 2**20 - 100
 HOSTILE = {
     "documents of an empty key": (b'{"documents":[', b'{"":0}', b"]}"),
     "documents of objects": (b'{"documents":[', b'{"":{"":0}}', b"]}"),
@@ -188,34 +193,34 @@ HOSTILE = {
 }
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone counts the peak anew")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can reset the peak of memory")
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/v2/models/docket/infer"])
-def test_a_body_of_too_many_values_is_refused_before_they_are_built(speaking: Server, path: str, name: str) -> None:
+def test_too_many_values_are_refused_before_they_are_built(protocol_server: Server, path: str, name: str) -> None:
     begin, part, end = HOSTILE[name]
-    parts = [part % number if b"%" in part else part for number in range(LARGE // (len(part) + 8))]
-    status = Path(f"/proc/{speaking.process.pid}")
-    (status / "clear_refs").write_text("5")  # the peak of memory begins anew
-    before = memory(status, "VmRSS")
-    response = send(speaking, path, begin + b",".join(parts) + end)
+    parts = [part % number if b"%" in part else part for number in range(LARGE_BODY_BYTES // (len(part) + 8))]
+    status = Path(f"/proc/{protocol_server.process.pid}")
+    (status / "clear_refs").write_text("5")  # resets the peak of memory
+    memory_before = read_memory(status, "VmRSS")
+    response = send(protocol_server, path, begin + b",".join(parts) + end)
     assert response.status_code in {413, 422}
     assert len(response.content) < 10_000
-    assert memory(status, "VmHWM") - before < 300_000
+    assert read_memory(status, "VmHWM") - memory_before < 300_000
 
 
-def memory(process: Path, name: str) -> int:
-    """In kB."""
+def read_memory(process: Path, name: str) -> int:
+    """Read a value of ``/proc`` in kB."""
     return int(re.findall(rf"{name}:\s+(\d+) kB", (process / "status").read_text())[0])
 
 
-OURS = {
+CODE_NAMES = {
     name
     for module in list(sys.modules.values())
     if (module.__name__ or "").partition(".")[0] in {"app", "model", "pydantic", "pydantic_core"}
-    for name, _ in inspect.getmembers(module, lambda it: inspect.isclass(it) or inspect.isfunction(it))
+    for name, _ in inspect.getmembers(module, lambda member: inspect.isclass(member) or inspect.isfunction(member))
     if "_" in name or re.search("[a-z][A-Z]", name)
 }
-ANY = st.recursive(
+ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
@@ -226,32 +231,35 @@ FIELDS = [
     *("data", "binary_data_size", "classification", "shared_memory_region"),
 ]
 OBJECTS = st.recursive(
-    st.dictionaries(st.sampled_from(FIELDS), ANY, max_size=4),
+    st.dictionaries(st.sampled_from(FIELDS), ANY_JSON, max_size=4),
     lambda inner: st.dictionaries(st.sampled_from(FIELDS), inner | st.lists(inner, max_size=2), max_size=4),
     max_leaves=6,
 )
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(path=st.sampled_from(sorted(PATHS)), body=OBJECTS | ANY, valid=st.booleans())
+@given(path=st.sampled_from(sorted(PATHS)), body=OBJECTS | ANY_JSON, valid=st.booleans())
 @example(path="/predict/batch", body={"documents": [{"id": 1.5, "text": "a"}, "", 5, None, {"id": []}]}, valid=False)
 @example(path="/hf", body={"inputs": ["a"], "parameters": []}, valid=False)
-def test_no_name_of_a_class_or_a_function_reaches_a_client(speaking: Server, path: str, body: Any, valid: bool) -> None:
+def test_no_name_of_a_class_or_a_function_reaches_a_client(
+    protocol_server: Server, path: str, body: Any, valid: bool
+) -> None:
     if valid and isinstance(body, dict):
         body = PATHS[path] | body
-    response = send(speaking, path, json.dumps(body).encode(errors="replace"))
+    response = send(protocol_server, path, json.dumps(body).encode(errors="replace"))
     assert response.status_code in {200, 413, 422}, response.text
-    told = response.json()
-    messages = [told.get("detail"), told.get("error")] if isinstance(told, dict) else []
-    if isinstance(told, dict):
-        messages += [each.get("error") for each in told.get("results", ())]
+    answer = response.json()
+    messages = []
+    if isinstance(answer, dict):
+        results = answer.get("results", ())
+        messages = [answer.get("detail"), answer.get("error"), *(result.get("error") for result in results)]
     for message in filter(None, messages):
-        for each in message.split("; "):
-            without_place = each.rpartition(": ")[0] + each.rpartition(": ")[2] if ": " in each else each
-            assert not re.search(r"Input should|pydantic|valid dictionary|instance of|<class|\(\)|0x|Traceback", each)
-            assert not OURS & set(re.findall(r"[A-Za-z_]\w+", without_place)) - set(FIELDS)
+        for part in message.split("; "):
+            without_place = part.rpartition(": ")[0] + part.rpartition(": ")[2] if ": " in part else part
+            assert not re.search(r"Input should|pydantic|valid dictionary|instance of|<class|\(\)|0x|Traceback", part)
+            assert not CODE_NAMES & set(re.findall(r"[A-Za-z_]\w+", without_place)) - set(FIELDS)
         assert "\n" not in message
 
 
-def test_each_type_of_error_that_has_a_sentence_is_one_of_pydantics() -> None:
+def test_every_sentence_is_for_an_error_type_of_pydantic() -> None:
     assert set(SENTENCES) <= set(get_args(ErrorType))
