@@ -1,4 +1,4 @@
-"""The application: built, wired, started, stopped."""
+"""The application: its parts, and what starts and stops with it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import gc
 import logging
 from contextlib import asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from app.api import docs_pages, openapi, problems, web_page
-from app.api.routes import router
+from app.api import docs_pages, openapi, operations, problems, routes, web_page
+from app.api.predict import PredictHandler
 from app.inference.batcher import Batcher
 from app.inference.documents import classify_batch, weigh
 from app.inference.queue import QueueLimits
@@ -19,14 +19,11 @@ from app.inference.reloader import Reloader, reload_on_sighup
 from app.inference.service import Service
 from app.inference.watchdog import Watchdog
 from app.middleware import api_keys
-from app.middleware.client_departure import ClientDeparture
+from app.middleware.api_keys import ApiKeys
 from app.middleware.cors import Cors
-from app.middleware.head_requests import HeadRequests
 from app.middleware.key_file import KeyFile
-from app.middleware.lingering_close import LingeringClose
-from app.middleware.request_log import RequestLog
+from app.middleware.request_scope import RequestScope
 from app.observability.metrics import Metrics
-from app.parsing.body import BodyLimit
 from app.protocols.registry import add_protocols
 from app.server.drain import draining_on_sigterm
 from app.settings import Settings
@@ -34,40 +31,27 @@ from model import __version__
 from model.device import is_device_lost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator
 
-    from app.api.problems import ProblemFormat
+    from starlette.types import ASGIApp
+
+    from app.api.state import State
     from app.inference.results import BatchRecord
 
 
-class State(TypedDict):
-    """What a connection and a request find.
-
-    ``keys``: of who may ask, None where all may; ``look``: has every worker look for another version; ``forms``: how a
-    failure is told under the paths of other protocols.
-    """
-
-    service: Service
-    settings: Settings
-    keys: KeyFile | None
-    look: Callable[[], None]
-    forms: Mapping[str, ProblemFormat]
-    request_id: NotRequired[str]
-
-
 def create_app(settings: Settings) -> FastAPI:
-    """The service that ``settings`` describe; nothing is read or started before its lifespan begins."""
+    """Build the routes that ``settings`` describe. The lifespan loads the model and starts the threads."""
     metrics = Metrics(settings.shared_metrics)
-    traces = None
+    tracing = None
     if settings.traces:
-        from app.observability.tracing import RequestSpans, Tracing  # the extra otel, where it is asked for
+        from app.observability.tracing import Tracing  # needs the extra otel
 
-        traces = Tracing()
+        tracing = Tracing()
 
-    def note(record: BatchRecord) -> None:
-        if traces is not None:
-            traces.record_batch(record)
-        asyncio.get_running_loop().call_soon(metrics.record_batch, record)  # after the answers, which would wait for it
+    def record_batch(record: BatchRecord) -> None:
+        if tracing is not None:
+            tracing.record_batch(record)
+        asyncio.get_running_loop().call_soon(metrics.record_batch, record)  # the answers go first
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -79,23 +63,22 @@ def create_app(settings: Settings) -> FastAPI:
             settings.queue_share,
         )
         async with (
-            traces or nullcontext(),
-            Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as versions,
-            Batcher(classify_batch, weigh, limits, note, versions.probe) as batcher,
-            Watchdog(batcher, is_device_lost) as watch,
+            tracing or nullcontext(),
+            Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as reloader,
+            Batcher(classify_batch, weigh, limits, record_batch, reloader.probe) as batcher,
+            Watchdog(batcher, is_device_lost) as watchdog,
         ):
-            # What is loaded stays: a collection that looks at all of it would stop every request. A classifier goes
-            # all the same when another takes its place, since no cycle of references holds one.
+            # A collection that traverses the model would stop every request. A replaced classifier is freed all the
+            # same: it is in no cycle of references.
             gc.freeze()
-            with draining_on_sigterm(batcher, settings.grace), reload_on_sighup(versions):
-                service = Service(versions, batcher, watch, metrics)
-                keys = KeyFile(settings.api_keys_file) if settings.api_keys_file else None
+            with draining_on_sigterm(batcher, settings.grace), reload_on_sighup(reloader):
                 yield {
-                    "service": service,
+                    "service": Service(reloader, batcher, watchdog, metrics),
                     "settings": settings,
-                    "keys": keys,
-                    "look": versions.request_reload,
-                    "forms": forms,
+                    "keys": KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
+                    "request_reload": reloader.request_reload,
+                    "problem_formats": problem_formats,
+                    "tracing": tracing,
                 }
 
     app = FastAPI(
@@ -111,26 +94,29 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(operations.router)
     app.include_router(docs_pages.router)
-    forms = add_protocols(app, settings.protocols)
+    problem_formats = add_protocols(app, settings.protocols)
     if settings.page:
         app.include_router(web_page.router)
-    api_keys.install(app, settings)
     problems.install(app)
-    app.add_middleware(BodyLimit, most=settings.max_body)
-    app.add_middleware(ClientDeparture)
-    if settings.cors_origins is not None:
-        app.add_middleware(Cors, origins=settings.cors_origins)
-    app.add_middleware(HeadRequests)
-    if traces is not None:
-        app.add_middleware(RequestSpans, tracing=traces)
-    app.add_middleware(RequestLog, metrics=metrics, access=settings.access_log)
-    app.add_middleware(LingeringClose)
+    api_keys.describe(app, settings)
     return app
 
 
-def from_environment() -> FastAPI:
-    """What each worker process builds."""
-    logging.captureWarnings(True)  # else Python writes them past the log, in a form of its own
-    return create_app(Settings.read())
+def add_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Put the middleware in front of the framework, which a simple prediction therefore never reaches."""
+    app = PredictHandler(app)
+    if settings.api_keys_file is not None:
+        app = ApiKeys(app, settings)
+    if settings.cors_origins is not None:
+        app = Cors(app, settings.cors_origins)
+    return RequestScope(app, settings)
+
+
+def from_environment() -> ASGIApp:
+    """Build the application of a worker process from the environment."""
+    logging.captureWarnings(True)  # otherwise Python writes warnings in another form than the log's
+    settings = Settings.read()
+    return add_middleware(create_app(settings), settings)

@@ -53,6 +53,23 @@ def test_app_and_training_import_model_and_never_each_other():
     assert files_that_import("docket") == {"training/__main__.py"}  # which torchrun starts in docket train's place
 
 
+LAYERS = {"server": 4, "api": 3, "protocols": 3, "middleware": 3, "parsing": 2, "inference": 1, "observability": 1}
+"""The packages of the service, the lower the fewer others they may import; ``app.main`` is above all of them."""
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_package_of_the_service_imports_no_package_above_it(package: str) -> None:
+    above = {f"app.{name}" for name, layer in LAYERS.items() if layer > LAYERS[package]} | {"app.main"}
+    for path in (ROOT / "app" / package).glob("*.py"):
+        wrong = {name for name in imports(path) if any(name == top or name.startswith(f"{top}.") for top in above)}
+        if package != "server":  # its workers build the application
+            assert not wrong, f"{path} imports {wrong}"
+
+
+def test_the_failures_of_a_request_know_nothing_of_http() -> None:
+    assert {name.split(".")[0] for name in imports(ROOT / "app" / "errors.py")} <= {"__future__", "model"}
+
+
 def test_the_client_imports_no_other_package():
     """It is installed where the service is not."""
     allowed = {"docket_client", "httpx", "pydantic", "stamina", "typing_extensions", *sys.stdlib_module_names}
@@ -118,7 +135,7 @@ def test_one_file_chooses_the_device():
 
 def test_one_file_maps_failures_to_statuses():
     known = {path.name for path in FILES if "HTTPStatus" in code(path)}
-    assert known == {"problems.py", "routes.py"}
+    assert known == {"problems.py", "operations.py"}
 
 
 def test_nothing_is_pickled():

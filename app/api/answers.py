@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 async def answer_document(service: Service, document: Document, deadline: float) -> tuple[Answer, Timing]:
     """Answer one document by the version that read it; raise what ``Service.classify`` raises."""
-    classified = await service.classify([document.text], document.explain, deadline)
-    (outcome,) = classified.outcomes
-    form = partial(answer, outcome.result.prediction, document.text, classified.classifier, document)
-    in_thread = document.explain and len(document.text) > INLINE_CHARACTERS
-    return await asyncio.to_thread(form) if in_thread else form(), outcome.timing
+    is_small = len(document.text) <= INLINE_CHARACTERS
+    if is_small:
+        outcome = await service.enqueue(document.text, document.explain, deadline)
+        service.metrics.count_prediction(outcome.result.prediction)
+    else:
+        (outcome,) = (await service.classify([document.text], document.explain, deadline)).outcomes
+    classifier, prediction = outcome.result
+    form = partial(answer, prediction, document.text, classifier, document)
+    return form() if is_small or not document.explain else await asyncio.to_thread(form), outcome.timing
 
 
 async def answer_batch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from app.parsing import deadline
+from app.api.admission import TIMEOUT_HEADER
 from app.parsing.schemas import Batch, Document, Problem
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def prediction(body: type[BaseModel]) -> dict[str, Any]:
     """Describe a prediction from ``body``: its group, request and failures. The endpoint reads the request itself."""
     waits: dict[str, Any] = {
-        "name": deadline.HEADER,
+        "name": TIMEOUT_HEADER,
         "in": "header",
         "description": "seconds that the client waits; DOCKET_TIMEOUT at most",
         "schema": {"type": "number", "exclusiveMinimum": 0},

@@ -63,7 +63,6 @@ class Service:
 
     async def classify(self, texts: Sequence[str], explain: bool, deadline: float) -> Classified:
         """Classify all texts or none; raise ``RequestTooLarge`` and what ``Batcher.submit_all`` raises."""
-        self.batcher.check()
         classifier = self.reloader.current
         documents = await self._encode(classifier, texts, explain, deadline)
         outcomes = await self.batcher.submit_all(documents, deadline)

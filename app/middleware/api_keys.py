@@ -1,4 +1,4 @@
-"""The door: where there are keys, all but health and the page asks for one, before a byte of the body is read."""
+"""API keys: where a service has keys, a request needs one before a byte of its body is read."""
 
 from __future__ import annotations
 
@@ -15,53 +15,54 @@ if TYPE_CHECKING:
 HEALTH = ("/health", "/v2/health", "/tei/health")
 METRICS, DOCS = ("/metrics",), ("/docs", "/redoc", "/openapi.json")
 PAGE = ("/", "/page")
-"""Paths that may be open, each with all below it; the page is files alone, and asks whoever uses it for a key itself.
+"""Paths that may need no key, each with the paths below it. Every other path needs one, a new path too.
 
-Whatever is not named here asks for a key, what comes later too.
+The page consists of files alone, and its user enters a key there.
 """
 
 
-def install(app: FastAPI, settings: Settings) -> None:
-    """Put the door into the application where ``settings`` name keys, and say so in its description."""
-    keyed = settings.api_keys_file is not None
-    open_ = HEALTH + PAGE * settings.page + METRICS * settings.open_metrics + DOCS * settings.open_docs
-    if keyed:
-        app.add_middleware(ApiKeys, open_=open_)
-    plain = app.openapi
+def describe(app: FastAPI, settings: Settings) -> None:
+    """Add the keys to the API's description."""
+    describe_routes = app.openapi
 
-    def described() -> dict[str, Any]:
+    def describe_with_keys() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _declare(plain(), open_, keyed)
-        return plain()
+            _describe_keys(describe_routes(), open_paths(settings), settings.api_keys_file is not None)
+        return describe_routes()
 
-    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's own pages say
+    app.openapi = describe_with_keys  # type: ignore[method-assign]  # as FastAPI's documentation recommends
+
+
+def open_paths(settings: Settings) -> tuple[str, ...]:
+    """The paths that need no key."""
+    return HEALTH + PAGE * settings.page + METRICS * settings.open_metrics + DOCS * settings.open_docs
 
 
 class ApiKeys:
-    """ASGI middleware: raises ``NoKey`` for whoever may not come in; whose key it was is in the state as ``key``."""
+    """ASGI middleware: raises ``InvalidKey`` for a request without a valid key, and notes whose key it has."""
 
-    def __init__(self, app: ASGIApp, open_: tuple[str, ...]) -> None:
-        self._app, self._open = app, open_
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._open_paths = app, open_paths(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let in who shows a key, or asks for what is open."""
-        if scope["type"] != "lifespan" and not is_below(scope["path"], self._open):
+        """Pass on a request with a valid key, or for an open path."""
+        if scope["type"] != "lifespan" and not is_below(scope["path"], self._open_paths):
             scope["state"]["key"] = scope["state"]["keys"].demand(scope["headers"])
         await self._app(scope, receive, send)
 
 
 def is_below(path: str, roots: tuple[str, ...]) -> bool:
-    """Whether it is one of ``roots``, or below one."""
-    return any(path == each or path.startswith(f"{each}/") for each in roots)
+    """Whether ``path`` is one of ``roots``, or below one."""
+    return any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
-def _declare(document: dict[str, Any], open_: tuple[str, ...], keyed: bool) -> None:
-    """The ways to show a key, and where one is asked for; in an open service nowhere."""
+def _describe_keys(document: dict[str, Any], open_roots: tuple[str, ...], has_keys: bool) -> None:
+    """Add the headers that can carry a key, and the operations that need one: none in a service without keys."""
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    if not keyed:
+    if not has_keys:
         return
     refusal = {
         "description": "Unauthorized",
@@ -69,7 +70,7 @@ def _declare(document: dict[str, Any], open_: tuple[str, ...], keyed: bool) -> N
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
     for path, operations in document["paths"].items():
-        if not is_below(path, open_):
+        if not is_below(path, open_roots):
             for operation in operations.values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"]["401"] = refusal

@@ -1,4 +1,4 @@
-"""CORS: which other sites' pages may send requests from a browser, and which headers they may read"""
+"""CORS: the sites whose pages may send requests from a browser, and the headers that they may read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.problems import problem
+from app.api.problems import ProblemResponse
 from app.errors import quote_input
 
 if TYPE_CHECKING:
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 METHODS = ("GET", "HEAD", "POST")
-EXPOSED = (
+EXPOSED_HEADERS = (
     *("X-Request-ID", "Retry-After", "Server-Timing", "WWW-Authenticate", "Allow", "traceresponse"),
     "Inference-Header-Content-Length",
 )
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with its refusals in our form; ``origins``: ``*``, or origins with commas between them."""
+    """Starlette's middleware, with its refusals as problems; ``origins`` is ``*`` or origins separated by commas."""
 
     def __init__(self, app: ASGIApp, origins: str) -> None:
-        super().__init__(app, origins.split(","), METHODS, ("*",), expose_headers=EXPOSED)
+        super().__init__(app, origins.split(","), METHODS, ("*",), expose_headers=EXPOSED_HEADERS)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Allow the request that the browser asks for, or say why not."""
+        """Allow the request that the browser announces, or say why not."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
@@ -40,11 +40,11 @@ class Cors(CORSMiddleware):
             detail = f"pages of {origin} may not send requests: DOCKET_CORS_ORIGINS can allow it"
         else:
             detail = f"{method} is not allowed: /docs has what is"
-        return problem(400, detail, {"vary": response.headers["vary"]})
+        return ProblemResponse(400, detail, {"vary": response.headers["vary"]})
 
 
 def response_headers(origins: str | None, request_headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """What the middleware adds to an answer, for answers that do not pass it."""
+    """The headers that the middleware would add to a failure, which does not pass through the middleware."""
     if origins is None:
         return []
     vary = (b"vary", b"Origin")
@@ -52,4 +52,4 @@ def response_headers(origins: str | None, request_headers: Iterable[tuple[bytes,
     if origins != "*" and origin.decode("latin-1") not in origins.split(","):
         return [vary]
     allowed = (b"access-control-allow-origin", b"*" if origins == "*" else origin)
-    return [allowed, (b"access-control-expose-headers", ", ".join(EXPOSED).encode()), vary]
+    return [allowed, (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()), vary]

@@ -82,10 +82,6 @@ class Metrics:
         self._with_labels(self.requests, path, status).inc()
         self._with_labels(self.request_seconds, path).observe(seconds)
 
-    def count_refusal(self, status: str) -> None:
-        """Count what reached no route: a request that is no HTTP or has no complete head, or an excess connection."""
-        self._with_labels(self.requests, "other", status).inc()
-
     def count_prediction(self, prediction: Prediction) -> None:
         """Count an answer, abstained from or not, as the profile counts those of training."""
         self._with_labels(self.labels, prediction.label).inc()

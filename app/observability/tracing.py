@@ -8,22 +8,22 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from structlog.contextvars import bind_contextvars
 
-from app.middleware.request_log import route
 from model import __version__
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from opentelemetry.util.types import Attributes
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
     from app.inference.results import BatchRecord
 
@@ -57,6 +57,10 @@ class Tracing:
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
         await asyncio.to_thread(last.join, FLUSH)
+
+    def begin_request(self, scope: Scope, request_id: str) -> RequestSpan:
+        """Begin the span of a request."""
+        return RequestSpan(self.tracer, scope, request_id)
 
     def record_batch(self, record: BatchRecord) -> None:
         """A span for the batch, and one for each request's wait in the queue, linked with each other.
@@ -98,54 +102,31 @@ def _waits(record: BatchRecord) -> list[tuple[Span, float]]:
     return list(waits.values())
 
 
-class RequestSpans:
-    """ASGI middleware: a span for each request, within the trace that its client is in, and in all lines of its log."""
+class RequestSpan:
+    """The span of a request, within the trace that its client started. It is current until its end."""
 
-    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
-        self._app, self._tracer = app, tracing.tracer
+    def __init__(self, tracer: Tracer, scope: Scope, request_id: str) -> None:
+        carrier = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        parent = propagate.extract(carrier)
+        self._span = tracer.start_span(scope["method"], parent, SpanKind.SERVER)
+        self._token = otel_context.attach(trace.set_span_in_context(self._span))
+        self._span.set_attribute("url.scheme", scope["scheme"])
+        self._span.set_attribute("docket.request_id", request_id)
+        span = self._span.get_span_context()
+        ids = {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+        self.traceresponse = f"00-{ids['trace_id']}-{ids['span_id']}-{span.trace_flags:02x}".encode()
+        bind_contextvars(**ids)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with ``traceresponse`` among the headers."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        carried = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        status = 0
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"traceresponse", response.encode())]
-            await send(message)
-
-        with self._tracer.start_as_current_span(
-            scope["method"],
-            propagate.extract(carried),
-            SpanKind.SERVER,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            own = span.get_span_context()
-            ids = {"trace_id": f"{own.trace_id:032x}", "span_id": f"{own.span_id:016x}"}
-            response = f"00-{ids['trace_id']}-{ids['span_id']}-{own.trace_flags:02x}"
-            bind_contextvars(**ids)
-            try:
-                await self._app(scope, receive, noted)
-            finally:
-                _tell(span, scope, int(scope.get("refused") or status))
-
-
-def _tell(span: Span, scope: Scope, status: int) -> None:
-    """What became of a request, by the names of OpenTelemetry's conventions."""
-    path = route(scope)
-    span.update_name(f"{scope['method']} {path}")
-    span.set_attributes({"http.request.method": scope["method"], "http.route": path, "url.scheme": scope["scheme"]})
-    if "request_id" in scope["state"]:
-        span.set_attribute("docket.request_id", scope["state"]["request_id"])
-    if status:
-        span.set_attribute("http.response.status_code", status)
-    if not status or status >= 500:  # 0: its client left, or it failed before there was an answer
-        _fail(span, str(status or "left"))
+    def end(self, method: str, path: str, status: int | None) -> None:
+        """End the span with the attributes that OpenTelemetry's conventions name; no status: the client departed."""
+        self._span.update_name(f"{method} {path}")
+        self._span.set_attributes({"http.request.method": method, "http.route": path})
+        if status is not None:
+            self._span.set_attribute("http.response.status_code", status)
+        if status is None or status >= 500:
+            _fail(self._span, str(status or "left"))
+        self._span.end()
+        otel_context.detach(self._token)
 
 
 def _fail(span: Span, kind: str) -> None:

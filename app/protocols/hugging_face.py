@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.api.routes import let_in
-from app.parsing.body import read
+from app.api.admission import TIMEOUT_HEADER, admit
+from app.parsing.body import read_body
 from app.parsing.schemas import StrictSchema
 from app.protocols.common_answers import answer_texts
 
@@ -43,8 +43,8 @@ class Classification(StrictSchema):
 @router.post(PREFIX)
 async def classify(request: Request) -> Response:
     """A list of labels for each text; for one text alone too, since clients take the first list and leave the rest."""
-    _, deadline = let_in(request)
-    asked = await read(request, Classification)
+    deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
+    asked = await read_body(request, Classification)
     answered = await answer_texts(request, asked.inputs, deadline, asked.parameters.top_k if asked.parameters else None)
     return answered.respond(answered.scores)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.routes import let_in, live, ready
+from app.api.admission import TIMEOUT_HEADER, admit
+from app.api.operations import live, ready
 from app.errors import InvalidBody, UnknownModel, quote_input
-from app.parsing.body import demand_json, demand_plain, parse_for
+from app.parsing.body import parse_body, require_json, require_uncompressed
 from app.protocols.common_answers import answer_texts
 from app.protocols.open_inference_schema import InferenceRequest
 from model import __version__
@@ -73,7 +74,7 @@ async def model_ready(request: Request, model: str, version: str | None = None) 
 async def infer(request: Request, model: str, version: str | None = None) -> Response:
     """A label and a score for each text."""
     _served(request, model, version)
-    _, deadline = let_in(request)
+    deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
     asked, packed = await _read(request)
     answered = await answer_texts(request, asked.read_texts(packed, request.state.settings.max_documents), deadline)
     outputs, packed = asked.form_outputs(answered)
@@ -105,11 +106,12 @@ def _served(request: Request, model: str, version: str | None) -> str:
 async def _read(request: Request) -> tuple[InferenceRequest, bytes]:
     """A request and the bytes after its JSON; its clients name octets or no type at all where they send JSON."""
     octets = request.headers.get("content-type", "") in ("", "application/octet-stream")
-    (demand_plain if octets else demand_json)(request)
+    (require_uncompressed if octets else require_json)(request.headers)
     body = await request.body()
     length = request.headers.get(JSON_LENGTH, str(len(body)))
     if not (length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= len(body)):
         raise InvalidBody(
             f"{JSON_LENGTH} is {quote_input(length)}: say how many of the body's {len(body)} bytes are JSON"
         )
-    return await parse_for(request, body[: int(length)], InferenceRequest), body[int(length) :]
+    schema, settings = InferenceRequest, request.state.settings
+    return await parse_body(body[: int(length)], schema, settings.max_documents), body[int(length) :]

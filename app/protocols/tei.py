@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator
 
-from app.api.routes import let_in, ready
-from app.parsing.body import read
+from app.api.admission import TIMEOUT_HEADER, admit
+from app.api.operations import ready
+from app.parsing.body import read_body
 from app.parsing.schemas import NULL_IS_UNSET, StrictSchema
 from app.protocols.common_answers import answer_texts
 
@@ -59,8 +60,8 @@ class Predict(StrictSchema):
 @router.post("/predict")
 async def predict(request: Request) -> Response:
     """The labels of one text, or a list of them for each of a batch."""
-    _, deadline = let_in(request)
-    asked = await read(request, Predict)
+    deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
+    asked = await read_body(request, Predict)
     answered = await answer_texts(request, asked.inputs.texts, deadline)
     return answered.respond(answered.scores[0] if asked.inputs.alone else answered.scores)
 

@@ -11,7 +11,6 @@ from contextvars import Context
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
-from app.server.http_timeouts import TimeoutProtocol
 from model.terminal import format_count
 
 if TYPE_CHECKING:
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("docket")
 LINGER = 0.5
 """Seconds in which the socket stays open after SIGTERM: who connects then is told 503, and is not cut off."""
-PATIENCE = 0.3
-"""Seconds that a connection has, once the socket is closed, to bring the request that may be on its way."""
-
-
-class DrainingProtocol(TimeoutProtocol):
-    """A connection that does not hang up on a request which it has not read yet."""
-
-    def shutdown(self) -> None:
-        """Close after ``PATIENCE``, or after the answer to what came until then."""
-        self.loop.call_later(PATIENCE, super().shutdown)
 
 
 @contextmanager

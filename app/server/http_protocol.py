@@ -1,150 +1,177 @@
-"""A connection's bytes → requests: what is no HTTP is refused in its turn, an offer of another protocol passed over."""
+"""One connection, below ASGI: what uvicorn leaves open and what no ASGI application can see.
+
+A head has a time limit and a size limit, and a process has a limit on connections. An offer of another protocol is
+ignored, and a drain waits for a request that is on its way. ``tests/app/server/test_uvicorn_contract.py`` names what
+this file uses of uvicorn.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.api.problems import answer_to
-from app.errors import HeadTooLarge, MalformedRequest
-from app.middleware.cors import response_headers
-from app.middleware.lingering_close import IDLE, SECONDS
-from app.middleware.lingering_close import MOST as DISCARDED
-from app.middleware.request_ids import HEADER, RequestIds
+from app.errors import HeadTooLarge, MalformedRequest, RequestTimeout, TooManyConnections
 
-MOST = 1 << 16
-"""Bytes of a head, and of what is in no body; the parser keeps them, however many come."""
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+MAX_HEAD_BYTES = 1 << 16
+"""Bytes of a head, and of chunk sizes and trailers; the parser has no limit."""
+SPARE_CONNECTIONS = 128
+"""Connections over the limit that get an answer; half of the open files that are reserved for other purposes."""
+DRAIN_SECONDS = 0.3
+"""Seconds between the close of the listening socket and the close of a connection without a request."""
+REFUSED_REQUEST = b"POST / HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+"""Stands for a request that cannot be read. The application answers it in its turn, then discards its body."""
+FORWARDED_HEADERS = (b"origin", b"x-request-id")
+"""Headers of an unreadable request that its answer depends on."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's connection, where a refusal waits until those that were asked before it have their answers.
-
-    uvicorn's own would be sent at once, and the connection closed: a client that had sent a good request before would
-    take the refusal for its answer.
-    """
+    """uvicorn's connection, with limits. A request that arrives in one piece costs no timer."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._headed = 0  # bytes since the last that were of a body, or ended a request
-        self._refused = False
-        self._in_turn: Exception | None = None  # what the last request is refused with, once its turn has come
-        self._discarded, self._read_at, self._end = 0, 0.0, 0.0  # bytes after a refusal; when the last came; the end
-        self._ids = RequestIds()
+        self._unparsed_bytes = 0  # since the last byte of a body or the end of a request
+        self._is_in_body = False
+        self._is_in_head = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refusal: Exception | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Accept the connection, or answer that there are too many."""
+        super().connection_made(transport)
+        self.flow = PipelineFlowControl(transport, self.pipeline)
+        self._settings = self.app_state["settings"]
+        surplus = len(self.connections) - self._settings.connections
+        if surplus > SPARE_CONNECTIONS:
+            transport.close()
+        elif surplus > 0:
+            self._refuse(TooManyConnections(self._settings.connections))
+        else:
+            self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless there is nothing more to say."""
-        self._unset_keepalive_if_required()
-        if self._refused:
-            self._discard(len(data))
+        """Parse the bytes; after a refusal, they are the rest of an unreadable request."""
+        if self._refusal is not None:
+            self.on_body(data)
             return
-        self._headed += len(data)
+        self._unset_keepalive_if_required()
+        self._unparsed_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            self._pass_over(data[offer.args[0] :])
+            self._ignore_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self._refuse_in_turn(MalformedRequest("this is no HTTP request that can be read: send HTTP/1.1"))
+            self._refuse(MalformedRequest("this is no HTTP request that can be read: send HTTP/1.1"))
         else:
-            if self._headed > MOST:
-                self._refuse_in_turn(HeadTooLarge(MOST))
+            if self._unparsed_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge(MAX_HEAD_BYTES))
+            elif self._head_timer is None and (self._is_in_head or self._has_early_response()):
+                self._start_head_timer()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        partial_headers = self.headers if self._is_in_head else []
+        super().on_message_begin()
+        self._is_in_head = True
+        if self._refusal is not None:
+            self.scope["state"]["refusal"] = self._refusal
+            self.headers.extend(header for header in partial_headers if header[0] in FORWARDED_HEADERS)
 
     def on_headers_complete(self) -> None:
-        """Begin the request, if it is not to be read again without its offer; raise for a tunnel: none is dug here."""
+        """Start the request, unless it is a tunnel or will be parsed again without its offer of another protocol."""
+        self._is_in_head = False
+        self._stop_head_timer()
         if self.parser.get_method() == b"CONNECT":
-            raise httptools.HttpParserError("CONNECT")  # the parser reads no further, and raises in its turn
-        if not self._is_offered():
+            raise httptools.HttpParserError("CONNECT")
+        if not self.parser.should_upgrade():
+            self._is_in_body = True
             super().on_headers_complete()
-            self.headers = []  # fields that follow are trailers, which are never headers (RFC 9110, 6.5.1)
+            self.headers = []  # trailers are not headers (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
-        """Take it."""
-        self._headed = 0
+        """Hand a part of the body to the application."""
+        self._unparsed_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request."""
-        self._headed = 0
-        if not self._is_offered():
+        self._unparsed_bytes = 0
+        self._is_in_body = False
+        if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """Go on to the next request, or say what is wrong with it."""
-        last = not self.pipeline
-        super().on_response_complete()
-        if last and self._in_turn is not None:
-            self.refuse(self._in_turn)
+    def shutdown(self) -> None:
+        """Close the connection once the requests that are on their way have arrived and have their answers."""
+        asyncio.get_running_loop().call_later(DRAIN_SECONDS, super().shutdown)
 
-    def refuse(self, error: Exception) -> None:
-        """Answer with a failure in place of what has not been answered yet, and close the connection."""
-        self._refused, self._in_turn = True, None
-        told, asked = answer_to(error), self.cycle is not None and not self.cycle.response_complete
-        response = told.under(self.cycle.scope["path"], self.app_state["forms"]) if asked else told
-        status = response.status_code
-        sent = self.scope["headers"] if self.scope else ()
-        own = (HEADER, self._ids.of(sent).encode())
-        cross_origin = response_headers(self.app_state["settings"].cors_origins, sent)
-        default = self.server_state.default_headers
-        headers = (*default, *response.raw_headers, own, *cross_origin, (b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", bytes(response.body)]))
-        if not self.give_up(str(status)):
-            self.app_state["service"].metrics.count_refusal(str(status))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._read_at = self.loop.time()
-        self._end = self._read_at + SECONDS
-        self.flow.resume_reading()
-        self._linger()
-
-    def _linger(self) -> None:
-        """Close once the client sends nothing more, or for too long."""
-        now = self.loop.time()
-        if now >= min(self._end, self._read_at + IDLE):
+    def _refuse(self, error: Exception) -> None:
+        """Have the application answer with ``error`` in place of the request that is being read."""
+        self._stop_head_timer()
+        self._refusal = error
+        if self._has_early_response():
             self.transport.close()
-        elif not self.transport.is_closing():
-            self.loop.call_at(min(self._end, self._read_at + IDLE), self._linger)
-
-    def _discard(self, size: int) -> None:
-        """Throw away what comes after a refusal."""
-        self._discarded, self._read_at = self._discarded + size, self.loop.time()
-        if self._discarded > DISCARDED:
-            self.transport.close()
-
-    def give_up(self, status: str) -> bool:
-        """Tell who works on a request that it was answered for them; False where nobody does."""
-        if self.cycle is None or self.cycle.response_complete:
-            return False
-        self.cycle.scope["refused"] = status  # type: ignore[typeddict-unknown-key]  # ours, for who counts
-        self.cycle.disconnected = True
-        self.cycle.message_event.set()
-        return True
-
-    def _is_offered(self) -> bool:
-        """Whether another protocol is; the parser then reads no body, and nothing that comes after it."""
-        return bool(self.parser.should_upgrade())
-
-    def _pass_over(self, rest: bytes) -> None:
-        """Read the request again without its offer, as HTTP allows: Java's own client makes one with every first."""
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        head = [b"%b %b HTTP/%b" % (method, self.url, version)]
-        head += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
-        self.data_received(b"\r\n".join([*head, b"", rest]))
-
-    def _refuse_in_turn(self, error: Exception) -> None:
-        """At once where it has come to its turn, else after the answers before it; what comes then is not read."""
-        self._refused = True
-        begun = self.cycle is not None and self.cycle.more_body  # what is wrong is in its body
-        if begun and self.pipeline:
-            self.pipeline.popleft()
-            self.cycle.response_complete = True  # nobody is at work on it, nor will be
-            self._in_turn = error
-        elif begun and self.cycle.response_started:
-            self.transport.close()
-        elif begun or self.cycle is None or self.cycle.response_complete:
-            self.refuse(error)
+        elif self._is_in_body:
+            self.scope["state"]["refusal"] = error
+            self.on_body(b"")  # wakes the application, which waits for the body
         else:
-            self._in_turn = error
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.feed_data(REFUSED_REQUEST)
+
+    def _has_early_response(self) -> bool:
+        """Whether the request has its whole response before its whole body."""
+        return self._is_in_body and self.cycle.response_complete
+
+    def _ignore_upgrade(self, remaining: bytes) -> None:
+        """Parse the head again without its offer, as HTTP allows: Java's client offers h2c with its first request."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
+        self.data_received(b"\r\n".join([*lines, b"", remaining]))
+
+    def _start_head_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._head_timer = loop.call_later(self._settings.head_timeout, self._end_head_time)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end_head_time(self) -> None:
+        """Refuse the head that is late; close a connection without one; wait while an earlier request is at work."""
+        self._head_timer = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._start_head_timer()
+        elif self._is_in_head:
+            self._refuse(RequestTimeout("head", self._settings.head_timeout))
+        else:
+            self.transport.close()
+
+
+class PipelineFlowControl(FlowControl):
+    """uvicorn's flow control, which does not read on while requests of the connection wait for their turn.
+
+    Otherwise, a client that sends requests and never reads an answer could fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Sized) -> None:
+        super().__init__(transport)
+        self._connection, self._pipeline = transport, pipeline
+
+    def resume_reading(self) -> None:
+        """Read on, unless requests wait or the connection closes."""
+        if not self._pipeline and not self._connection.is_closing():
+            super().resume_reading()

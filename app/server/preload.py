@@ -33,7 +33,7 @@ def trial(settings: Settings) -> ArtifactCheck:
 
 def prepare() -> None:
     """Begin a process that imports all that is needed, for others to be copies of; the environment is read now."""
-    get_context("forkserver").set_forkserver_preload(["app.main", "app.server.direct"])
+    get_context("forkserver").set_forkserver_preload(["app.main", "app.server.http_protocol"])
     resource_tracker.ensure_running()  # it comes first in any case, and lets SIGTERM through again
     # A SIGTERM to a whole group must not end it before its copies have: it and its end is how theirs is told.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

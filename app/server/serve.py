@@ -118,7 +118,7 @@ def _config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         "app.main:from_environment",
         factory=True,
-        http="app.server.direct:DirectProtocol",  # by its name, since it brings torch
+        http="app.server.http_protocol:HttpProtocol",  # by its name, since it brings torch
         proxy_headers=False,  # nothing here asks who the client is
         log_config=logs.config(settings.log),
         log_level="warning",

@@ -21,7 +21,7 @@ from model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.main import State
+    from app.api.state import State
 
 log = logging.getLogger("docket")
 READY = b"!"
@@ -68,7 +68,7 @@ class WorkerServer(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         self._tls = tls.of_a_connection(self.config.ssl, self.lifespan.state["settings"].head_timeout)
-        self._look, self.lifespan.state["look"] = self.lifespan.state["look"], self._have_all_look
+        self._look, self.lifespan.state["request_reload"] = self.lifespan.state["request_reload"], self._have_all_look
         asyncio.get_running_loop().add_reader(self._channel, self._take_in)
         self._said = b""
 

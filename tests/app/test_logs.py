@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from app.middleware.request_ids import RequestIds
+from app.middleware.request_scope import RequestIds
 from app.observability import logs
 from tests.support import tiny
 from tests.support.processes import worker_pids
@@ -228,7 +228,7 @@ def test_the_start_a_sigterm_and_the_end_of_the_drain_have_a_line_each(artifact:
 
 
 def test_ids_of_two_connections_never_meet() -> None:
-    made = [own.of([]) for own in (RequestIds(), RequestIds()) for _ in range(100)]
+    made = [own.choose([]) for own in (RequestIds(), RequestIds()) for _ in range(100)]
     assert len(set(made)) == 200
 
 

@@ -9,7 +9,7 @@ STARTS = torch.tensor([0, 5, 7])
 
 
 def as_pairs(rows: ExtraRows) -> set[tuple[int, int]]:
-    return set(zip(rows.token.tolist(), rows.row.tolist(), strict=True))
+    return set(zip(rows.at.tolist(), rows.row.tolist(), strict=True))
 
 
 def test_words_are_read_without_their_grams_and_documents_begin_at_words():

@@ -145,7 +145,7 @@ def _leave(waiting: selectors.BaseSelector) -> None:
 
 
 def main() -> int:
-    for name in ("app.server.direct", "app.main", "docket", "tests.support.faults"):
+    for name in ("app.server.http_protocol", "app.main", "docket", "tests.support.faults"):
         import_module(name)
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         begun = _begin_copies(requests)

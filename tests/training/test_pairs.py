@@ -46,9 +46,9 @@ def test_a_network_finds_the_pairs_that_training_found():
     documents, vocabulary = encoded()
     pairs = find_frequent_bigrams(documents, len(vocabulary), 100)
     found = bigram_rows(documents.tokens, documents.starts, len(vocabulary), 0, pairs)
-    known = [documents.starts.le(at).sum().item() - 1 for at in found.token]
+    known = [documents.starts.le(at).sum().item() - 1 for at in found.at]
     assert known == [0, 0, 1, 1, 2, 3, 3, 3]
-    assert (found.token - documents.starts[known]).tolist() == [
+    assert (found.at - documents.starts[known]).tolist() == [
         1,
         2,
         1,

@@ -1,6 +1,5 @@
 """A plain POST /predict is answered past the framework: as the framework would, and whatever else comes goes to it."""
 
-import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -8,16 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-import uvloop
-from uvicorn.server import ServerState
 
 from app.inference.service import INLINE_CHARACTERS
-from app.main import create_app
-from app.server.direct import DirectProtocol
-from app.settings import Settings
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, open_connection, predict_request, read_responses
-from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
+from tests.support.service import Server, running_server, wait_until
 
 
 def both_ways(client: httpx.Client, document: object) -> list[httpx.Response]:
@@ -132,36 +125,6 @@ def test_hundreds_that_are_refused_one_behind_the_other_are_all_answered(artifac
         fill(server, 50)
         told = [head.split()[1] for head, _ in read_responses(connection, 300)]
     assert told == [b"200", *[b"429"] * 299]
-
-
-def test_what_a_client_sent_that_leaves_as_its_answer_comes_is_in_no_line_of_the_log(
-    artifact: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings = Settings(artifact=artifact)
-    app = create_app(settings)
-    config = uvicorn.Config(app, http=DirectProtocol, log_config=None)
-
-    async def leave_as_it_comes() -> float:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ours = socket.create_connection(listener.getsockname())
-            theirs, _ = listener.accept()
-        async with app.router.lifespan_context(app) as state, asyncio.timeout(WAIT_SECONDS):
-            protocol = DirectProtocol(config, ServerState(), state)
-            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, theirs)
-            with ours:
-                ours.sendall(predict_request({"text": "unmistakable"}))
-                while protocol._answer is None or not protocol._answer.done():  # noqa: ASYNC110  # it has no event
-                    await asyncio.sleep(0)
-                transport.abort()
-                await asyncio.sleep(0.1)
-            samples = state["service"].metrics.samples()
-        counted = [each for each in samples if each.name == "docket_requests_total"]
-        return sum(each.value for each in counted if each.labels["status"] == "499")
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert runner.run(leave_as_it_comes()) == 1
-    assert "unmistakable" not in caplog.text
-    assert "Exception" not in caplog.text
 
 
 def test_a_client_that_sends_and_never_reads_is_read_no_further_and_the_service_goes_on(artifact: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.server.http_protocol import MOST
+from app.server.http_protocol import MAX_HEAD_BYTES
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, open_connection, predict_request, read_responses
 from tests.support.service import WAIT_SECONDS, Server
 
@@ -93,11 +93,11 @@ def test_a_head_without_an_end_is_not_kept_for_ever(server: Server, begun: bytes
         connection.sendall(begun)
         end = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < end:
-            connection.sendall(b"x" * MOST)
+            connection.sendall(b"x" * MAX_HEAD_BYTES)
         pytest.fail("all of it was taken")
 
 
 def test_a_head_of_many_kilobytes_is_read(server: Server) -> None:
     with open_connection(server) as connection:
-        connection.sendall(predict_request({"text": TEXT}, JSON_TYPE, f"cookie: {'x' * (MOST // 2)}"))
+        connection.sendall(predict_request({"text": TEXT}, JSON_TYPE, f"cookie: {'x' * (MAX_HEAD_BYTES // 2)}"))
         assert read_responses(connection, 1)[0][1]["tokens"] == 10

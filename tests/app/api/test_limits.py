@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.inference.service import MAX_EXPLAINED_WORDS
-from app.parsing.body import AT_ONCE
+from app.middleware.request_scope import BUDGETED_BODIES
 from tests.support.service import (
     WAIT_SECONDS,
     Server,
@@ -141,7 +141,7 @@ def test_large_bodies_under_way_have_a_common_bound_and_small_requests_pass(arti
     whole = {"documents": [{"text": "goal " * (MEBIBYTE // 8)}]}
     with running_server(artifact, max_body=MEBIBYTE) as running:
         with contextlib.ExitStack() as stack:
-            for _ in range(AT_ONCE + 1):
+            for _ in range(BUDGETED_BODIES + 1):
                 opened = stack.enter_context(
                     socket.create_connection((running.host, running.port), timeout=WAIT_SECONDS)
                 )
