@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.routes import router
+from app.api import operations, routes
 from app.server.drain import LINGER
 from app.settings import PREFIX, Settings
 from tests.support.deploy_files import DEPLOY, DOCKERFILE, read_yaml
@@ -21,7 +21,7 @@ DEPLOYMENT, SERVICE, SCALER, BUDGET, POLICY = (
 TEMPLATE = DEPLOYMENT["spec"]["template"]
 POD = TEMPLATE["spec"]
 (CONTAINER,) = POD["containers"]
-PATHS = {getattr(route, "path", "") for route in router.routes}
+PATHS = {getattr(route, "path", "") for route in (*routes.router.routes, *operations.router.routes)}
 
 
 @pytest.fixture
