@@ -68,9 +68,9 @@ class Fifo(Generic[Item, Result]):
         A part of a batch's time does not depend on its weight. A batch that was not ``full`` counts only where it
         shows a higher throughput.
         """
-        now = time.perf_counter()
-        seconds = max(now - max(first_enqueued_at, self._last_batch_end), 1e-6)  # includes the pause between batches
-        self._last_batch_end = now
+        end = time.perf_counter()
+        seconds = max(end - max(first_enqueued_at, self._last_batch_end), 1e-6)  # includes the pause between batches
+        self._last_batch_end = end
         if full or weight / seconds > self.throughput:
             self._weight_done = weight + AVERAGING_FACTOR * self._weight_done
             self._seconds_done = seconds + AVERAGING_FACTOR * self._seconds_done

@@ -51,11 +51,11 @@ class ThreadLiveness:
 
     def succeed(self, weight: int) -> float:
         """Record the end of a call of this weight and return its seconds."""
-        now = time.perf_counter()
-        seconds = now - (now if self._began is None else self._began)
+        end = time.perf_counter()
+        seconds = end - (end if self._began is None else self._began)
         if weight >= MIN_MEASURED_WEIGHT:
             self._costs.append(seconds / weight)
-        self._began, self._probe_due, self.error = None, now + PROBE_INTERVAL_SECONDS, None
+        self._began, self._probe_due, self.error = None, end + PROBE_INTERVAL_SECONDS, None
         return seconds
 
     def fail(self, probe_error: Exception | None = None) -> None:

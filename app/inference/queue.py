@@ -73,11 +73,11 @@ class Queue(Generic[Item, Result]):
         fifos = [self._fifo_of(weight) for weight in weights]
         for fifo in set(fifos):
             self._check(fifo, seconds)
-        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        loop, enqueued_at = asyncio.get_running_loop(), time.perf_counter()
         futures: list[asyncio.Future[Result]] = []
         for fifo, item, weight in zip(fifos, items, weights, strict=True):
             futures.append(loop.create_future())
-            fifo.append(QueuedItem(item, weight, futures[-1], now, copy_context()))
+            fifo.append(QueuedItem(item, weight, futures[-1], enqueued_at, copy_context()))
         return futures
 
     async def take(self, *, heavy: bool) -> list[QueuedItem[Item, Result]]:
@@ -108,13 +108,13 @@ class Queue(Generic[Item, Result]):
 
     def _retry_after(self, fifo: Fifo[Item, Result]) -> int:
         """Seconds until the queued items are done, and those of clients that were refused earlier and retry by then."""
-        now = time.monotonic()
-        while fifo.retry_times and fifo.retry_times[0] <= now:
+        clock = time.monotonic()
+        while fifo.retry_times and fifo.retry_times[0] <= clock:
             fifo.retry_times.popleft()
         wait = fifo.weight / fifo.throughput
         spread = min(wait * (1 + len(fifo.retry_times) / len(fifo.items)), MAX_RETRY_SPREAD_SECONDS)
         seconds = max(1, math.ceil(max(wait, spread)))
-        fifo.retry_times.append(now + seconds)
+        fifo.retry_times.append(clock + seconds)
         return seconds
 
     def _take_from(self, fifo: Fifo[Item, Result]) -> list[QueuedItem[Item, Result]]:

@@ -64,9 +64,9 @@ class Watchdog:
         checks, previous, last = 0, "ok", time.perf_counter()
         while True:
             faulthandler.dump_traceback_later(LOOP_TIMEOUT_SECONDS, exit=True, file=2)  # the next check postpones it
-            now = time.perf_counter()
-            self._batcher.discount_pause(max(0.0, now - last - HEALTH_CHECK_SECONDS))  # a late check: all were paused
-            status, last = self.status, now
+            begin = time.perf_counter()
+            self._batcher.discount_pause(max(0.0, begin - last - HEALTH_CHECK_SECONDS))  # a late check: all were paused
+            status, last = self.status, begin
             if status != previous and status in MAX_UNHEALTHY_CHECKS:
                 log.warning("the network is %s: no new requests should be sent here", status)
             checks, previous = (checks + 1 if status == previous else 1), status

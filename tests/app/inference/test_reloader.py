@@ -53,7 +53,7 @@ def load_versions(folder: Path) -> dict[str, Classifier]:
 
 def replace_artifact(folder: Path) -> None:
     """Write ``new`` over the artifact ``old``."""
-    with artifacts.replacing(folder / "old") as beside:
+    with artifacts.replace_folder(folder / "old") as beside:
         shutil.copytree(folder / "new", beside, dirs_exist_ok=True)
 
 
@@ -136,9 +136,9 @@ def test_a_batch_of_two_versions_is_run_by_each_for_its_documents(folder: Path) 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (tiny.flip, "model.pt is not the file that manifest.json names"),
-        (tiny.cut, "model.pt is not the file that manifest.json names"),
-        (tiny.answer_otherwise, "golden document 1"),
+        (tiny.flip_bit, "model.pt is not the file that manifest.json names"),
+        (tiny.truncate, "model.pt is not the file that manifest.json names"),
+        (tiny.change_golden_labels, "golden document 1"),
         (shutil.rmtree, "is no artifact"),
     ],
     ids=["bit flipped", "cut short", "golden answer wrong", "not there"],
@@ -175,9 +175,9 @@ def test_a_broken_version_is_refused_with_the_reason_and_the_old_one_stays(
 
 def test_an_empty_or_missing_pointer_leaves_the_current_version(folder: Path) -> None:
     with running_server(folder) as server:
-        (folder / registry.POINTER).write_text("\n")
+        (folder / registry.POINTER_FILE).write_text("\n")
         wait_until(lambda: "does not name a subfolder" in reload_status(server))
-        (folder / registry.POINTER).unlink()
+        (folder / registry.POINTER_FILE).unlink()
         wait_until(lambda: "none of them is current" in reload_status(server))
         assert served_version(server) == version_in(folder / "old")
         registry.write_pointer(folder, "new")
@@ -230,7 +230,7 @@ def test_sighup_ends_no_worker_that_is_still_starting(folder: Path) -> None:
 
 def test_a_worker_that_starts_while_the_current_version_is_refused_serves_the_previous_one(folder: Path) -> None:
     with running_server(folder, "--workers", "2") as server:
-        tiny.flip(folder / "new")
+        tiny.flip_bit(folder / "new")
         registry.write_pointer(folder, "new")
         wait_until(lambda: metric_value(server, "docket_reloads_total", outcome="refused") >= 2)
         pids = set(worker_pids(server))
@@ -242,7 +242,9 @@ def test_a_worker_that_starts_while_the_current_version_is_refused_serves_the_pr
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"), [(tiny.flip, "model.pt"), (tiny.answer_otherwise, "golden document 1")], ids=["bit", "golden"]
+    ("spoil", "reason"),
+    [(tiny.flip_bit, "model.pt"), (tiny.change_golden_labels, "golden document 1")],
+    ids=["bit", "golden"],
 )
 def test_a_start_with_a_broken_version_is_refused(folder: Path, spoil: Callable[[Path], None], reason: str) -> None:
     spoil(folder / "old")
