@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Span:
     name: str
     trace: str
-    own: str
+    span_id: str
     parent: str
     links: set[str]
-    began: int
-    ended: int
+    begin: int
+    end: int
     failed: bool
     attributes: dict[str, object]
     resource: dict[str, object]
@@ -30,25 +30,25 @@ class Span:
 
 @dataclass
 class Collector:
-    """``spans``: what came so far; ``raw``: its bytes."""
+    """The received ``spans``, and the bytes of the requests."""
 
     url: str
     spans: list[Span] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
 
-    def of(self, trace: str) -> dict[str, Span]:
-        """A trace's spans by their names."""
+    def spans_of(self, trace: str) -> dict[str, Span]:
+        """The spans of a trace by name."""
         return {span.name: span for span in self.spans if span.trace == trace}
 
     def take(self, body: bytes) -> None:
         self.raw.append(body)
-        for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            resource = _values(of_resource.resource.attributes)
-            for scope in of_resource.scope_spans:
+        for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+            resource = _values(resource_spans.resource.attributes)
+            for scope in resource_spans.scope_spans:
                 self.spans += [_span(span, resource) for span in scope.spans]
 
 
-def _span(span, resource: dict[str, object]) -> Span:  # protobuf makes its class as it runs
+def _span(span, resource: dict[str, object]) -> Span:  # protobuf creates the class at run time
     return Span(
         span.name,
         span.trace_id.hex(),
@@ -64,7 +64,7 @@ def _span(span, resource: dict[str, object]) -> Span:  # protobuf makes its clas
 
 
 def _values(attributes) -> dict[str, object]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
 @contextmanager

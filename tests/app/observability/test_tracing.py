@@ -1,4 +1,4 @@
-"""What a collector of spans sees, and what becomes of requests and of the end where there is none."""
+"""The spans that a collector receives, and requests and the exit without a collector."""
 
 import json
 import os
@@ -47,37 +47,35 @@ def server(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> It
         yield running
 
 
-def ask(server: Server, text: str, **headers: str) -> httpx.Response:
+def post(server: Server, text: str, **headers: str) -> httpx.Response:
     return httpx.post(server.url + "/predict", json={"text": text}, headers=headers, timeout=WAIT_SECONDS, verify=False)
 
 
 def ids(response: httpx.Response) -> tuple[str, str]:
     """The trace and the span that an answer names."""
-    version, trace, own, flags = response.headers["traceresponse"].split("-")
+    version, trace, span_id, flags = response.headers["traceresponse"].split("-")
     assert version == "00"
     assert int(flags, 16) & 1, "it is sampled"
-    return trace, own
+    return trace, span_id
 
 
 def spans(collector: Collector, response: httpx.Response, path: str = "/predict") -> tuple[Span, Span, Span]:
     """Those of the request, its wait and its batch, where the batch is within its trace."""
-    trace, own = ids(response)
+    trace, span_id = ids(response)
     request = f"POST {path}"
-    wait_until(lambda: {request, "queue", "batch"} <= collector.of(trace).keys())
-    found = collector.of(trace)
-    assert found[request].own == own
+    wait_until(lambda: {request, "queue", "batch"} <= collector.spans_of(trace).keys())
+    found = collector.spans_of(trace)
+    assert found[request].span_id == span_id
     return found[request], found["queue"], found["batch"]
 
 
-def test_a_request_is_within_its_clients_trace_and_its_wait_and_its_batch_are_within_it(
-    server: Server, collector: Collector
-) -> None:
-    response = ask(server, "the goal", traceparent=f"00-{TRACE}-{CLIENT}-01")
+def test_the_spans_of_a_request_are_in_the_trace_of_its_client(server: Server, collector: Collector) -> None:
+    response = post(server, "the goal", traceparent=f"00-{TRACE}-{CLIENT}-01")
     request, queue, batch = spans(collector, response)
     assert (request.trace, request.parent) == (TRACE, CLIENT)
-    assert queue.parent == batch.parent == request.own
-    assert (batch.links, queue.links) == ({request.own}, {batch.own})
-    assert request.began <= queue.began <= queue.ended == batch.began <= batch.ended <= request.ended
+    assert queue.parent == batch.parent == request.span_id
+    assert (batch.links, queue.links) == ({request.span_id}, {batch.span_id})
+    assert request.begin <= queue.begin <= queue.end == batch.begin <= batch.end <= request.end
     assert not any(span.failed for span in (request, queue, batch))
     assert (
         request.attributes.items()
@@ -92,110 +90,108 @@ def test_a_request_is_within_its_clients_trace_and_its_wait_and_its_batch_are_wi
     assert request.resource["service.name"] == "docket"
 
 
-def test_a_request_without_a_trace_begins_one(server: Server, collector: Collector) -> None:
-    request, _, _ = spans(collector, ask(server, "the goal"))
+def test_a_request_without_a_trace_starts_one(server: Server, collector: Collector) -> None:
+    request, _, _ = spans(collector, post(server, "the goal"))
     assert request.parent == ""
     assert request.trace != TRACE
 
 
-def test_a_client_that_is_not_sampled_has_no_spans(server: Server, collector: Collector) -> None:
+def test_an_unsampled_trace_has_no_spans(server: Server, collector: Collector) -> None:
     trace = TRACE[::-1]
-    response = ask(server, "the goal", traceparent=f"00-{trace}-{CLIENT}-00")
+    response = post(server, "the goal", traceparent=f"00-{trace}-{CLIENT}-00")
     assert re.fullmatch(f"00-{trace}-[0-9a-f]{{16}}-00", response.headers["traceresponse"])
-    spans(collector, ask(server, "the goal"))
-    assert not collector.of(trace)
+    spans(collector, post(server, "the goal"))
+    assert not collector.spans_of(trace)
 
 
-def test_requests_that_share_a_batch_are_all_linked_from_its_one_span(server: Server, collector: Collector) -> None:
+def test_the_span_of_a_batch_links_all_its_requests(server: Server, collector: Collector) -> None:
     """Two that do not fit one batch; two small ones come while the first is at work, and join the second's."""
     long = "the late goal won " * 200_000
     named: list[tuple[str, str]] = []
 
-    def come_together() -> bool:
-        """Whether the small ones came in time, which a busy machine may prevent."""
+    def share_a_batch() -> bool:
+        """Whether the small requests arrived in time, which a busy machine may prevent."""
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(ask, server, long) for _ in range(2)]
+            requests = [pool.submit(post, server, long) for _ in range(2)]
             wait_until(lambda: server.get("/health").json()["waiting"] == 1)
-            asked += [pool.submit(ask, server, "the goal") for _ in range(2)]
-            named[:] = [ids(each.result()) for each in asked]
-        wait_until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
-        small = {own for _, own in named[2:]}
+            requests += [pool.submit(post, server, "the goal") for _ in range(2)]
+            named[:] = [ids(request.result()) for request in requests]
+        wait_until(lambda: all("queue" in collector.spans_of(trace) for trace, _ in named))
+        small = {span_id for _, span_id in named[2:]}
         return any(small <= span.links and len(span.links) == 3 for span in collector.spans)
 
-    wait_until(come_together)
-    shared = {own for _, own in named[2:]}
+    wait_until(share_a_batch)
+    shared = {span_id for _, span_id in named[2:]}
     (batch,) = [span for span in collector.spans if shared & span.links and span.name == "batch"]
     assert batch.attributes["docket.documents"] == 3
     assert len(batch.links) == 3
     assert batch.parent in batch.links
-    wait_until(lambda: all("queue" in collector.of(trace) for trace, _ in named))
-    for trace, own in named[2:]:
-        queue = collector.of(trace)["queue"]
-        assert (queue.parent, queue.links) == (own, {batch.own})
-        assert queue.ended - queue.began > 1e6, "it waited for the first to be read"
+    wait_until(lambda: all("queue" in collector.spans_of(trace) for trace, _ in named))
+    for trace, span_id in named[2:]:
+        queue = collector.spans_of(trace)["queue"]
+        assert (queue.parent, queue.links) == (span_id, {batch.span_id})
+        assert queue.end - queue.begin > 1e6, "it waited for the first to be read"
 
 
-def test_a_client_batch_has_one_span_of_its_wait_however_many_documents(server: Server, collector: Collector) -> None:
+def test_a_batch_request_has_one_span_for_its_wait(server: Server, collector: Collector) -> None:
     response = server.post("/predict/batch", {"documents": [{"text": "the goal"}] * 50})
     request, queue, batch = spans(collector, response, "/predict/batch")
     assert batch.attributes["docket.documents"] == 50
     assert [span.name for span in collector.spans if span.trace == request.trace].count("queue") == 1
-    assert queue.parent == request.own
+    assert queue.parent == request.span_id
 
 
-def test_a_failure_is_marked_and_nothing_sent_or_logged_has_a_document_or_a_key(
-    server: Server, collector: Collector
-) -> None:
-    response = ask(server, f"the law {SECRET}", authorization="Bearer sk-never", baggage="key=sk-never")
+def test_a_failed_span_is_marked_and_holds_no_document_and_no_key(server: Server, collector: Collector) -> None:
+    response = post(server, f"the law {SECRET}", authorization="Bearer sk-never", baggage="key=sk-never")
     assert response.status_code == 500
     request, _, batch = spans(collector, response)
     assert request.failed
     assert request.attributes["http.response.status_code"] == 500
     assert batch.failed
-    for each in (*SECRET.split(), SECRET.lower().split()[0], "sk-never"):
-        assert each.encode() not in b"".join(collector.raw)
-        assert each not in "".join(server.lines)
+    for secret in (*SECRET.split(), SECRET.lower().split()[0], "sk-never"):
+        assert secret.encode() not in b"".join(collector.raw)
+        assert secret not in "".join(server.lines)
 
 
-def test_refusals_and_stray_paths_have_spans_under_bounded_names(server: Server, collector: Collector) -> None:
-    refused, stray = ask(server, ""), server.get(f"/{SECRET.split()[0]}")
+def test_refusals_and_unknown_paths_have_spans_with_bounded_names(server: Server, collector: Collector) -> None:
+    refused, stray = post(server, ""), server.get(f"/{SECRET.split()[0]}")
     traces = [ids(refused)[0], ids(stray)[0]]
-    wait_until(lambda: all(collector.of(trace) for trace in traces))
-    found = [span for trace in traces for span in collector.of(trace).values()]
+    wait_until(lambda: all(collector.spans_of(trace) for trace in traces))
+    found = [span for trace in traces for span in collector.spans_of(trace).values()]
     assert [(span.name, span.failed) for span in found] == [("POST /predict", False), ("GET other", False)]
 
 
-def test_lines_of_a_request_name_its_trace(server: Server) -> None:
-    trace, own = ids(ask(server, "the goal"))
+def test_the_lines_of_a_request_name_its_trace(server: Server) -> None:
+    trace, span_id = ids(post(server, "the goal"))
     wait_until(lambda: any(trace in line for line in server.lines))
     (line,) = [json.loads(line) for line in server.lines if trace in line]
-    assert (line["trace_id"], line["span_id"], line["status"]) == (trace, own, 200)
+    assert (line["trace_id"], line["span_id"], line["status"]) == (trace, span_id, 200)
 
 
-def test_what_is_not_sent_yet_is_sent_at_the_end(artifact: Path) -> None:
+def test_the_exit_sends_the_remaining_spans(artifact: Path) -> None:
     with running_collector() as collector, traced(artifact, collector.url, delay=600_000) as server:
-        trace, _ = ids(ask(server, "the goal"))
+        trace, _ = ids(post(server, "the goal"))
         assert not collector.spans
         server.terminate()
         assert server.wait_for_exit() == 0
-        assert collector.of(trace).keys() == {"POST /predict", "queue", "batch"}
+        assert collector.spans_of(trace).keys() == {"POST /predict", "queue", "batch"}
 
 
-def test_a_collector_that_never_answers_delays_neither_requests_nor_the_end(artifact: Path) -> None:
+def test_a_silent_collector_delays_neither_requests_nor_the_exit(artifact: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         traced(artifact, f"http://127.0.0.1:{silent.getsockname()[1]}", workers=2) as server,
     ):
         for _ in range(10):
-            assert ask(server, "the goal").status_code == 200
+            assert post(server, "the goal").status_code == 200
         with silent.accept()[0]:
-            began = time.monotonic()
+            begin = time.monotonic()
             server.terminate()
             assert server.wait_for_exit() == 0
-        assert time.monotonic() - began < 8, "it would wait 10 s for the collector"
+        assert time.monotonic() - begin < 8, "it would wait 10 s for the collector"
 
 
-def test_where_opentelemetry_is_not_installed_the_start_is_refused_with_the_mend(
+def test_a_start_without_opentelemetry_is_refused_with_advice(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
