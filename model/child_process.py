@@ -1,4 +1,4 @@
-"""A process that another has started: it is ended by that one alone, and never outlives it."""
+"""Signals and lifetime of a child process."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from multiprocessing import parent_process
 
 
 def follow_parent() -> None:
-    """Leave Ctrl-C, which a terminal sends to all, to the process that started this one, and end where that is gone."""
+    """Ignore Ctrl-C, which a terminal sends to all processes, and exit when the parent process has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_after_parent() -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)  # it was killed, and could not say that there is nothing more to do
+    os._exit(1)  # the parent was killed and could not terminate this process

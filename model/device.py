@@ -1,4 +1,4 @@
-"""Where the network runs: the one place that chooses between CPU and GPU, and knows how many cores there are."""
+"""The device of the network, and the CPU cores of this process."""
 
 import os
 from pathlib import Path
@@ -9,13 +9,14 @@ from model.errors import UsageError
 
 DEVICE_NAMES = ("auto", "cpu", "cuda")
 CPU_QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says how much of the cores a container may use: microseconds, of each so many (control group v2)."""
+"""The CPU limit of a container (control group v2): microseconds of CPU time, and of the period that they are for."""
 
 
 def select_device(name: str, number: int = 0, processes: int = 1) -> torch.device:
-    """``auto`` is the GPU where torch sees one, else the CPU; raise ``UsageError`` for a GPU that is not there.
+    """Return the device ``name``; ``auto`` is a GPU if torch sees one, else the CPU.
 
-    Of several ``processes`` each has a GPU of its own, the one of its ``number``.
+    ``number``: the index of the GPU; each of several ``processes`` needs one.
+    Raise ``UsageError`` where a GPU is missing.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(
@@ -31,20 +32,20 @@ def select_device(name: str, number: int = 0, processes: int = 1) -> torch.devic
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether the GPU has failed in a way that only another process mends; a lack of memory passes."""
+    """Whether no later call on the GPU can succeed in this process. After a lack of memory it can."""
     return isinstance(error, RuntimeError) and "CUDA error" in str(error) and "out of memory" not in str(error)
 
 
 def set_thread_count(threads: int) -> None:
-    """How many cores a product may take, in the whole process."""
+    """Limit the CPU threads of tensor operations in this process."""
     torch.set_num_threads(threads)
 
 
 def count_usable_cores(quota: Path = CPU_QUOTA_FILE) -> int:
-    """Whole cores that this process may keep busy: those it is bound to, and no more than its container's ``quota``."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores of this process: those of its affinity, at most the container's ``quota``, at least one."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         allowed, period = quota.read_text(encoding="ascii").split()
-        return max(1, min(bound, int(allowed) // int(period)))
-    except (OSError, ValueError):  # no container, an older one, or one without a limit: "max 100000"
-        return bound
+        return max(1, min(affinity, int(allowed) // int(period)))
+    except (OSError, ValueError):  # no container, control group v1, or no limit: "max 100000"
+        return affinity

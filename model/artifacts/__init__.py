@@ -1,1 +1,1 @@
-"""The folder that training writes and the service loads, and folders of several versions."""
+"""The artifact folder that training writes and the service loads, and folders of several versions."""

@@ -1,4 +1,4 @@
-"""The code inside a TorchScript archive: refused where it could reach a file or a library."""
+"""Refuses TorchScript archives whose code could access a file or a library."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 ALLOWED_TEXT_OPERATORS = frozenset(
     ["RaiseException", "add", "count", "device", "div", "eq", "format", "ge", "gt", "index", "le", "len", "lt", "ne"]
 ).union(["scatter_", "searchsorted", "slice", "sorted", "warn"])
-"""Operators of our networks that take a text, none of which is a file's name; ``torch.from_file`` and ``save`` do."""
+"""Operators with a string argument that is never a file name. ``torch.from_file`` and ``save`` have one that is."""
 
 
 def check_code(archive: bytes) -> None:
-    """Raise ``UsageError`` for code that calls what no network of ours calls.
+    """Raise ``UsageError`` for code that calls a forbidden operator.
 
-    Allowed are the operators of PyTorch that take no text and those of ``WITH_TEXT``: an operator without a text
-    cannot name a file, and archives of other versions of PyTorch, which print other code, still pass.
+    Allowed are PyTorch operators without a string argument and those of ``ALLOWED_TEXT_OPERATORS``. An operator without
+    a string cannot name a file. A list of all operators would refuse archives of other PyTorch versions.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             names = files.namelist()
-            code = [files.read(name).decode() for name in names if name.endswith(".py")]
+            sources = [files.read(name).decode() for name in names if name.endswith(".py")]
         if len(set(names)) < len(names):
             raise UsageError("model.pt has two files of one name: train again, or take the artifact from its source")
-        forbidden = next((name for each in code for name in _forbidden(each)), None)
+        forbidden = next((name for source in sources for name in _forbidden_names(source)), None)
     except (zipfile.BadZipFile, UnicodeDecodeError, tokenize.TokenError, SyntaxError, NotImplementedError) as error:
         raise UsageError("model.pt is no TorchScript that this version of torch can read: train again") from error
     if forbidden is not None:
@@ -45,12 +45,12 @@ def check_code(archive: bytes) -> None:
 _LIBRARIES = frozenset({"classes", "PythonOp", "IgnoredPythonOp"})
 
 
-def _forbidden(code: str) -> Iterator[str]:
+def _forbidden_names(code: str) -> Iterator[str]:
     tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(code).readline) if token.string.strip()]
-    for place, name in enumerate(tokens):
-        library = name == "ops" and tokens[place + 1 : place + 3] != [".", "prim"]
+    for index, name in enumerate(tokens):
+        is_library = name == "ops" and tokens[index + 1 : index + 3] != [".", "prim"]
         if (
-            library
+            is_library
             or name in _LIBRARIES
             or (name.isidentifier() and name not in ALLOWED_TEXT_OPERATORS and _takes_text(name))
         ):
@@ -59,7 +59,7 @@ def _forbidden(code: str) -> Iterator[str]:
 
 @cache
 def _takes_text(name: str) -> bool:
-    """Whether an operator of that name takes a text that could be the name of a file."""
+    """Whether an operator of this name has a string argument."""
     return any(
         "str" in str(argument.type)
         for library in ("aten", "prim")

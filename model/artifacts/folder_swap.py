@@ -1,4 +1,4 @@
-"""Two folders change places: in one step where the system can, so that neither name is ever without its folder."""
+"""Swaps two folders, atomically where the system supports it: then both paths always exist."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
-"""Of Linux: names are relative to the working directory; both are there and change places."""
-UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM}
-"""What Linux says of a file system, or a sandbox, that cannot do it."""
+"""Linux constants of ``renameat2``: paths are relative to the working directory; the two files are exchanged."""
+UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM}
+"""Errors of file systems and sandboxes without atomic exchange."""
 
 
-def swap_folders(one: Path, other: Path) -> None:
-    """Let ``one`` and ``other``, which are both there, change places."""
-    if not _in_one_step(one, other):
-        swap_in_three_steps(one, other)
+def swap_folders(first: Path, second: Path) -> None:
+    """Swap two existing folders."""
+    if not _swap_atomically(first, second):
+        swap_in_three_steps(first, second)
 
 
-def swap_in_three_steps(one: Path, other: Path) -> None:
-    """The same in three steps: between the first two there is no ``other``."""
-    aside = one.with_name(f"{one.name}.aside")
-    other.rename(aside)
-    one.rename(other)
-    aside.rename(one)
+def swap_in_three_steps(first: Path, second: Path) -> None:
+    """Swap with three renames. Between the first two, the path ``second`` does not exist."""
+    temporary = first.with_name(f"{first.name}.temporary")
+    second.rename(temporary)
+    first.rename(second)
+    temporary.rename(first)
 
 
-def _in_one_step(one: Path, other: Path) -> bool:
+def _swap_atomically(first: Path, second: Path) -> bool:
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
     if rename is None:
         return False
-    if rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+    if rename(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
-    if number not in UNSUPPORTED:
-        raise OSError(number, os.strerror(number), str(other))
+    if number not in UNSUPPORTED_ERRNOS:
+        raise OSError(number, os.strerror(number), str(second))
     return False

@@ -1,4 +1,4 @@
-"""The manifest of an artifact: read, and refused where a field is not what this program writes."""
+"""Parses, checks and writes the manifest of an artifact."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 CONFUSION_CELLS = "confusion_cells"
-"""Place of the right label, of the label that was answered, and documents: of each cell that is not 0."""
+"""Name of the sparse confusion matrix: [index of the true label, index of the predicted label, documents] a cell."""
 
 
 def parse(text: str) -> dict[str, Any]:
     """Raise ``ValueError`` where ``text`` is not a JSON object of finite numbers."""
-    found = json.loads(text, parse_constant=_refuse_constant)
-    if not isinstance(found, dict):
+    manifest = json.loads(text, parse_constant=_refuse_constant)
+    if not isinstance(manifest, dict):
         raise ValueError("it is no JSON object")
-    return found
+    return manifest
 
 
 def find_invalid_field(manifest: dict[str, Any]) -> str | None:
-    """Name the first field of which the value cannot be used; None where all can."""
+    """Return the name of the first field with an unusable value, None where all are usable."""
     fields = {**REQUIRED, **{name: check for name, check in OPTIONAL.items() if name in manifest}}
     return next((name for name, check in fields.items() if not check(manifest[name])), None)
 
 
 def to_json(manifest: dict[str, Any]) -> str:
-    """A line for each field; of the confusion matrix the cells that are not 0: 3,000 labels took 100 MB otherwise."""
+    """JSON with one line a field. The confusion matrix is sparse: of 3,000 labels it takes 100 MB otherwise."""
     scores = manifest.get("scores", {})
     if "confusion" in scores:
         rows = enumerate(scores["confusion"])
         cells = [[i, j, count] for i, row in rows for j, count in enumerate(row) if count]
-        kept = {name: value for name, value in scores.items() if name != "confusion"}
-        manifest = manifest | {"scores": kept | {CONFUSION_CELLS: cells}}
+        dense = {name: value for name, value in scores.items() if name != "confusion"}
+        manifest = manifest | {"scores": dense | {CONFUSION_CELLS: cells}}
     lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in manifest.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -44,8 +44,8 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _is_number(value: Any, least: float = -math.inf, most: float = math.inf) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and least <= value <= most
+def _is_number(value: Any, minimum: float = -math.inf, maximum: float = math.inf) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and minimum <= value <= maximum
 
 
 def _is_count(value: Any) -> bool:
@@ -72,7 +72,7 @@ def _is_calibration(value: Any) -> bool:
     )
 
 
-def _is_row(value: Any) -> bool:
+def _is_label_scores(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() <= {"precision", "recall", "f1", "documents"}
@@ -93,7 +93,7 @@ def _are_cells(value: Any, labels: int) -> bool:
 
 
 def _are_scores(value: Any) -> bool:
-    """Some of the scores, each as it must be, or all of them."""
+    """Whether each of the scores that are present is valid."""
     if not isinstance(value, dict):
         return False
     labels, rows = value.get("labels", []), value.get("per_label", {})
@@ -103,7 +103,7 @@ def _are_scores(value: Any) -> bool:
         and _are_texts(labels)
         and isinstance(rows, dict)
         and ("labels" not in value or rows.keys() == set(labels))
-        and all(map(_is_row, rows.values()))
+        and all(map(_is_label_scores, rows.values()))
         and _are_cells(value.get(CONFUSION_CELLS, []), len(labels))
         and "confusion" not in value
     )

@@ -1,4 +1,4 @@
-"""Versions side by side: a folder of artifacts, and in it the file ``current``, which says which of them is served."""
+"""A folder of artifacts, its versions, with the file ``current`` that names the one in service."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from model.artifacts import artifact
 from model.errors import UsageError
 
 POINTER_FILE = "current"
-"""A line with the name of the subfolder that is served, and one with that of the one before it where there was one."""
+"""Its first line names the current subfolder, its second line the previous one, if any."""
 
 
 class Pointer(NamedTuple):
-    """The names of two subfolders; both are in one file, so that they change in one moment."""
+    """The names of two subfolders. They are in one file, so that both change atomically."""
 
     current: str
     previous: str | None = None
 
 
 def resolve_artifact(folder: Path) -> Path:
-    """The artifact to load: ``folder`` itself, or where it is a folder of versions the current one."""
+    """Return the artifact to load: ``folder`` itself, or the current one of a folder of versions."""
     if (folder / POINTER_FILE).exists():
         return folder / read_pointer(folder).current
     if not (folder / artifact.MANIFEST_FILE).exists() and folder.is_dir() and list_artifacts(folder):
@@ -35,21 +35,21 @@ def resolve_artifact(folder: Path) -> Path:
 
 
 def previous_artifact(folder: Path) -> Path | None:
-    """The artifact that was current before, where ``folder`` is one of versions and there was one."""
-    now = _now(folder)
-    return folder / now.previous if now and now.previous else None
+    """Return the artifact that was current before, None where there is none."""
+    pointer = _pointer_or_none(folder)
+    return folder / pointer.previous if pointer and pointer.previous else None
 
 
 def read_pointer(folder: Path) -> Pointer:
-    """What the file says; raise ``UsageError`` where it is not there or names no subfolder."""
+    """Read the pointer file. Raise ``UsageError`` where it is missing or names no subfolder."""
     path = folder / POINTER_FILE
     try:
-        current, *rest = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path} cannot be read ({error}): say docket models promote {folder} VERSION, which writes it"
         ) from None
-    names = [name.strip() for name in (current, *rest[:1])]
+    names = [line.strip() for line in lines[:2]]
     if not _is_name(names[0]) or any(name and not _is_name(name) for name in names):
         raise UsageError(
             f"{path} does not name a subfolder in its first line, and nothing else or another in its second: "
@@ -59,84 +59,91 @@ def read_pointer(folder: Path) -> Pointer:
 
 
 def pointer_stamp(folder: Path) -> tuple[int, int, int] | None:
-    """What is another whenever the pointer was replaced or written to; None where there is no pointer."""
+    """Return a value that changes whenever the pointer file does, None where there is no pointer file."""
     try:
-        found = (folder / POINTER_FILE).stat()
+        status = (folder / POINTER_FILE).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def write_pointer(folder: Path, to: str) -> Pointer:
-    """Make the subfolder ``to`` current, in one moment: whoever reads finds the old pointer or the new one, whole."""
-    was = _now(folder)  # one that cannot be read is replaced all the same
-    now = Pointer(to, None if was is None else was.previous if was.current == to else was.current)
-    beside = folder / f".{POINTER_FILE}.{uuid4().hex[:8]}"
+def write_pointer(folder: Path, name: str) -> Pointer:
+    """Make the subfolder ``name`` current. The file is replaced atomically: readers see the old or the new pointer."""
+    old = _pointer_or_none(folder)  # an unreadable pointer is replaced too
+    new = Pointer(name, None if old is None else old.previous if old.current == name else old.current)
+    temporary = folder / f".{POINTER_FILE}.{uuid4().hex[:8]}"
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write("".join(f"{name}\n" for name in now if name))
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in new if line))
             file.flush()
-            os.fsync(file.fileno())  # a machine that stops now must not come back with an empty file of the new name
-        beside.replace(folder / POINTER_FILE)
+            os.fsync(file.fileno())  # else a crash of the machine could leave an empty pointer file
+        temporary.replace(folder / POINTER_FILE)
     except OSError as error:
         raise UsageError(
             f"{folder / POINTER_FILE} cannot be written ({error.strerror}): do it where the folder can be written to"
         ) from error
     finally:
         with suppress(OSError):
-            beside.unlink()  # where all went well it is not there any more
-    return now
+            temporary.unlink()  # exists only after an error
+    return new
 
 
 def list_artifacts(folder: Path) -> list[Path]:
-    """The artifacts in ``folder``, by name; what is being written beside them begins with a dot."""
+    """Return the artifacts in ``folder`` by name. Folders that begin with a dot are unfinished ones."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise UsageError(f"{folder} cannot be read ({error.strerror}): name a folder of artifacts") from None
-    return [each for each in entries if _is_name(each.name) and (each / artifact.MANIFEST_FILE).is_file()]
+    return [entry for entry in entries if _is_name(entry.name) and (entry / artifact.MANIFEST_FILE).is_file()]
 
 
-def find_artifact(folder: Path, asked: str) -> Path:
-    """The artifact of that folder name, or of the version that begins so; raise ``UsageError`` for none and for two."""
-    here = list_artifacts(folder)
-    named = [each for each in here if each.name == asked]
-    fitting = named or [each for each in here if asked and _version(each).startswith(asked)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
+def find_artifact(folder: Path, query: str) -> Path:
+    """Return the artifact with this folder name, or whose version begins with ``query``.
+
+    Raise ``UsageError`` for no match and for several.
+    """
+    artifacts = list_artifacts(folder)
+    matches = [path for path in artifacts if path.name == query]
+    matches = matches or [path for path in artifacts if query and _version(path).startswith(query)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise UsageError(
-            f"{asked} fits {' and '.join(each.name for each in fitting)} in {folder}: say more digits, or its folder"
+            f"{query} fits {' and '.join(path.name for path in matches)} in {folder}: say more digits, or its folder"
         )
-    raise UsageError(f"{folder} has no version {asked}: docket models list {folder} says which it has")
+    raise UsageError(f"{folder} has no version {query}: docket models list {folder} says which it has")
 
 
 def describe_artifacts(folder: Path) -> list[dict[str, Any]]:
-    """What each artifact's manifest says of it; one that cannot be read has its ``error``.
+    """Describe each artifact by its manifest; one with an unreadable manifest has the field ``error``.
 
-    ``written``: when its manifest was, since a training that is repeated writes the same bytes, and no time.
+    ``written`` is the modification time of the manifest: the manifest has no time, so that a repeated training writes
+    the same bytes.
     """
-    now = _now(folder)
-    return [_row(each, now) for each in list_artifacts(folder)]
+    pointer = _pointer_or_none(folder)
+    return [_describe(path, pointer) for path in list_artifacts(folder)]
 
 
-def _now(folder: Path) -> Pointer | None:
+def _pointer_or_none(folder: Path) -> Pointer | None:
     try:
         return read_pointer(folder)
     except UsageError:
         return None
 
 
-def _row(each: Path, now: Pointer | None) -> dict[str, Any]:
-    place = {"folder": each.name, "current": bool(now and each.name == now.current)}
-    place["previous"] = bool(now and each.name == now.previous)
+def _describe(path: Path, pointer: Pointer | None) -> dict[str, Any]:
+    state = {
+        "folder": path.name,
+        "current": bool(pointer and path.name == pointer.current),
+        "previous": bool(pointer and path.name == pointer.previous),
+    }
     try:
-        manifest = artifact.read_manifest(each)
-    except UsageError as refusal:
-        return place | {"error": str(refusal)}
-    written = datetime.fromtimestamp((each / artifact.MANIFEST_FILE).stat().st_mtime, UTC)
+        manifest = artifact.read_manifest(path)
+    except UsageError as error:
+        return state | {"error": str(error)}
+    written = datetime.fromtimestamp((path / artifact.MANIFEST_FILE).stat().st_mtime, UTC)
     scores = manifest.get("scores", {})
-    return place | {
+    return state | {
         "version": manifest["version"],
         "labels": len(manifest["labels"]),
         "accuracy": scores.get("accuracy"),
@@ -146,13 +153,14 @@ def _row(each: Path, now: Pointer | None) -> dict[str, Any]:
     }
 
 
-def _version(each: Path) -> str:
+def _version(path: Path) -> str:
+    """The version of an artifact, an empty string where the manifest is unreadable."""
     try:
-        return str(artifact.read_manifest(each)["version"])
-    except UsageError:  # it cannot be asked for by its digits
+        return str(artifact.read_manifest(path)["version"])
+    except UsageError:
         return ""
 
 
 def _is_name(name: str) -> bool:
-    """Whether it can name an artifact in the folder: it is not hidden, not the pointer, and no path that leads out."""
+    """Whether ``name`` can be an artifact in the folder: not hidden, not the pointer file, and without a path."""
     return bool(name) and name != POINTER_FILE and not name.startswith(".") and "/" not in name and "\0" not in name

@@ -1,4 +1,4 @@
-"""A trained network → folded TorchScript on disk, and back: the only file that knows ``torch.jit``."""
+"""Converts a trained network to TorchScript bytes, and back."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 Network = torch.jit.ScriptModule
-"""A ``InferenceNetwork`` as it is loaded."""
+"""A loaded ``InferenceNetwork``."""
 
 
 def to_bytes(network: TanhRNN) -> bytes:
-    """The network folded, as TorchScript that runs on CPU and CUDA; the same weights, the same bytes."""
+    """The folded network as TorchScript for CPU and CUDA. Equal weights give equal bytes."""
     folded = InferenceNetwork(copy.deepcopy(network).cpu()).eval().requires_grad_(False)
     buffer = io.BytesIO()
     with _no_deprecation():
         torch.jit.export(InferenceNetwork.explain)
         torch.jit.save(torch.jit.script(folded), buffer)
-    return _bare(buffer.getvalue())
+    return _without_machine_data(buffer.getvalue())
 
 
 def from_bytes(data: bytes, device: torch.device) -> Network:
-    """Raise ``UsageError`` where ``data`` is no TorchScript, or has code that calls what no network of ours calls."""
+    """Load a network. Raise ``UsageError`` where ``data`` is no TorchScript or calls a forbidden operator."""
     check_code(data)
     try:
         with _no_deprecation(), _as_file(data) as file:
@@ -47,20 +47,20 @@ def from_bytes(data: bytes, device: torch.device) -> Network:
     return network.eval()
 
 
-def _bare(archive: bytes) -> bytes:
-    """The archive without what depends on the machine: where our source files lay, and a number made from that."""
-    bare = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as whole, zipfile.ZipFile(bare, "w") as kept:
-        for name in whole.namelist():
+def _without_machine_data(archive: bytes) -> bytes:
+    """The archive without source file paths and without the id that torch derives from them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
             if not name.endswith((".debug_pkl", "/.data/serialization_id")):
-                kept.writestr(zipfile.ZipInfo(name), whole.read(name))
-    return bare.getvalue()
+                target.writestr(zipfile.ZipInfo(name), source.read(name))
+    return buffer.getvalue()
 
 
 @contextmanager
 def _as_file(data: bytes) -> Iterator[str | io.BytesIO]:
-    """What torch reads fastest: it copies bytes twice, and keeps the interpreter to itself all the while."""
-    if not hasattr(os, "memfd_create"):  # Linux has it
+    """A file in memory: torch copies bytes from a buffer twice and holds the interpreter lock meanwhile."""
+    if not hasattr(os, "memfd_create"):  # not Linux
         yield io.BytesIO(data)
         return
     with os.fdopen(os.memfd_create("model.pt"), "wb") as file:
@@ -71,7 +71,7 @@ def _as_file(data: bytes) -> Iterator[str | io.BytesIO]:
 
 @contextmanager
 def _no_deprecation() -> Iterator[None]:
-    """TorchScript is deprecated upstream and has no successor that reads ragged input on CPU and CUDA from one file."""
+    """Hide deprecation warnings: no successor runs ragged input on CPU and CUDA from one file."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is", category=FutureWarning)

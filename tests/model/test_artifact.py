@@ -152,15 +152,15 @@ BROKEN = {
     "no calibration": (lambda own, other: changed(own, calibration=None), "manifest.json is cut short"),
     "no labels": (lambda own, other: changed(own, labels=None), "manifest.json is cut short"),
     "another calibration": (
-        lambda own, other: changed(own, calibration=asdict(Calibration(9.0)) | {"right": []}),
+        lambda own, other: changed(own, calibration=Calibration(9.0).to_manifest()),
         "manifest.json was changed after training",
     ),
     "a temperature of 0": (
-        lambda own, other: changed(own, calibration=asdict(Calibration(0.0)) | {"right": []}),
+        lambda own, other: changed(own, calibration=Calibration(0.0).to_manifest()),
         "manifest.json has a value of 'calibration' that cannot be used",
     ),
     "a temperature that is no number": (
-        lambda own, other: changed(own, calibration=asdict(Calibration(float("nan"))) | {"right": []}),
+        lambda own, other: changed(own, calibration=Calibration(float("nan")).to_manifest()),
         "manifest.json cannot be read (NaN is no number)",
     ),
     "a calibration that is a number": (

@@ -121,10 +121,10 @@ def test_too_few_documents_for_a_coverage_put_every_label_into_the_set():
 
 
 def test_a_thousand_probabilities_are_kept_of_however_many():
-    assert len(Calibration.fit(*drawn(5000, seed=0)).right) == 1000
+    assert len(Calibration.fit(*drawn(5000, seed=0)).true_label_probabilities) == 1000
 
 
 def test_sets_of_the_least_coverage_are_as_small_as_any():
-    calibration = Calibration(right=(0.2, 0.5, 0.9))
+    calibration = Calibration(true_label_probabilities=(0.2, 0.5, 0.9))
     assert calibration.threshold(1e-9) == 0.9
     assert Calibration().threshold(5e-324) == 0.0
