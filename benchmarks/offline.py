@@ -92,7 +92,7 @@ def _written(folder: Path, count: int) -> tuple[Path, Path]:
 def _reading(path: Path) -> float:
     """Documents a second that one process reads, splits into blocks and fingerprints."""
     begin = time.perf_counter()
-    documents = sum(len(block.documents) for block in Blocks(source.read(str(path)).documents))
+    documents = sum(len(block.documents) for block in Blocks(source.open_source(str(path)).rows))
     return documents / (time.perf_counter() - begin)
 
 

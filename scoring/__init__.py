@@ -1,1 +1,1 @@
-"""Documents scored offline, with the very answers of the service."""
+"""``docket predict``: offline prediction with the same answers as the service."""

@@ -1,4 +1,4 @@
-"""Documents → blocks of some thousand words, and the fingerprint of all that was read so far."""
+"""Blocks of documents, and the fingerprint of all documents read."""
 
 from __future__ import annotations
 
@@ -11,52 +11,54 @@ if TYPE_CHECKING:
 
     from scoring.input_row import InputRow
 
-CHARACTERS, DOCUMENTS = 1 << 18, 1 << 11
-"""At which a block ends: about 40,000 words of English, or very short documents."""
+BLOCK_CHARACTERS, BLOCK_DOCUMENTS = 1 << 18, 1 << 11
+"""A block ends at either: about 40,000 words of English, or very short documents."""
 
 
 class Block(NamedTuple):
-    """Documents that are read by the network at once; ``read`` and ``fingerprint``: of the source up to its end."""
+    """Documents of one batch; ``end`` and ``fingerprint`` cover all documents up to the end of the block."""
 
     documents: list[InputRow]
-    read: int
+    end: int
     fingerprint: str
 
 
 class Blocks:
-    """A source cut into blocks. Where they are cut depends on the documents alone, and so do the last bits of scores.
+    """An iterator over blocks. Their limits depend on the documents alone, and so do the last bits of scores.
 
-    ``fingerprint``: SHA-256 of the ``read`` documents so far.
+    ``end``: the number of documents read.
     """
 
     def __init__(self, documents: Iterator[InputRow]) -> None:
-        self._documents, self._hash, self.read = documents, hashlib.sha256(), 0
+        self._documents, self._hash, self.end = documents, hashlib.sha256(), 0
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256, as hexadecimal digits."""
+        """SHA-256 of the documents read, as hexadecimal digits."""
         return self._hash.hexdigest()
 
     def skip(self, count: int) -> None:
-        """Read so many documents, or all where there are fewer."""
-        while self.read < count and self._next() is not None:
+        """Read ``count`` documents, or all if there are fewer."""
+        while self.end < count and self._read_document() is not None:
             pass
 
     def __iter__(self) -> Iterator[Block]:
-        while block := self._block():
-            yield Block(block, self.read, self.fingerprint)
+        while documents := self._read_block():
+            yield Block(documents, self.end, self.fingerprint)
 
-    def _block(self) -> list[InputRow]:
-        block: list[InputRow] = []
+    def _read_block(self) -> list[InputRow]:
+        documents: list[InputRow] = []
         characters = 0
-        while characters < CHARACTERS and len(block) < DOCUMENTS and (document := self._next()):
-            block.append(document)
+        while (
+            characters < BLOCK_CHARACTERS and len(documents) < BLOCK_DOCUMENTS and (document := self._read_document())
+        ):
+            documents.append(document)
             characters += document.characters
-        return block
+        return documents
 
-    def _next(self) -> InputRow | None:
+    def _read_document(self) -> InputRow | None:
         document = next(self._documents, None)
         if document is not None:
-            self.read += 1
+            self.end += 1
             self._hash.update(json.dumps(document, default=str).encode())
         return document

@@ -1,4 +1,4 @@
-"""One document to score, and its row: what is kept of the input beside the answer."""
+"""A document to score, with the columns of its row in the input."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from app.parsing.batch_documents import read_document
 from app.parsing.schemas import BatchDocument, BatchError
 
 Row = dict[str, Any]
-ANSWER = (BatchAnswer.__annotations__.keys() | BatchError.__annotations__.keys()) - {"id"}
-"""The names of an answer's fields. A column of the input that has such a name is kept under another."""
+ANSWER_FIELDS = (BatchAnswer.__annotations__.keys() | BatchError.__annotations__.keys()) - {"id"}
+"""A column of the input with such a name gets another name in the output."""
 
 
 class InputRow(NamedTuple):
-    """``row``: the columns of the input, in order. ``error``: why there is no text, where there is none."""
+    """``columns``: of the input, in order. ``error``: why there is no text."""
 
-    row: Row
+    columns: Row
     text: str | None
     error: str | None = None
 
     @property
     def characters(self) -> int:
-        """How long its text and its other columns are."""
-        return sum(len(value) for value in (self.text, *self.row.values()) if isinstance(value, str))
+        """The length of the text and of the other texts of the row."""
+        return sum(len(value) for value in (self.text, *self.columns.values()) if isinstance(value, str))
 
-    def read(self) -> BatchDocument | BatchError:
-        """What ``POST /predict/batch`` would read, or its error."""
+    def parse(self) -> BatchDocument | BatchError:
+        """Return the document as ``POST /predict/batch`` would read it, or its error."""
         if self.text is None:
             return BatchError(error=self.error or "there is no text")
         return read_document({"text": self.text})
 
-    def answered(self, answer: BatchAnswer | BatchError) -> Row:
-        """The columns of the input, and behind them the answer; what is wrong with the ``id`` stands beside it."""
-        wrong = {} if "error" in answer else _wrong_id(self.row.get("id"))
-        return {kept_name(name, self.row): value for name, value in self.row.items()} | dict(answer) | wrong
+    def join_answer(self, answer: BatchAnswer | BatchError) -> Row:
+        """Return the columns of the input followed by the answer, and the error of an invalid ``id``."""
+        id_error = {} if "error" in answer else _check_id(self.columns.get("id"))
+        columns = {rename_column(name, self.columns): value for name, value in self.columns.items()}
+        return columns | dict(answer) | id_error
 
 
-def kept_name(name: str, row: Row) -> str:
-    """The name of an input's column in the output: ``label`` becomes ``input_label``, since the answer has a label."""
-    if name not in ANSWER:
+def rename_column(name: str, columns: Row) -> str:
+    """Return the name of an input column in the output: ``label`` becomes ``input_label``, as answers have a label."""
+    if name not in ANSWER_FIELDS:
         return name
-    kept = f"input_{name}"
-    while kept in row:
-        kept = f"input_{kept}"
-    return kept
+    renamed = f"input_{name}"
+    while renamed in columns:
+        renamed = f"input_{renamed}"
+    return renamed
 
 
-def _wrong_id(own: Any) -> Row:
-    """The error of an ``id`` that ``POST /predict/batch`` would refuse."""
-    if own is None or type(own) is int or (isinstance(own, float) and (math.isnan(own) or own.is_integer())):
-        return {}  # pandas makes 7.0 of 7, and NaN of none
-    read = read_document({"id": own, "text": "one"})
-    return {} if isinstance(read, BatchDocument) else {"error": read["error"]}
+def _check_id(value: Any) -> Row:
+    """Return the error of an ``id`` that ``POST /predict/batch`` would refuse."""
+    is_integral = isinstance(value, float) and (math.isnan(value) or value.is_integer())
+    if value is None or type(value) is int or is_integral:  # pandas writes 7.0 for 7, and NaN for none
+        return {}
+    document = read_document({"id": value, "text": "one"})
+    return {} if isinstance(document, BatchDocument) else {"error": document["error"]}

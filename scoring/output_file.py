@@ -1,4 +1,4 @@
-"""A file of answers on its way: lines that are whole, and beside them how far they reach."""
+"""The output file of a run that can be stopped and resumed: complete lines, and a note of their number."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from scoring.blocks import Block
     from scoring.scorer import Lines
 
-SECONDS = 1.0
-"""Between two notes of how far the lines reach: so much work is done again at most."""
-KINDS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
+NOTE_INTERVAL_SECONDS = 1.0
+"""A run that is killed repeats this much work at most."""
+FORMATS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
     ".jsonl": None,
     ".csv": table.write_csv,
     ".parquet": table.write_parquet,
 }
-"""What can be written, and how the lines of answers become it."""
+"""The formats of the output, and the function that converts lines of JSON to each."""
 
 
 @dataclass
 class Progress:
-    """So many ``documents``, whose answers are so many ``bytes``; ``fingerprint``: of those documents.
+    """The number of ``documents`` with an answer, the ``bytes`` of the answers, and the documents' ``fingerprint``.
 
-    ``errors``: how many of the answers have an error.
+    ``errors``: the number of answers with an error.
     """
 
     documents: int = 0
@@ -45,68 +45,68 @@ class Progress:
 
 
 class OutputFile:
-    """The answers' file ``path``, which is there when it is whole, and before that as ``path.part``.
+    """The file of answers at ``path``, which is ``path.part`` until it is complete.
 
-    ``asked``: all that the answers depend on beside the documents. What is there of a run that was stopped is gone on
-    from, and ``reached`` says where; raise ``UsageError`` where that run was asked for something else.
+    ``settings``: everything but the documents that the answers depend on. ``progress`` is that of a stopped run, if
+    there is one. Raises: ``UsageError`` if that run had other settings.
     """
 
-    def __init__(self, path: Path, asked: dict[str, Any]) -> None:
-        self._path, self._asked = path, asked
-        self.part, self._note, self._new = beside(path)
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self._path, self._settings = path, settings
+        self.part, self._note, self._temporary = name_side_files(path)
 
     def __enter__(self) -> Self:
-        with self._refusing():
+        with self._report_full_disk():
             self._file: IO[bytes] = self.part.open("ab", buffering=0)
         try:
             self._lock()
-            self.reached = self._noted(os.fstat(self._file.fileno()).st_size)
-            with self._refusing():
-                self._file.truncate(self.reached.bytes)
-                self._write_note()  # before the first answer: a part without a note is somebody else's file
+            self.progress = self._read_progress(os.fstat(self._file.fileno()).st_size)
+            with self._report_full_disk():
+                self._file.truncate(self.progress.bytes)
+                self._write_note()  # first: a part without a note belongs to another program
         except BaseException:
             self._file.close()
             raise
-        self._last = -SECONDS  # the first lines are noted at once
+        self._last_note = -NOTE_INTERVAL_SECONDS  # the first block is noted at once
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._file.closed:  # it is stopped, and not ended
-            with suppress(OSError):  # an older note is true too
-                if self.reached.documents:
+        if not self._file.closed:  # the run was stopped
+            with suppress(OSError):  # the older note is valid too
+                if self.progress.documents:
                     self._write_note()
                 else:
                     self.part.unlink()
                     self._note.unlink()
             self._file.close()
         if kind is KeyboardInterrupt:
-            answered = format_count(self.reached.documents, "document")
+            documents = format_count(self.progress.documents, "document")
             raise KeyboardInterrupt(
-                f"{self.part} keeps the answers to {answered}: run the same command again to go on"
+                f"{self.part} keeps the answers to {documents}: run the same command again to go on"
             ) from None
 
     def write(self, block: Block, lines: Lines) -> None:
-        """Add a block's answers."""
-        with self._refusing():
-            rest = memoryview(lines.text)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            size, errors = self.reached.bytes + len(lines.text), self.reached.errors + lines.errors
-            self.reached = Progress(block.read, size, block.fingerprint, errors)
-            if time.monotonic() - self._last > SECONDS:
+        """Append the answers of a block."""
+        with self._report_full_disk():
+            unwritten = memoryview(lines.text)
+            while unwritten:
+                unwritten = unwritten[self._file.write(unwritten) :]
+            size, errors = self.progress.bytes + len(lines.text), self.progress.errors + lines.errors
+            self.progress = Progress(block.end, size, block.fingerprint, errors)
+            if time.monotonic() - self._last_note > NOTE_INTERVAL_SECONDS:
                 self._write_note()
-                self._last = time.monotonic()
+                self._last_note = time.monotonic()
 
-    def end(self) -> None:
-        """All is written: let the file be there under its name."""
-        with self._refusing():
+    def finish(self) -> None:
+        """Convert the complete lines to the file's format and give the file its name."""
+        with self._report_full_disk():
             self._write_note()
-            convert = KINDS[self._path.suffix.lower()]
+            convert = FORMATS[self._path.suffix.lower()]
             if convert:
-                convert(self.part, self._new, self._asked)
-                self._new.replace(self._path)
+                convert(self.part, self._temporary, self._settings)
+                self._temporary.replace(self._path)
                 self.part.unlink()
             else:
                 self.part.replace(self._path)
@@ -114,8 +114,8 @@ class OutputFile:
             self._file.close()
 
     @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """Raise ``UsageError`` where the disk is full, or the folder is not there."""
+    def _report_full_disk(self) -> Iterator[None]:
+        """Raise ``UsageError`` where the disk is full, or the folder does not exist."""
         try:
             yield
         except OSError as error:
@@ -125,48 +125,47 @@ class OutputFile:
             ) from error
 
     def _lock(self) -> None:
-        with suppress(ImportError):  # Unix alone has it
+        with suppress(ImportError):  # Windows has no fcntl
             import fcntl
 
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                same = os.path.samestat(os.fstat(self._file.fileno()), self.part.stat())
+                is_locked = os.path.samestat(os.fstat(self._file.fileno()), self.part.stat())
             except OSError:
-                same = False  # another process holds the lock, or has ended and given the part its name
-            if not same:
+                is_locked = False  # another process holds the lock, or has finished and renamed the part
+            if not is_locked:
                 raise UsageError(f"{self.part} is being written by another process: wait for its end")
 
-    def _noted(self, size: int) -> Progress:
-        """How far the lines reach that can be gone on from; to nowhere without a note, or where they end before it."""
+    def _read_progress(self, size: int) -> Progress:
+        """Return the progress of a stopped run, or none without a note or where the lines end before it."""
         note = read_note(self._note)
-        if note is None:
+        if note is None or note[1].bytes > size:
             return Progress()
-        asked, reached = note
-        if reached.bytes > size:
-            return Progress()
-        for name, value in self._asked.items():
-            if asked.get(name) != value:
+        settings, progress = note
+        for name, value in self._settings.items():
+            if settings.get(name) != value:
                 raise UsageError(
-                    f"{self.part} was begun with {name} {asked.get(name)}, and now it is {value}: "
+                    f"{self.part} was begun with {name} {settings.get(name)}, and now it is {value}: "
                     f"ask for the same again, or remove {self.part} to begin anew"
                 )
-        return reached
+        return progress
 
     def _write_note(self) -> None:
-        """After the lines that it speaks of, so that it is true whenever the machine stops."""
+        """Write the note after its lines are on disk, so that it is valid whenever the machine stops."""
         os.fsync(self._file.fileno())
-        self._new.write_text(json.dumps({"asked": self._asked, "reached": asdict(self.reached)}), encoding="utf-8")
-        self._new.replace(self._note)
+        note = json.dumps({"asked": self._settings, "reached": asdict(self.progress)})
+        self._temporary.write_text(note, encoding="utf-8")
+        self._temporary.replace(self._note)
 
 
-def beside(path: Path) -> tuple[Path, Path, Path]:
-    """What stands beside the file of answers until it is whole: lines of answers, a note, and what replaces either."""
-    part, note, new = (path.with_name(f"{path.name}.part{end}") for end in ("", ".json", ".new"))
-    return part, note, new
+def name_side_files(path: Path) -> tuple[Path, Path, Path]:
+    """Return the files of an unfinished output: its lines, its note, and the temporary file that replaces either."""
+    part, note, temporary = (path.with_name(f"{path.name}.part{suffix}") for suffix in ("", ".json", ".new"))
+    return part, note, temporary
 
 
 def read_note(path: Path) -> tuple[dict[str, Any], Progress] | None:
-    """The note of a run that was stopped: what it was asked and what it has ``Progress``; None for any other file."""
+    """Return the settings and the progress of a stopped run, or None for any other file."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
         return dict(note["asked"]), Progress(**note["reached"])

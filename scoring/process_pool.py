@@ -1,4 +1,4 @@
-"""Several processes that score: blocks are dealt out to them, and their answers come back in order."""
+"""A pool of processes that score blocks and return their answers in order."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     from scoring.blocks import Block
     from scoring.input_row import InputRow
 
-AHEAD = 3
-"""Blocks a process that are read ahead: one is scored, one waits, one is on its way."""
-FEW = 4
-"""Blocks a process that are not worth its start: a second of two cores, in which it reads a million words."""
+QUEUED_BLOCKS = 3
+"""Blocks a process that are read ahead: one in work, one waiting, one on its way."""
+MIN_BLOCKS = 4
+"""Blocks a process below which its start does not pay: a second of two cores, or a million words."""
 
-Answered = tuple["Block", Lines]
+ScoredBlock = tuple["Block", Lines]
 
 
-def score(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[Answered]:
-    """Each block with its answers as lines of JSON, in order.
+def score_blocks(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[ScoredBlock]:
+    """Yield each block with its answers, in order.
 
-    Few blocks are scored here by ``scorer``, more by ``processes`` that load its artifact from ``folder``.
+    ``scorer`` scores few blocks itself; for more, ``processes`` load its artifact from ``folder``.
     """
-    first = list(islice(blocks, FEW * processes if processes > 1 else 0))
-    if len(first) < FEW * processes or processes == 1:
+    first = list(islice(blocks, MIN_BLOCKS * processes if processes > 1 else 0))
+    if processes == 1 or len(first) < MIN_BLOCKS * processes:
         for block in chain(first, blocks):
-            yield block, scorer.lines(block.documents)
+            yield block, scorer.score_lines(block.documents)
     else:
-        yield from _by_processes(chain(first, blocks), scorer, folder, processes)
+        yield from _score_in_processes(chain(first, blocks), scorer, folder, processes)
 
 
-def _by_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[Answered]:
-    loaded = (folder, scorer.classifier.device, scorer.options)
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, loaded)
-    waiting: deque[tuple[Block, Future[Lines]]] = deque()
+def _score_in_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, processes: int) -> Iterator[ScoredBlock]:
+    arguments = (folder, scorer.classifier.device, scorer.options)
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, arguments)
+    queue: deque[tuple[Block, Future[Lines]]] = deque()
     try:
         for block in blocks:
-            waiting.append((block, pool.submit(_lines, block.documents)))
-            if len(waiting) >= AHEAD * processes:
-                yield _first(waiting)
-        while waiting:
-            yield _first(waiting)
+            queue.append((block, pool.submit(_score_lines, block.documents)))
+            if len(queue) >= QUEUED_BLOCKS * processes:
+                yield _wait_for_first(queue)
+        while queue:
+            yield _wait_for_first(queue)
     except BrokenProcessPool:
         raise UsageError(
             "a process that scored has ended, as for want of memory: say fewer --workers and run the command again, "
@@ -64,21 +64,21 @@ def _by_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, process
         pool.shutdown(cancel_futures=True)
 
 
-def _first(waiting: deque[tuple[Block, Future[Lines]]]) -> Answered:
-    block, answers = waiting.popleft()
-    return block, answers.result()
+def _wait_for_first(queue: deque[tuple[Block, Future[Lines]]]) -> ScoredBlock:
+    block, lines = queue.popleft()
+    return block, lines.result()
 
 
-class _Own:
-    """What a process of the crew has loaded."""
+class _Process:
+    """The state of a process of the pool."""
 
     scorer: Scorer
 
 
-def _begin(folder: Path, device: str, options: Options) -> None:
+def _start_process(folder: Path, device: str, options: Options) -> None:
     child_process.follow_parent()
-    _Own.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
+    _Process.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
 
 
-def _lines(documents: list[InputRow]) -> Lines:
-    return _Own.scorer.lines(documents)
+def _score_lines(documents: list[InputRow]) -> Lines:
+    return _Process.scorer.score_lines(documents)

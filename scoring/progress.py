@@ -1,4 +1,4 @@
-"""Scoring progress: a bar at a terminal, nothing elsewhere."""
+"""The progress bar of a run, which is shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(title: str, share: Callable[[], float | None]) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; tell it how many documents more are answered. ``share``: how much has been read, where known."""
+def show_progress(title: str, read_fraction: Callable[[], float | None]) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr; yield a function that adds a number of scored documents.
+
+    ``read_fraction``: returns how much of the input has been read, if that is known.
+    """
     try:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:  # the service's image goes without
+    except ImportError:  # the service's image lacks rich
         yield lambda documents: None
         return
     console = Console(stderr=True)
-    name, now = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[now]}", markup=False)
-    columns = name, BarColumn(), now, TimeRemainingColumn()
-    began, done = time.perf_counter(), 0
+    name, rate = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[rate]}", markup=False)
+    columns = name, BarColumn(), rate, TimeRemainingColumn()
+    start, total = time.perf_counter(), 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(escape_unprintable(title), total=None, now="")
+        task = progress.add_task(escape_unprintable(title), total=None, rate="")
 
-        def answered(documents: int) -> None:
-            nonlocal done
-            done += documents
-            rate = f"{format_count(done, 'document')} · {done / (time.perf_counter() - began):,.0f} a second"
-            read = share()
-            progress.update(task, total=None if read is None else 1.0, completed=read or 0.0, now=rate)
+        def add_documents(documents: int) -> None:
+            nonlocal total
+            total += documents
+            rate = f"{format_count(total, 'document')} · {total / (time.perf_counter() - start):,.0f} a second"
+            fraction = read_fraction()
+            progress.update(task, total=None if fraction is None else 1.0, completed=fraction or 0.0, rate=rate)
 
-        yield answered
+        yield add_documents

@@ -1,4 +1,4 @@
-"""``docket predict --engine ray``: the same answers from a cluster of machines."""
+"""``docket predict --engine ray``: a cluster of machines gives the same answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from model.errors import UsageError
 from model.terminal import format_count, print_message
 from scoring import shards, source, table
 from scoring.blocks import Blocks
-from scoring.scorer import Scorer, as_line
+from scoring.scorer import Scorer, format_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,43 +30,49 @@ if TYPE_CHECKING:
     from scoring.job import Job
     from training.data.read_options import ReadOptions
 
-REFUSED = re.compile(rf"^{re.escape(UsageError.__module__)}\.UsageError: (.+)$", re.MULTILINE)
-SCORING = 0.9
-"""Of a core: who scores leaves room for who reads and writes, else each would wait for the other."""
+WORKER_ERROR = re.compile(rf"^{re.escape(UsageError.__module__)}\.UsageError: (.+)$", re.MULTILINE)
+SCORING_CORES = 0.9
+"""Cores of a worker. A whole core would leave none to read and write, and each step would wait for the other."""
 
 
 def run(job: Job) -> None:
-    """Score with as many workers as the cluster has cores, or GPUs; raise ``UsageError`` as one machine does."""
-    out, sink = shards.sink(job.out or "")
+    """Score with a worker for each core or GPU of the cluster; raise ``UsageError`` for what cannot be used."""
+    out, sink = shards.open_sink(job.out or "")
     folder = registry.resolve_artifact(job.artifact)
-    version = Classifier.load(folder, "cpu", threads=1).version  # refused here, and not by each worker
-    began = time.perf_counter()
+    version = Classifier.load(folder, "cpu", threads=1).version  # an error is raised once, not by each worker
+    start = time.perf_counter()
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="error")
-    for name in ("ray", "ray.data"):  # they tell of each step, and of what is told below
+    for name in ("ray", "ray.data"):  # they log each step and each error that is raised below
         logging.getLogger(name).setLevel(logging.CRITICAL)
     context = DataContext.get_current()
-    context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK, True
+    context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK_BYTES, True
     context.enable_progress_bars = sys.stderr.isatty()
-    workers, chosen = _workers(job)
-    context.read_op_min_num_blocks = workers  # or else it cuts 200 at least, however small
+    workers, selected_device = _count_workers(job)
+    context.read_op_min_num_blocks = workers  # the default is 200 blocks, however small
     try:
-        shards.source(job.source, job.reading.text_fields).map_batches(
+        shards.open_source(job.source, job.reading.text_fields).map_batches(
             Worker,
-            fn_constructor_args=(ray.put(_read(folder)), chosen, job.options, job.reading, sink.file_format),
+            fn_constructor_args=(
+                ray.put(_read_artifact(folder)),
+                selected_device,
+                job.options,
+                job.reading,
+                sink.file_format,
+            ),
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
-            num_cpus=SCORING,
-            num_gpus=1 if chosen == "cuda" else 0,
-        ).write_datasink(sink, ray_remote_args={"num_cpus": shards.BESIDE})
+            num_cpus=SCORING_CORES,
+            num_gpus=1 if selected_device == "cuda" else 0,
+        ).write_datasink(sink, ray_remote_args={"num_cpus": shards.READING_CORES})
     except Exception as error:
-        if refusal := REFUSED.search(str(error)):  # what Ray passes on of a worker's error is its traceback in words
-            raise UsageError(refusal[1]) from None
+        if match := WORKER_ERROR.search(str(error)):  # Ray passes the traceback of a worker's error as text
+            raise UsageError(match[1]) from None
         raise
     with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
-        pass  # as others mark a folder that is whole
-    seconds = time.perf_counter() - began
+        pass  # the usual mark of a complete folder
+    seconds = time.perf_counter() - start
     print_message(
         f"{format_count(sink.rows, 'document')} in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
         f"by {format_count(workers, 'worker')}: {out} has the answers of {version}"
@@ -84,33 +90,34 @@ class Worker:
             self._scorer = Scorer(Classifier.load(folder, device, threads=1), options)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """The answers to a batch of rows, cut into blocks as on one machine."""
+        """Return the answers to a batch of rows, cut into blocks as on one machine."""
         blocks = Blocks(self._documents(batch))
-        answers = [answer for block in blocks for answer in self._scorer.answers(block.documents)]
+        answers = [answer for block in blocks for answer in self._scorer.score(block.documents)]
         if self._kind == "parquet":
-            kept: table.Kinds = {"id": {str}} if shards.LINE in batch.column_names else {}
-            columns = table.schema(kept, explain=self._scorer.options.explain)
-            return shards.beside(batch, table.of(answers, columns))
-        return pa.table({shards.LINE: pa.array([as_line(answer) for answer in answers], pa.binary())})
+            columns: table.ColumnTypes = {"id": {str}} if shards.LINE_COLUMN in batch.column_names else {}
+            schema = table.build_schema(columns, explain=self._scorer.options.explain)
+            return shards.join_columns(batch, table.build_table(answers, schema))
+        return pa.table({shards.LINE_COLUMN: pa.array([format_line(answer) for answer in answers], pa.binary())})
 
     def _documents(self, batch: pa.Table) -> Iterator[InputRow]:
         for row in batch.to_pylist():
-            where, line = row.pop(shards.WHERE), row.pop(shards.LINE, None)
+            location, line = row.pop(shards.LOCATION_COLUMN), row.pop(shards.LINE_COLUMN, None)
             if line is None:
-                yield source.of_row(row, where, self._reading)
+                yield source.build_row(row, location, self._reading)
             else:
-                yield source.of_line(line, where, self._reading)
+                yield source.parse_line(line, location, self._reading)
 
 
-def _workers(job: Job) -> tuple[int, str]:
-    has: Mapping[str, float] = ray.cluster_resources()
-    gpus = 0 if job.device == "cpu" else int(has.get("GPU", 0))
+def _count_workers(job: Job) -> tuple[int, str]:
+    """Return the number of workers and their device."""
+    resources: Mapping[str, float] = ray.cluster_resources()
+    gpus = 0 if job.device == "cpu" else int(resources.get("GPU", 0))
     if job.device == "cuda" and not gpus:
         raise UsageError("device cuda was asked for and the cluster has no GPU: say auto or cpu")
-    return job.workers or gpus or int(has.get("CPU", 1)), "cuda" if gpus else "cpu"
+    return job.workers or gpus or int(resources.get("CPU", 1)), "cuda" if gpus else "cpu"
 
 
-def _read(folder: Path) -> dict[str, bytes]:
-    """The artifact, so that no other machine needs its folder."""
+def _read_artifact(folder: Path) -> dict[str, bytes]:
+    """Return the files of an artifact, so that no other machine needs its folder."""
     names = (artifact.MANIFEST_FILE, artifact.NETWORK_FILE, artifact.VOCABULARY_FILE)
     return {name: (folder / name).read_bytes() for name in names}

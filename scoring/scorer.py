@@ -1,4 +1,4 @@
-"""A block of documents → their answers: those of ``POST /predict/batch``."""
+"""The answers to a block of documents: those of ``POST /predict/batch``."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 
 
 class Lines(NamedTuple):
-    """Answers as lines of JSON, and how many of them have an error."""
+    """Answers as lines of JSON, and the number of those with an error."""
 
     text: bytes
     errors: int
 
 
 class Scorer(NamedTuple):
-    """A classifier, and what to answer beside the label."""
+    """A classifier, and the options of its answers."""
 
     classifier: Classifier
     options: Options
 
-    def answers(self, documents: Sequence[InputRow]) -> list[Row]:
-        """One for each document, in order, behind the columns of its row; an invalid document has its error."""
-        read = [document.read() for document in documents]
-        texts = [document.text for document in read if isinstance(document, BatchDocument)]
+    def score(self, documents: Sequence[InputRow]) -> list[Row]:
+        """Return an answer to each document, in order, behind the columns of its row."""
+        parsed = [document.parse() for document in documents]
+        texts = [document.text for document in parsed if isinstance(document, BatchDocument)]
         predictions = self.classifier.predict([self.classifier.encode(text, self.options.explain) for text in texts])
-        answers = form_results(read, predictions, self.classifier, self.options)
-        return [document.answered(answer) for document, answer in zip(documents, answers, strict=True)]
+        answers = form_results(parsed, predictions, self.classifier, self.options)
+        return [document.join_answer(answer) for document, answer in zip(documents, answers, strict=True)]
 
-    def lines(self, documents: Sequence[InputRow]) -> Lines:
-        """The same, each as a line of JSON."""
-        answers = self.answers(documents)
-        return Lines(b"".join(map(as_line, answers)), sum("error" in answer for answer in answers))
+    def score_lines(self, documents: Sequence[InputRow]) -> Lines:
+        """Return the answers as lines of JSON."""
+        answers = self.score(documents)
+        return Lines(b"".join(map(format_line, answers)), sum("error" in answer for answer in answers))
 
 
-def as_line(answer: Row) -> bytes:
-    """A line of JSON, which has null for NaN, ISO 8601 for times and base64 for bytes."""
+def format_line(answer: Row) -> bytes:
+    """Return a line of JSON: NaN is null, times are ISO 8601, bytes are base64."""
     try:
         return to_json(answer, inf_nan_mode="null", bytes_mode="base64", fallback=str) + b"\n"
-    except PydanticSerializationError:  # half of a surrogate pair: JSON can write it, and UTF-8 cannot
+    except PydanticSerializationError:  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
         return json.dumps(answer, ensure_ascii=False, default=str).encode(errors="replace") + b"\n"

@@ -1,4 +1,4 @@
-"""Files of documents and of answers, wherever Ray reads and writes: paths that all machines have, and URIs."""
+"""The input and output files of a cluster, at paths that all machines share or at URIs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyarrow import fs, parquet
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
 from model.errors import UsageError
-from scoring.input_row import kept_name
+from scoring.input_row import rename_column
 from training.data.formats.parquet_rows import find_column
 
 if TYPE_CHECKING:
@@ -20,126 +20,128 @@ if TYPE_CHECKING:
     from ray.data import Dataset
     from ray.data.block import BlockAccessor
 
-KINDS = (".jsonl", ".parquet")
-PACKED = ".gz"
-LINE, WHERE = "docket:line", "docket:where"
-"""Columns beside those of the documents."""
-BLOCK = 1 << 23
-"""Bytes of documents that a worker gets at a time, a second or two of its work: that much is done again if it ends."""
-BESIDE = 0.05
-"""Of a core, for who reads and who writes."""
+FORMATS = (".jsonl", ".parquet")
+PACKED_SUFFIX = ".gz"
+LINE_COLUMN, LOCATION_COLUMN = "docket:line", "docket:where"
+"""Columns that are added to those of the documents."""
+BLOCK_BYTES = 1 << 23
+"""Documents that a worker receives at a time: one or two seconds of work, which is repeated if the worker dies."""
+READING_CORES = 0.05
+"""Cores of a reading and of a writing task."""
 
 
-def source(name: str, text_fields: tuple[str, ...]) -> Dataset:
-    """The rows of one file, or of a folder's files in the order of their names.
+def open_source(name: str, text_fields: tuple[str, ...]) -> Dataset:
+    """Return the rows of one file, or of a folder's files in the order of their names.
 
-    Each has its place as ``WHERE``; of JSON lines the ``LINE``, of Parquet all columns.
+    Each row has a ``LOCATION_COLUMN``; one of JSON lines has a ``LINE_COLUMN``, one of Parquet all its columns.
     """
-    system, path = _place(name)
+    system, path = _resolve(name)
     if system.get_file_info(path).type == fs.FileType.Directory:
-        inside = system.get_file_info(fs.FileSelector(path, recursive=True))
-        paths = sorted(each.path for each in inside if each.is_file and each.base_name[0] not in "._")
+        files = system.get_file_info(fs.FileSelector(path, recursive=True))
+        paths = sorted(file.path for file in files if file.is_file and file.base_name[0] not in "._")
     else:
         paths = [path]
-    kinds = {Path(path.lower().removesuffix(PACKED)).suffix for path in paths}
-    if kinds == {".parquet"}:
-        found: FileBasedDatasource = Tables(text_fields, paths, filesystem=system)
-    elif kinds == {".jsonl"}:
-        found = Lines(paths, filesystem=system)
+    suffixes = {Path(path.lower().removesuffix(PACKED_SUFFIX)).suffix for path in paths}
+    if suffixes == {".parquet"}:
+        datasource: FileBasedDatasource = ParquetSource(text_fields, paths, filesystem=system)
+    elif suffixes == {".jsonl"}:
+        datasource = JsonLinesSource(paths, filesystem=system)
     else:
         raise UsageError(
-            f"{name} is no file, and no folder of files, of one kind of {' or '.join(KINDS)}: name such a one"
+            f"{name} is no file, and no folder of files, of one kind of {' or '.join(FORMATS)}: name such a one"
         )
-    return ray.data.read_datasource(found, num_cpus=BESIDE)
+    return ray.data.read_datasource(datasource, num_cpus=READING_CORES)
 
 
-def sink(name: str) -> tuple[str, Files]:
-    """A folder that is not there yet, and what writes files into it; its name says of which kind."""
+def open_sink(name: str) -> tuple[str, AnswerFiles]:
+    """Return a new folder, and a sink that writes files into it in the format of its suffix."""
     out = name.rstrip("/")
-    kind = Path(out).suffix
-    if kind not in KINDS:
+    suffix = Path(out).suffix
+    if suffix not in FORMATS:
         raise UsageError(
             "the engine ray writes a folder of files: name it with --out, and let it end in .jsonl or .parquet"
         )
-    system, path = _place(out)
+    system, path = _resolve(out)
     if system.get_file_info(path).type != fs.FileType.NotFound:
         raise UsageError(f"{out} is there already: name another, or remove it")
-    return out, Files(path, filesystem=system, file_format=kind[1:])
+    return out, AnswerFiles(path, filesystem=system, file_format=suffix[1:])
 
 
-def _place(name: str) -> tuple[fs.FileSystem, str]:
-    """Where a path or a URI leads."""
+def _resolve(name: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system and the path of a path or a URI."""
+    uri = name if "://" in name else str(Path(name).resolve())
     try:
-        found: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(name if "://" in name else str(Path(name).resolve()))
+        resolved: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
         raise UsageError(f"{name} cannot be reached ({error}): name a path that all machines have, or a URI") from None
-    return found
+    return resolved
 
 
-class Lines(FileBasedDatasource):
-    """Files of JSON lines, each line a row with its number; Ray's own reader would take texts for dates."""
+class JsonLinesSource(FileBasedDatasource):
+    """Files of JSON lines, each line a row with its number. Ray's own reader would parse texts as dates."""
 
     def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
-        number, rest = 0, b""
-        while data := f.read(BLOCK):
-            *whole, rest = (rest + data).split(b"\n")
-            yield _numbered(whole, number, path)
-            number += len(whole)
-        yield _numbered([rest], number, path)
+        number, incomplete = 0, b""
+        while data := f.read(BLOCK_BYTES):
+            *lines, incomplete = (incomplete + data).split(b"\n")
+            yield _number_lines(lines, number, path)
+            number += len(lines)
+        yield _number_lines([incomplete], number, path)
 
 
-class Tables(FileBasedDatasource):
-    """Parquet files; Ray's own reader has a step that wants a whole core, and those are taken by who scores."""
+class ParquetSource(FileBasedDatasource):
+    """Parquet files. Ray's own reader has a step that requires a whole core, and the scoring workers use them all."""
 
     def __init__(self, text_fields: tuple[str, ...], paths: list[str], **options: Any) -> None:
         super().__init__(paths, **options)
         self._text_fields = text_fields
 
     def _open_input_source(self, filesystem: Any, path: str, **_: Any) -> pa.NativeFile:
-        return filesystem.open_input_file(path)  # its end is read first
+        return filesystem.open_input_file(path)  # the footer is read first, so the file must be seekable
 
     def _read_stream(self, f: pa.NativeFile, path: str) -> Iterator[pa.Table]:
-        whole, number = parquet.ParquetFile(f), 0
-        names = whole.schema_arrow.names
+        table, number = parquet.ParquetFile(f), 0
+        names = table.schema_arrow.names
         for field in self._text_fields:
-            find_column(field, names, path)  # refused here, and not row by row
-        for group in range(whole.num_row_groups):
-            for batch in whole.iter_batches(row_groups=[group]):
-                places = [f"{path}, row {number + each}" for each in range(1, len(batch) + 1)]
-                yield pa.table(batch).append_column(WHERE, pa.array(places, pa.string()))
+            find_column(field, names, path)  # one error for the file, not one for each row
+        for group in range(table.num_row_groups):
+            for batch in table.iter_batches(row_groups=[group]):
+                locations = [f"{path}, row {number + row}" for row in range(1, len(batch) + 1)]
+                yield pa.table(batch).append_column(LOCATION_COLUMN, pa.array(locations, pa.string()))
                 number += len(batch)
 
 
-def _numbered(read: list[bytes], before: int, path: str) -> pa.Table:
-    kept = [(line, f"{path}, line {number}") for number, line in enumerate(read, before + 1) if line.strip()]
-    columns = [(LINE, pa.large_binary()), (WHERE, pa.string())]
-    return pa.table([[line for line, _ in kept], [place for _, place in kept]], schema=pa.schema(columns))
+def _number_lines(lines: list[bytes], previous: int, path: str) -> pa.Table:
+    """Return the lines that are not blank with their locations; ``previous``: the number of lines above them."""
+    numbered = [(line, f"{path}, line {number}") for number, line in enumerate(lines, previous + 1) if line.strip()]
+    schema = pa.schema([(LINE_COLUMN, pa.large_binary()), (LOCATION_COLUMN, pa.string())])
+    return pa.table([[line for line, _ in numbered], [location for _, location in numbered]], schema=schema)
 
 
-def beside(rows: pa.Table, answers: pa.Table) -> pa.Table:
-    """The columns of Parquet's rows with their own types, and behind them the answers.
+def join_columns(rows: pa.Table, answers: pa.Table) -> pa.Table:
+    """Return the columns of Parquet's rows with their types, followed by the answers.
 
-    Of JSON lines the ``id`` alone is kept: a Parquet file needs a type for each column before all lines are read.
+    JSON lines keep their ``id`` alone: a Parquet file needs the type of each column before all lines are read.
     """
-    names = [name for name in rows.column_names if name not in (LINE, WHERE)]
-    kept = [kept_name(name, dict.fromkeys(names)) for name in names]
-    return pa.table([*(rows[name] for name in names), *answers.columns], [*kept, *answers.column_names])
+    names = [name for name in rows.column_names if name not in (LINE_COLUMN, LOCATION_COLUMN)]
+    renamed = [rename_column(name, dict.fromkeys(names)) for name in names]
+    return pa.table([*(rows[name] for name in names), *answers.columns], [*renamed, *answers.column_names])
 
 
-class Files(BlockBasedFileDatasink):
-    """Files of answers, whose names are in the order of the documents."""
+class AnswerFiles(BlockBasedFileDatasink):
+    """Files of answers, named in the order of the documents. ``rows``: the number of answers."""
 
     rows = 0
 
     def write_block_to_file(self, block: BlockAccessor, file: pa.NativeFile) -> None:
-        """One of them."""
+        """Write one file."""
         answers = block.to_arrow()
         if self.file_format == "parquet":
             parquet.write_table(answers, file)
         else:
-            file.write(b"".join(answers[LINE].to_pylist()))
+            file.write(b"".join(answers[LINE_COLUMN].to_pylist()))
 
     def on_write_complete(self, write_result: Any) -> None:
-        """Keep how many there are."""
+        """Count the answers."""
         super().on_write_complete(write_result)
         self.rows = write_result.num_rows

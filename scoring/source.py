@@ -1,4 +1,4 @@
-"""What is to be scored: stdin, a file, a folder or a corpus' test part → documents, one after the other."""
+"""The source of a run: stdin, a file, a folder or a corpus, read one document at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from model.errors import UsageError
 from scoring.input_row import InputRow, Row
-from training.data import fields, reader
+from training.data import reader
 from training.data.corpora import NAMED_CORPORA
+from training.data.fields import FieldError, extract_text
 from training.data.formats import json_rows
 from training.data.read_options import DEFAULT_OPTIONS
 
@@ -22,57 +23,68 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """Documents as they are asked for; ``share``: how much of the source has been read, from 0 to 1, where known."""
+    """Rows that are read on demand; ``read_fraction``: how much has been read, from 0 to 1, if that is known."""
 
-    documents: Iterator[InputRow]
-    share: Callable[[], float | None] = lambda: None
+    rows: Iterator[InputRow]
+    read_fraction: Callable[[], float | None] = lambda: None
 
 
-def read(name: str, options: ReadOptions = DEFAULT_OPTIONS, *, keep_text: bool = False) -> Source:
-    """The documents of ``name``; what cannot be read raises ``UsageError``, here or where it stands.
+def open_source(name: str, options: ReadOptions = DEFAULT_OPTIONS, *, keep_text: bool = False) -> Source:
+    """Open a source; ``keep_text``: the text is one of the columns of each row.
 
-    ``keep_text``: whether the text is among the columns that are kept.
+    Raises: ``UsageError`` for a source that cannot be read; an error inside a file is raised when it is reached.
     """
     path, meter = Path(name), _Meter()
     if name == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed: name a file, or pipe documents in")
-        return Source(_documents(reader.read_json_stream(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
+        return Source(_build_rows(reader.read_json_stream(sys.stdin.buffer, "stdin", options), keep_text=keep_text))
     if name in NAMED_CORPORA:
-        return Source(_corpus(name))
+        return Source(_read_corpus(name))
     if not path.exists():
         raise UsageError(f"{path} does not exist: name a file, a folder, {', '.join(NAMED_CORPORA)}, or - for stdin")
-    return Source(_documents(reader.read_inputs(path, options, on_open=meter.watch), keep_text=keep_text), meter.share)
+    inputs = reader.read_inputs(path, options, on_open=meter.watch)
+    return Source(_build_rows(inputs, keep_text=keep_text), meter.read_fraction)
 
 
-def _documents(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow]:
-    for each in inputs:
-        row = {name: value for name, value in each.values.items() if keep_text or name not in each.text_fields}
-        yield InputRow(row, each.text, each.error)
-
-
-def of_line(line: bytes, where: str, options: ReadOptions) -> InputRow:
-    """The document of one line of JSON; ``where``: its name in the ``UsageError`` of one that is no object."""
-    mend = json_rows.advise_format(options.text_fields[0])
+def parse_line(line: bytes, location: str, options: ReadOptions) -> InputRow:
+    """Return the row of one line of JSON; raise ``UsageError`` for a line that is no object."""
+    advice = json_rows.advise_format(options.text_fields[0])
     try:
         record = json_rows.parse_value(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: is broken JSON ({error}): {mend}") from None
+        raise UsageError(f"{location}: is broken JSON ({error}): {advice}") from None
     if not isinstance(record, dict):
-        raise UsageError(f"{where}: is JSON but no object: {mend}")
-    return of_row(record, where, options)
+        raise UsageError(f"{location}: is JSON but no object: {advice}")
+    return build_row(record, location, options)
 
 
-def of_row(row: Row, where: str, options: ReadOptions) -> InputRow:
-    """The document of one row, with an error where it has no text."""
+def build_row(columns: Row, location: str, options: ReadOptions) -> InputRow:
+    """Return the row with its text, or with an error where it has none."""
     try:
-        return InputRow(row, fields.extract_text(row, options.text_fields))
-    except fields.FieldError as error:
-        return InputRow(row, None, f"{where}: {error}")
+        return InputRow(columns, extract_text(columns, options.text_fields))
+    except FieldError as error:
+        return InputRow(columns, None, f"{location}: {error}")
+
+
+def _build_rows(inputs: Iterable[Input], *, keep_text: bool) -> Iterator[InputRow]:
+    for document in inputs:
+        columns = {
+            name: value for name, value in document.values.items() if keep_text or name not in document.text_fields
+        }
+        yield InputRow(columns, document.text, document.error)
+
+
+def _read_corpus(name: str) -> Iterator[InputRow]:
+    """Yield the documents that ``docket evaluate`` reads."""
+    corpus = NAMED_CORPORA[name](name)
+    documents = corpus.train if corpus.test is None else corpus.test
+    for number, text in enumerate(documents.texts, start=1):
+        yield InputRow({"id": number}, text)
 
 
 class _Meter:
-    """How much of a file has been read."""
+    """Measures how much of a file has been read."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -80,14 +92,7 @@ class _Meter:
     def watch(self, file: IO[bytes]) -> None:
         self._file, self._size = file, os.fstat(file.fileno()).st_size
 
-    def share(self) -> float | None:
-        if self._file is None or not self._size:  # it is not open yet, or a pipe
+    def read_fraction(self) -> float | None:
+        if self._file is None or not self._size:  # not open yet, or a pipe
             return None
         return 1.0 if self._file.closed else self._file.tell() / self._size
-
-
-def _corpus(name: str) -> Iterator[InputRow]:
-    """The part that ``docket evaluate`` reads."""
-    corpus = NAMED_CORPORA[name](name)
-    for number, text in enumerate((corpus.train if corpus.test is None else corpus.test).texts, start=1):
-        yield InputRow({"id": number}, text)

@@ -1,4 +1,4 @@
-"""Answers as a table: lines of JSON → a CSV or Parquet file, the columns of the input before those of the answer."""
+"""Lines of JSON as a CSV or Parquet file: the columns of the input, then those of the answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from model.errors import UsageError
-from scoring.input_row import ANSWER
+from scoring.input_row import ANSWER_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,58 +19,57 @@ if TYPE_CHECKING:
 
     from scoring.input_row import Row
 
-ROWS = 16_384
-"""Rows of a group, which are in memory at a time: some 100 MB with 20 labels."""
-INT64 = range(-(1 << 63), 1 << 63)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the begin of a formula."""
+GROUP_ROWS = 16_384
+"""Rows in memory at a time: some 100 MB with 20 labels."""
+INT64_RANGE = range(-(1 << 63), 1 << 63)
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs a cell that begins with one of these."""
 
-Kinds = dict[str, set[type]]
-"""The columns of the input in the order in which they first occur, each with the types of its values."""
+ColumnTypes = dict[str, set[type]]
+"""The columns of the input in the order of their first values, each with the types of its values."""
 
 
-def write_csv(lines: Path, path: Path, asked: Mapping[str, Any]) -> None:
-    """A line for each answer, below a line of names; a list or an object is JSON in its cell."""
+def write_csv(lines: Path, path: Path, settings: Mapping[str, Any]) -> None:
+    """Write a line for each answer, below a line of names; the cell of a list or an object is JSON."""
     names = ["label", "score", "tokens", "unknown_tokens", "version", "error"]
-    also = {"scores": asked["top_k"], "explanation": asked["explain"]}  # they are long: only those who ask get them
-    head = [*kinds(lines), *names, *(name for name, wanted in also.items() if wanted)]
+    long_columns = {"scores": settings["top_k"], "explanation": settings["explain"]}  # only where requested
+    header = [*find_column_types(lines), *names, *(name for name, requested in long_columns.items() if requested)]
     with lines.open("rb") as file, path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(head)
+        writer.writerow(header)
         for answer in map(from_json, file):
-            answer |= {name: _no_formula(answer[name]) for name in ("label", "error") if name in answer}
-            writer.writerow([_text(answer.get(name)) for name in head])
+            answer |= {name: _escape_formula(answer[name]) for name in ("label", "error") if name in answer}
+            writer.writerow([_format_cell(answer.get(name)) for name in header])
 
 
-def write_parquet(lines: Path, path: Path, asked: Mapping[str, Any]) -> None:
-    """A row for each answer, in groups. A column of the input that has several kinds of values becomes text."""
-    _arrow()
+def write_parquet(lines: Path, path: Path, settings: Mapping[str, Any]) -> None:
+    """Write a row for each answer, in groups. An input column with values of several types becomes text."""
+    _import_pyarrow()
     from pyarrow import parquet
 
-    found = kinds(lines)
-    columns = schema(found, explain=asked["explain"])
-    with lines.open("rb") as file, parquet.ParquetWriter(path, columns) as writer:
+    schema = build_schema(find_column_types(lines), explain=settings["explain"])
+    with lines.open("rb") as file, parquet.ParquetWriter(path, schema) as writer:
         answers = map(from_json, file)
-        while group := list(islice(answers, ROWS)):
-            writer.write_table(of(group, columns))
+        while group := list(islice(answers, GROUP_ROWS)):
+            writer.write_table(build_table(group, schema))
 
 
-def kinds(lines: Path) -> Kinds:
-    """The columns of the input, found by reading all answers."""
-    found: Kinds = {}
+def find_column_types(lines: Path) -> ColumnTypes:
+    """Return the columns of the input, found by reading all answers."""
+    columns: ColumnTypes = {}
     with lines.open("rb") as file:
         for answer in map(from_json, file):
             for name, value in answer.items():
-                if name in ANSWER:
+                if name in ANSWER_FIELDS:
                     continue
-                fits = not isinstance(value, int) or value in INT64
-                found.setdefault(name, set()).add(type(value) if fits else str)
-    return found
+                is_too_large = isinstance(value, int) and value not in INT64_RANGE
+                columns.setdefault(name, set()).add(str if is_too_large else type(value))
+    return columns
 
 
-def schema(found: Kinds, *, explain: bool) -> pa.Schema:
-    """The columns of the input, and behind them those of an answer."""
-    pa = _arrow()
+def build_schema(columns: ColumnTypes, *, explain: bool) -> pa.Schema:
+    """Return the columns of the input, followed by those of an answer."""
+    pa = _import_pyarrow()
     text, number, real = pa.string(), pa.int64(), pa.float64()
     word = pa.struct([("word", text), ("start", number), ("end", number), ("share", real)])
     answer = [
@@ -78,31 +77,33 @@ def schema(found: Kinds, *, explain: bool) -> pa.Schema:
         ("tokens", number), ("unknown_tokens", number), ("version", text), ("error", text),
     ]  # fmt: skip
     explanation = pa.struct([("logit", real), ("bias", real), ("words", pa.list_(word))])
-    alike = {frozenset([bool]): pa.bool_(), frozenset([int]): number, frozenset([float]): real}
-    alike[frozenset([int, float])] = real
-    kept = [(name, alike.get(frozenset(types - {type(None)}), text)) for name, types in found.items()]
-    return pa.schema([*kept, *answer, *([("explanation", explanation)] if explain else [])])
+    arrow_types = {frozenset([bool]): pa.bool_(), frozenset([int]): number, frozenset([float]): real}
+    arrow_types[frozenset([int, float])] = real
+    typed = [(name, arrow_types.get(frozenset(types - {type(None)}), text)) for name, types in columns.items()]
+    return pa.schema([*typed, *answer, *([("explanation", explanation)] if explain else [])])
 
 
-def of(answers: Iterable[Row], columns: pa.Schema) -> pa.Table:
-    """Answers as rows; what an answer does not have is null."""
-    texts = [name for name in columns.names if name not in ANSWER and columns.field(name).type == _arrow().string()]
+def build_table(answers: Iterable[Row], schema: pa.Schema) -> pa.Table:
+    """Return answers as rows; a value that an answer lacks is null."""
+    pa = _import_pyarrow()
+    texts = [name for name in schema.names if name not in ANSWER_FIELDS and schema.field(name).type == pa.string()]
     rows = [
-        answer | {name: _text(answer[name]) for name in texts if answer.get(name) is not None} for answer in answers
+        answer | {name: _format_cell(answer[name]) for name in texts if answer.get(name) is not None}
+        for answer in answers
     ]
-    return _arrow().Table.from_pylist(rows, columns)
+    return pa.Table.from_pylist(rows, schema)
 
 
-def _text(value: Any) -> str:
-    """A value in a cell of text: what is no text already is JSON."""
+def _format_cell(value: Any) -> str:
+    """Return a value as text: JSON, unless it is a text already."""
     if value is None or isinstance(value, str):
         return value or ""
     return to_json(value).decode()
 
 
-def _no_formula(text: str | None) -> str | None:
-    """With an apostrophe before what a spreadsheet would run; numbers stay."""
-    if text is None or not text.startswith(FORMULA):
+def _escape_formula(text: str | None) -> str | None:
+    """Put an apostrophe before a formula that a spreadsheet would run; numbers stay."""
+    if text is None or not text.startswith(FORMULA_PREFIXES):
         return text
     try:
         float(text)
@@ -111,7 +112,7 @@ def _no_formula(text: str | None) -> str | None:
     return text
 
 
-def _arrow() -> Any:
+def _import_pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:

@@ -95,7 +95,7 @@ def test_a_name_with_brackets_is_shown_as_it_is(capsys, monkeypatch, title):
     with ProgressBars() as bars:
         bars.begin_run(title, epochs=1, documents=1)
         bars.advance(title, 1, 0.5)
-    with progress.bar(title, lambda: 0.5) as answered:
+    with progress.show_progress(title, lambda: 0.5) as answered:
         answered(1)
     err = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert err.count(title) >= 2

@@ -122,7 +122,7 @@ def test_a_full_disk_ends_it_in_one_sentence_and_it_goes_on_where_there_is_room_
 def test_a_table_that_cannot_be_made_leaves_the_answers_to_go_on_from(artifact, tmp_path, monkeypatch):
     (tmp_path / "in.jsonl").write_text(LINE)
     with monkeypatch.context() as full:
-        full.setattr(table, "ROWS", "no number")  # whatever fails in the last step
+        full.setattr(table, "GROUP_ROWS", "no number")  # whatever fails in the last step
         with pytest.raises(ValueError, match="Stop argument"):
             run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
     again = run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")

@@ -134,14 +134,14 @@ def stopped(artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     def some(name: str, options: object, *, keep_text: bool) -> source.Source:
         def read():
-            for number, document in enumerate(source.read(name, options, keep_text=keep_text).documents):
+            for number, document in enumerate(source.open_source(name, options, keep_text=keep_text).rows):
                 if number == 2_000:
                     raise Stopped
                 yield document
 
         return source.Source(read())
 
-    monkeypatch.setattr("scoring.job.source", type("Half", (), {"read": staticmethod(some)}))
+    monkeypatch.setattr("scoring.job.source", type("Half", (), {"open_source": staticmethod(some)}))
     with pytest.raises(Stopped):
         docket.main(["predict", str(artifact), str(made), "--workers", "1", "--out", str(tmp_path / "a.jsonl")])
     monkeypatch.undo()
@@ -269,10 +269,10 @@ def test_blocks_are_read_no_further_ahead_than_there_is_work(artifact, corpus):
 
     counted = Counted()
     blocks = Blocks(counted.read())
-    answered = process_pool.score(
+    answered = process_pool.score_blocks(
         iter(blocks), Scorer(Classifier.load(artifact, "cpu", threads=1), Options()), artifact, 2
     )
     block, _ = next(answered)
-    most = len(block.documents) * (process_pool.FEW * 2 + 2)
+    most = len(block.documents) * (process_pool.MIN_BLOCKS * 2 + 2)
     assert counted.documents < most < 2_500
     answered.close()

@@ -9,7 +9,7 @@ from scoring import progress
 def test_a_terminal_shows_how_many_documents_are_answered_and_how_fast(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
     monkeypatch.setenv("COLUMNS", "200")
-    with progress.bar("data[/old]/\x1btickets.csv", lambda: 0.5) as answered:
+    with progress.show_progress("data[/old]/\x1btickets.csv", lambda: 0.5) as answered:
         answered(1_000)
         answered(234)
     out, err = capsys.readouterr()
@@ -24,6 +24,6 @@ def test_where_nobody_watches_or_rich_is_not_there_nothing_is_shown(monkeypatch,
     if not rich:
         monkeypatch.setitem(sys.modules, "rich.console", None)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    with progress.bar("tickets.csv", lambda: None) as answered:
+    with progress.show_progress("tickets.csv", lambda: None) as answered:
         answered(1_000)
     assert sys.stderr.getvalue().strip() == ""

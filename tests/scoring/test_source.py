@@ -38,8 +38,8 @@ def make(folder: Path, kind: str, rows: list[dict]) -> Path:
 
 def read(path: Path, *text_fields: str) -> list[dict]:
     """The documents, each with its id where it has one."""
-    found = source.read(str(path), ReadOptions(text_fields or ("text",))).documents
-    return [({"id": each.row["id"]} if "id" in each.row else {}) | {"text": each.text} for each in found]
+    found = source.open_source(str(path), ReadOptions(text_fields or ("text",))).rows
+    return [({"id": each.columns["id"]} if "id" in each.columns else {}) | {"text": each.text} for each in found]
 
 
 @pytest.mark.parametrize("packed", ["", ".gz", ".xz"])
@@ -64,28 +64,28 @@ def test_a_folders_files_are_documents_called_by_their_paths(tmp_path):
 
 
 def test_of_a_corpus_with_a_test_part_that_is_read():
-    read = list(source.read("bbc-news").documents)
-    assert [document.row["id"] for document in read] == list(range(1, len(read) + 1))
+    read = list(source.open_source("bbc-news").rows)
+    assert [document.columns["id"] for document in read] == list(range(1, len(read) + 1))
     assert 400 < len(read) < 450
 
 
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_a_file_is_read_as_its_documents_are_asked_for_and_says_how_far_it_is(tmp_path, kind):
-    read = source.read(str(make(tmp_path, kind, document_files.random_documents(3_000))))
-    assert read.share() is None
-    next(read.documents)
-    assert 0 < read.share() < 0.5
-    assert sum(1 for _ in read.documents) == 2_999
-    assert read.share() == 1
+    read = source.open_source(str(make(tmp_path, kind, document_files.random_documents(3_000))))
+    assert read.read_fraction() is None
+    next(read.rows)
+    assert 0 < read.read_fraction() < 0.5
+    assert sum(1 for _ in read.rows) == 2_999
+    assert read.read_fraction() == 1
 
 
 def test_a_pipe_is_a_file_too(tmp_path):
     reading, writing = os.pipe()
     os.write(writing, b'{"text": "the goal"}\n')
     os.close(writing)
-    read = source.read(f"/dev/fd/{reading}")
-    assert [document.text for document in read.documents] == ["the goal"]
-    assert read.share() is None
+    read = source.open_source(f"/dev/fd/{reading}")
+    assert [document.text for document in read.rows] == ["the goal"]
+    assert read.read_fraction() is None
     os.close(reading)
 
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_is_refused_with_its_name_its_line_and_the_mend(tmp_
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        list(source.read(str(path)).documents)
+        list(source.open_source(str(path)).rows)
     assert str(path) in str(caught.value)
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -118,7 +118,7 @@ def test_json_lines_need_none_of_the_libraries_of_training(tmp_path):
         "import sys\n"
         "for name in ('pyarrow', 'rich', 'sklearn', 'numpy', 'scipy'): sys.modules[name] = None\n"
         "from scoring import job, source\n"
-        f"print(list(source.read({str(path)!r}).documents))"
+        f"print(list(source.open_source({str(path)!r}).rows))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
