@@ -95,10 +95,6 @@ class Batcher(Generic[Item, Result]):
         self._check_open()
         self._queue.check(self._seconds_until(deadline), weight)
 
-    def has_room(self, seconds: float) -> bool:
-        """Whether an item whose caller waits for ``seconds`` would be admitted, or refused at once."""
-        return self.draining or not self._queue.is_full(min(self._timeout, seconds))
-
     def enqueue(self, item: Item, deadline: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Queue an item; raise ``QueueFull`` or ``Draining``. To cancel the future withdraws the item.
 

@@ -63,10 +63,6 @@ class Queue(Generic[Item, Result]):
         """Raise ``QueueFull`` where an item of this weight, whose caller waits for ``seconds``, is not admitted."""
         self._check(self._fifo_of(weight), seconds)
 
-    def is_full(self, seconds: float) -> bool:
-        """Whether ``check`` would raise for a light item."""
-        return self._is_full(self._light, seconds)
-
     def put(self, items: Sequence[Item], seconds: float) -> list[asyncio.Future[Result]]:
         """Admit all items and return the futures of their results, or admit none and raise ``QueueFull``."""
         weights = [self._weigh(item) for item in items]

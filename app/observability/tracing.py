@@ -1,4 +1,4 @@
-"""Spans of requests and batches, for whoever collects them by OpenTelemetry."""
+"""OpenTelemetry spans of requests, of their waits in the queue, and of batches."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
     from app.inference.results import BatchRecord
 
-FLUSH = 1.0
-"""Seconds that the end waits for a collector to take the last spans; one that is gone loses them."""
+EXPORT_TIMEOUT_SECONDS = 1.0
+"""Seconds that the exit waits for the collector to take the last spans."""
 
 
 class Tracing:
-    """``async with Tracing() as traces``: spans go, from a thread, to the collector that the ``OTEL_…`` variables name.
+    """``async with Tracing()``: a thread sends the spans to the collector that the ``OTEL_…`` variables name.
 
-    No span has anything of a document, or a message of an exception, which might.
+    No span holds a part of a document, nor the message of an exception, which may quote one.
     """
 
     def __init__(self) -> None:
-        ours: Attributes = {
+        defaults: Attributes = {
             "service.name": "docket",
             "service.version": __version__,
             "process.pid": os.getpid(),
         }
-        resource = Resource.create(ours).merge(OTELResourceDetector().detect())  # what OTEL_… says goes before ours
+        resource = Resource.create(defaults).merge(OTELResourceDetector().detect())  # OTEL_… variables take precedence
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self.tracer = self._provider.get_tracer("docket")
 
@@ -54,51 +54,51 @@ class Tracing:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        last = threading.Thread(target=self._provider.shutdown, daemon=True)
-        last.start()
-        await asyncio.to_thread(last.join, FLUSH)
+        shutdown = threading.Thread(target=self._provider.shutdown, daemon=True)
+        shutdown.start()
+        await asyncio.to_thread(shutdown.join, EXPORT_TIMEOUT_SECONDS)
 
     def begin_request(self, scope: Scope, request_id: str) -> RequestSpan:
         """Begin the span of a request."""
         return RequestSpan(self.tracer, scope, request_id)
 
     def record_batch(self, record: BatchRecord) -> None:
-        """A span for the batch, and one for each request's wait in the queue, linked with each other.
+        """Write a span for the batch and one for the wait of each of its requests, linked with each other.
 
-        The batch is a child of the first of its requests, so that it is sampled where one of them is.
+        The batch is a child of its first sampled request, so that it is sampled too.
         """
         waits = _waits(record)
         if not waits:
             return
-        ended = time.time_ns()
-        began = ended - _ns(record.seconds)
+        end = time.time_ns()
+        begin = end - _nanoseconds(record.seconds)
         first, links = waits[0][0], [Link(span.get_span_context()) for span, _ in waits]
-        said = {"docket.documents": record.items, "docket.tokens": record.weight}
+        attributes: Attributes = {"docket.documents": record.items, "docket.tokens": record.weight}
         batch = self.tracer.start_span(
-            "batch", trace.set_span_in_context(first), links=links, attributes=said, start_time=began
+            "batch", trace.set_span_in_context(first), links=links, attributes=attributes, start_time=begin
         )
         if record.error is not None:
             _fail(batch, type(record.error).__name__)
-        batch.end(ended)
-        for span, waited in waits:
+        batch.end(end)
+        for span, seconds in waits:
             queue = self.tracer.start_span(
                 "queue",
                 trace.set_span_in_context(span),
                 links=[Link(batch.get_span_context())],
-                start_time=began - _ns(waited),
+                start_time=begin - _nanoseconds(seconds),
             )
-            queue.end(began)
+            queue.end(begin)
 
 
 def _waits(record: BatchRecord) -> list[tuple[Span, float]]:
-    """The spans of the requests that a batch's documents are from, and the longest wait of each."""
+    """The sampled span of each request in the batch, and the longest wait of its documents."""
     waits: dict[int, tuple[Span, float]] = {}
-    for context, waited in zip(record.contexts, record.queue_seconds, strict=True):
+    for context, seconds in zip(record.contexts, record.queue_seconds, strict=True):
         span = context.run(trace.get_current_span)
-        own = span.get_span_context()
-        if own.trace_flags.sampled:
-            number = own.span_id
-            waits[number] = span, max(waited, waits[number][1] if number in waits else 0.0)
+        span_context = span.get_span_context()
+        if span_context.trace_flags.sampled:
+            span_id = span_context.span_id
+            waits[span_id] = span, max(seconds, waits[span_id][1] if span_id in waits else 0.0)
     return list(waits.values())
 
 
@@ -134,5 +134,5 @@ def _fail(span: Span, kind: str) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
-def _ns(seconds: float) -> int:
+def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidBody, NotJson, quote_input
-from app.parsing.json_reader import MAX_VALUES_PER_DOCUMENT, UNCOUNTED_BYTES, may_repeat_key, read_json
+from app.parsing.json_reader import INLINE_BYTES, MAX_VALUES_PER_DOCUMENT, may_repeat_key, read_json
 from app.parsing.schemas import Document
 from app.parsing.validation_errors import describe_errors
 
@@ -33,7 +33,7 @@ async def read_body(request: Request, schema: type[Schema]) -> Schema:
 async def parse_body(body: bytes, schema: type[Schema], max_documents: int) -> Schema:
     """Parse JSON as ``schema``, in a thread where it is large; raise ``InvalidBody`` or ``RequestTooLarge``."""
     max_values = MAX_VALUES_PER_DOCUMENT * max(max_documents, MIN_VALUE_LIMIT_DOCUMENTS)
-    if len(body) <= UNCOUNTED_BYTES:
+    if len(body) <= INLINE_BYTES:
         return _parse(body, schema, max_values)
     return await asyncio.to_thread(_parse, body, schema, max_values)
 
@@ -44,7 +44,7 @@ async def parse_document(body: bytes, max_documents: int) -> Document:
     Pydantic's own parser takes a tenth of the time of ``parse_body``. It finds no repeated keys and its errors have no
     sentences, so a body in which it finds an error, or which may repeat a key, is parsed again.
     """
-    if len(body) <= UNCOUNTED_BYTES:
+    if len(body) <= INLINE_BYTES:
         try:
             document = Document.model_validate_json(body)
         except ValidationError:

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from app.errors import InvalidBody, RequestTooLarge, quote_input
 
-UNCOUNTED_BYTES = 1 << 16
+INLINE_BYTES = 1 << 16
 """Bytes of JSON that the event loop reads itself: at worst 4 ms. A thread reads larger bodies."""
 MAX_VALUES_PER_DOCUMENT = 128
 """Values in a body for each document that a batch may have. A document with an id has three."""

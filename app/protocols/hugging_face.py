@@ -1,4 +1,4 @@
-"""Hugging Face's text classification: ``POST /hf``."""
+"""The text classification of Hugging Face's inference API: ``POST /hf``."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ PREFIX = "/hf"
 router = APIRouter(include_in_schema=False)
 
 
-def _softmax(function: str) -> str:
+def _check_function(function: str) -> str:
     if function != "softmax":
         raise ValueError("scores are calibrated probabilities, and no others are kept: leave it out, or say softmax")
     return function
 
 
 class Parameters(StrictSchema):
-    """How to answer."""
+    """Options of a request."""
 
     top_k: Annotated[int | None, Field(ge=1)] = None
-    function_to_apply: Annotated[str, AfterValidator(_softmax)] | None = None
+    function_to_apply: Annotated[str, AfterValidator(_check_function)] | None = None
 
 
 class Classification(StrictSchema):
-    """A text, or several; ``options`` are about caches and waiting, of which there are none here."""
+    """One text or several; ``options`` about caches and waiting have no effect."""
 
-    inputs: Annotated[list[Any], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
+    inputs: Annotated[list[Any], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
     parameters: Parameters | None = None
     options: dict[str, Any] | None = None
 
 
 @router.post(PREFIX)
 async def classify(request: Request) -> Response:
-    """A list of labels for each text; for one text alone too, since clients take the first list and leave the rest."""
+    """Answer with a list of labels for each text, for a single text too: clients read the first list alone."""
     deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
-    asked = await read_body(request, Classification)
-    answered = await answer_texts(request, asked.inputs, deadline, asked.parameters.top_k if asked.parameters else None)
-    return answered.respond(answered.scores)
+    body = await read_body(request, Classification)
+    answers = await answer_texts(request, body.inputs, deadline, body.parameters.top_k if body.parameters else None)
+    return answers.respond(answers.scores)
 
 
 def format_problem(problem: Problem) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2: ``/v2``, with one model, ``docket``, in the version that is served."""
+"""The Open Inference Protocol, version 2, under ``/v2``: one model, ``docket``, in the current version."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PREFIX, MODEL = "/v2", "docket"
 JSON_LENGTH = "inference-header-content-length"
-"""The header that says how much of a body is JSON, where bytes of tensors follow."""
-ONE = {"name": MODEL, "platform": "pytorch_torchscript"}
+"""The header with the bytes of JSON in a body, where bytes of tensors follow."""
+MODEL_FIELDS = {"name": MODEL, "platform": "pytorch_torchscript"}
 TENSORS = {
     "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
     "outputs": [
@@ -34,21 +34,21 @@ router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 @router.get("")
 async def server() -> dict[str, Any]:
-    """What this is."""
+    """Describe the server."""
     extensions = ["binary_tensor_data", "classification"]
     return {"name": MODEL, "version": __version__, "extensions": extensions}
 
 
 @router.get("/health/live")
 async def server_live(request: Request) -> dict[str, Any]:
-    """Whether to let the process live."""
+    """Answer 200, or 503 where the process is ending."""
     await live(request)
     return {"live": True}
 
 
 @router.get("/health/ready")
 async def server_ready(request: Request) -> dict[str, Any]:
-    """Whether to send requests here."""
+    """Answer 200, or 503 where the service is not ready."""
     await ready(request)
     return {"ready": True}
 
@@ -56,15 +56,15 @@ async def server_ready(request: Request) -> dict[str, Any]:
 @router.get("/models/{model}")
 @router.get("/models/{model}/versions/{version}")
 async def model_metadata(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
-    """What goes in and comes out."""
-    return ONE | {"versions": [_served(request, model, version)]} | TENSORS
+    """Describe the tensors of the model."""
+    return MODEL_FIELDS | {"versions": [_check_model(request, model, version)]} | TENSORS
 
 
 @router.get("/models/{model}/ready")
 @router.get("/models/{model}/versions/{version}/ready")
 async def model_ready(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
-    """Whether to send requests here."""
-    _served(request, model, version)
+    """Answer 200, or 503 where the service is not ready."""
+    _check_model(request, model, version)
     await ready(request)
     return {"name": model, "ready": True}
 
@@ -72,20 +72,20 @@ async def model_ready(request: Request, model: str, version: str | None = None) 
 @router.post("/models/{model}/infer")
 @router.post("/models/{model}/versions/{version}/infer")
 async def infer(request: Request, model: str, version: str | None = None) -> Response:
-    """A label and a score for each text."""
-    _served(request, model, version)
+    """Answer with the label and the score of each text."""
+    _check_model(request, model, version)
     deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
-    asked, packed = await _read(request)
-    answered = await answer_texts(request, asked.read_texts(packed, request.state.settings.max_documents), deadline)
-    outputs, packed = asked.form_outputs(answered)
-    told = {"model_name": model, "model_version": answered.version, "outputs": outputs}
-    if asked.id is not None:
-        told["id"] = asked.id
-    if not packed:
-        return answered.respond(told)
-    said = to_json(told)
-    headers = answered.headers | {JSON_LENGTH: str(len(said))}
-    return Response(said + packed, headers=headers, media_type="application/octet-stream")
+    inference, packed = await _read_request(request)
+    answers = await answer_texts(request, inference.read_texts(packed, request.state.settings.max_documents), deadline)
+    outputs, packed_outputs = inference.form_outputs(answers)
+    content = {"model_name": model, "model_version": answers.version, "outputs": outputs}
+    if inference.id is not None:
+        content["id"] = inference.id
+    if not packed_outputs:
+        return answers.respond(content)
+    json_bytes = to_json(content)
+    headers = answers.headers | {JSON_LENGTH: str(len(json_bytes))}
+    return Response(json_bytes + packed_outputs, headers=headers, media_type="application/octet-stream")
 
 
 def format_problem(problem: Problem) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def format_problem(problem: Problem) -> dict[str, Any]:
     return {"error": problem.detail}
 
 
-def _served(request: Request, model: str, version: str | None) -> str:
-    """The version that is served; raise ``UnknownModel`` where another model or version is asked for."""
+def _check_model(request: Request, model: str, version: str | None) -> str:
+    """Return the current version; raise ``UnknownModel`` for another model or version."""
     current: str = request.state.service.reloader.current.version
     if model != MODEL:
         raise UnknownModel(f"there is no model {quote_input(model)}: the one that is served is {MODEL}")
@@ -103,8 +103,8 @@ def _served(request: Request, model: str, version: str | None) -> str:
     return current
 
 
-async def _read(request: Request) -> tuple[InferenceRequest, bytes]:
-    """A request and the bytes after its JSON; its clients name octets or no type at all where they send JSON."""
+async def _read_request(request: Request) -> tuple[InferenceRequest, bytes]:
+    """Read a request and the bytes after its JSON. Clients send JSON as octets too, or without a content type."""
     octets = request.headers.get("content-type", "") in ("", "application/octet-stream")
     (require_uncompressed if octets else require_json)(request.headers)
     body = await request.body()

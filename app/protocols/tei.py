@@ -1,4 +1,4 @@
-"""text-embeddings-inference's classification: ``POST /tei/predict``."""
+"""The classification of text-embeddings-inference: ``POST /tei/predict``."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 
 class Inputs(StrictSchema):
-    """Texts, and whether they are one text alone, whose answer is in no list of answers."""
+    """Texts; ``single``: one text outside a batch, whose answer is not in a list of answers."""
 
     texts: list[Any]
-    alone: bool
+    single: bool
 
 
-def _inputs(given: Any) -> dict[str, Any]:
-    """Its four shapes: ``"a"``, ``["a"]``, the pair ``["a", "b"]`` and the batch ``[["a"], ["b"]]``."""
-    if not isinstance(given, list) or (given and not isinstance(given[0], list)):
-        texts = given if isinstance(given, list) else [given]
+def _read_inputs(value: Any) -> dict[str, Any]:
+    """Read the four forms: ``"a"``, ``["a"]``, the pair ``["a", "b"]`` and the batch ``[["a"], ["b"]]``."""
+    if not isinstance(value, list) or (value and not isinstance(value[0], list)):
+        texts = value if isinstance(value, list) else [value]
         if len(texts) > 1:
             raise ValueError('a list of texts is one pair, and pairs have no label here: send a batch, [["a"], ["b"]]')
-        return {"texts": texts, "alone": True}
-    if not all(isinstance(each, list) and len(each) == 1 for each in given):
+        return {"texts": texts, "single": True}
+    if not all(isinstance(element, list) and len(element) == 1 for element in value):
         raise ValueError('a batch is [["a"], ["b"]]: a list of one text each')
-    return {"texts": [text for (text,) in given], "alone": False}
+    return {"texts": [text for (text,) in value], "single": False}
 
 
-def _calibrated(raw: bool) -> bool:
+def _check_raw_scores(raw: bool) -> bool:
     if raw:
         raise ValueError("scores are calibrated probabilities, and no others are kept: leave it out, or say false")
     return raw
 
 
 class Predict(StrictSchema):
-    """What to classify. Whether to cut what is too long may be said: nothing is too long, and nothing is cut."""
+    """Texts to classify. The fields about truncation have no effect, since no text is cut."""
 
-    inputs: Annotated[Inputs, BeforeValidator(_inputs)]
-    raw_scores: Annotated[bool, NULL_IS_UNSET, AfterValidator(_calibrated)] = False
+    inputs: Annotated[Inputs, BeforeValidator(_read_inputs)]
+    raw_scores: Annotated[bool, NULL_IS_UNSET, AfterValidator(_check_raw_scores)] = False
     truncate: bool | None = None
     truncation_direction: str | None = None
     model: str | None = None
@@ -59,16 +59,16 @@ class Predict(StrictSchema):
 
 @router.post("/predict")
 async def predict(request: Request) -> Response:
-    """The labels of one text, or a list of them for each of a batch."""
+    """Answer with the labels of one text, or with a list of labels for each text of a batch."""
     deadline = admit(request.state.service, request.headers.get(TIMEOUT_HEADER))
-    asked = await read_body(request, Predict)
-    answered = await answer_texts(request, asked.inputs.texts, deadline)
-    return answered.respond(answered.scores[0] if asked.inputs.alone else answered.scores)
+    body = await read_body(request, Predict)
+    answers = await answer_texts(request, body.inputs.texts, deadline)
+    return answers.respond(answers.scores[0] if body.inputs.single else answers.scores)
 
 
 @router.get("/health")
 async def health(request: Request) -> Response:
-    """Nothing, where requests may be sent here."""
+    """Answer without a body, or 503 where the service is not ready."""
     await ready(request)
     return Response()
 
