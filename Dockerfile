@@ -1,6 +1,6 @@
 FROM python:3.11-slim AS build
-# The CPU build where pip finds one (name an index that has it with PIP_EXTRA_INDEX_URL), else the registry's.
-# For GPUs: --build-arg TORCH=torch===2.13.0, which is the release itself, with CUDA, and never a CPU build of it.
+# PIP_EXTRA_INDEX_URL names an index with torch's CPU build; without it pip installs the registry's build.
+# For GPUs: --build-arg TORCH=torch===2.13.0, which is always the release with CUDA and never a CPU build.
 ARG TORCH=torch==2.13.0
 ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
@@ -20,7 +20,7 @@ RUN python -m pip --python /opt/docket install --no-cache-dir --no-compile --con
 
 FROM python:3.11-slim AS runtime
 RUN useradd --create-home --uid 10001 docket && install --directory --owner docket /artifacts
-# torch works without NumPy, and says so each time.
+# torch works without NumPy, but warns at each start.
 ENV PATH=/opt/docket/bin:$PATH PYTHONUNBUFFERED=1 DOCKET_HOST=0.0.0.0 \
     PYTHONWARNINGS="ignore:Failed to initialize NumPy"
 USER 10001

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
-PATIENCE = 90
-"""Seconds for all of it; for one package ``WAIT``."""
-WAIT = 5
+AUDIT_TIMEOUT_SECONDS = 90
+REQUEST_TIMEOUT_SECONDS = 5
 
 
 def main() -> int:
-    """Ask, and say what was found."""
+    """Run pip-audit and print its outcome in one line."""
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(LOCK), "--no-deps", "--disable-pip"]
-    command += ["--progress-spinner", "off", "--timeout", str(WAIT), "--format", "json"]
+    command += ["--progress-spinner", "off", "--timeout", str(REQUEST_TIMEOUT_SECONDS), "--format", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=AUDIT_TIMEOUT_SECONDS, check=False)
         report = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, ValueError):  # it could not be reached, or said nothing that can be read
+    except (subprocess.TimeoutExpired, ValueError):  # no database was reachable, or the report is not JSON
         report = {"dependencies": []}
     code, line = verdict(report)
     print(line)
@@ -33,7 +32,7 @@ def main() -> int:
 
 
 def verdict(report: dict[str, Any]) -> tuple[int, str]:
-    """The code to end with and the line to say, of pip-audit's report."""
+    """Return the exit code and the line for a report of pip-audit."""
     audited = [package for package in report["dependencies"] if "vulns" in package]
     known = [
         f"{package['name']} {package['version']}: {found['id']}" for package in audited for found in package["vulns"]
@@ -41,7 +40,7 @@ def verdict(report: dict[str, Any]) -> tuple[int, str]:
     if known:
         return 1, f"requirements.lock is not safe: {', '.join(known)}"
     if not audited:
-        return 0, "requirements.lock is not audited: nobody here knows of vulnerabilities"
+        return 0, "requirements.lock is not audited: no database of vulnerabilities is reachable"
     unknown = len(report["dependencies"]) - len(audited)
     return 0, f"requirements.lock is audited: {len(audited)} packages without a known vulnerability, {unknown} unknown"
 
