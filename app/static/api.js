@@ -1,14 +1,14 @@
-// Requests to the service that this page came from: its key, the wait that it asks for, its sentence when it refuses.
-import { ask, header } from "./key.js";
+// Requests to the service of this page, with the API key, retries after `Retry-After`, and problem sentences.
+import { requestKey, keyHeader } from "./key.js";
 
-const TRIES = 10;
+const MAX_ATTEMPTS = 10;
 
-/** An answer that is none; `again`: seconds after which the same request may succeed, undefined where it will not. */
+/** A failed request. `retrySeconds`: the wait before a retry, undefined if a retry cannot help. */
 export class Refusal extends Error {
-  constructor(detail, status, again) {
+  constructor(detail, status, retrySeconds) {
     super(detail);
     this.status = status;
-    this.again = again;
+    this.retrySeconds = retrySeconds;
   }
 }
 
@@ -17,44 +17,44 @@ export const get = (path, signal) => request(path, { signal });
 export const post = (path, body, signal) =>
   request(path, { method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
-/** What `send` brings, sent again for as long as that may help; `waiting(seconds, why)` is told of each wait. */
-export async function patiently(send, signal, waiting) {
-  for (let tried = 1; ; tried++) {
+/** Call `send` until it succeeds or a retry cannot help. `onWait(seconds, why)` is called before each wait. */
+export async function retry(send, signal, onWait) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await send();
     } catch (refusal) {
-      if (signal?.aborted || refusal.again === undefined || tried === TRIES) throw refusal;
-      waiting(refusal.again, refusal.message);
-      await pause(refusal.again, signal);
+      if (signal?.aborted || refusal.retrySeconds === undefined || attempt === MAX_ATTEMPTS) throw refusal;
+      onWait(refusal.retrySeconds, refusal.message);
+      await pause(refusal.retrySeconds, signal);
     }
   }
 }
 
 async function request(path, options) {
-  const answer = await fetch(path, { ...options, headers: { ...options.headers, ...header() } }).catch((error) => {
+  const response = await fetch(path, { ...options, headers: { ...options.headers, ...keyHeader() } }).catch((error) => {
     if (error.name === "AbortError") throw error;
     throw new Refusal("The service cannot be reached.", 0, 1);
   });
-  if (answer.status === 401) {
-    await ask(options.signal);
+  if (response.status === 401) {
+    await requestKey(options.signal);
     return request(path, options);
   }
-  if (answer.ok) return answer.json();
-  const problem = await answer.json().catch(() => ({}));
-  const detail = problem.detail ?? `The service answered ${answer.status}.`;
-  throw new Refusal(detail, answer.status, [429, 503].includes(answer.status) ? after(answer) : undefined);
+  if (response.ok) return response.json();
+  const problem = await response.json().catch(() => ({}));
+  const detail = problem.detail ?? `The service answered ${response.status}.`;
+  throw new Refusal(detail, response.status, [429, 503].includes(response.status) ? retryAfterSeconds(response) : undefined);
 }
 
-/** Seconds that `Retry-After` asks for; one where it does not say. */
-function after(answer) {
-  const seconds = Number.parseInt(answer.headers.get("retry-after"), 10);
+/** The seconds of `Retry-After`, 1 without that header. */
+function retryAfterSeconds(response) {
+  const seconds = Number.parseInt(response.headers.get("retry-after"), 10);
   return Number.isNaN(seconds) ? 1 : Math.max(seconds, 0);
 }
 
 function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
-    const leave = () => (clearTimeout(timer), reject(signal.reason));
-    const timer = setTimeout(() => (signal?.removeEventListener("abort", leave), resolve()), seconds * 1000);
-    signal?.addEventListener("abort", leave, { once: true });
+    const cancel = () => (clearTimeout(timer), reject(signal.reason));
+    const timer = setTimeout(() => (signal?.removeEventListener("abort", cancel), resolve()), seconds * 1000);
+    signal?.addEventListener("abort", cancel, { once: true });
   });
 }

@@ -1,37 +1,37 @@
-// The tab of the model: what is served, what it learned from, how well it did, and how live documents differ.
+// The tab of the model: the served version, its corpus, its scores, and the drift of live documents.
 import { get } from "./api.js";
 import { breakable, count, counted, element, find, percent, userText } from "./element.js";
 import { confusion, mistakes } from "./confusion.js";
 import { drift } from "./drift.js";
 import { labelTable } from "./labels.js";
 
-let asking;
+let currentLoad;
 
 export function startModel() {
   find("model").addEventListener("shown", load);
 }
 
 async function load() {
-  asking?.abort();
-  const own = (asking = new AbortController());
+  currentLoad?.abort();
+  const controller = (currentLoad = new AbortController());
   find("model-alert").textContent = "";
   find("model-status").textContent = "Reading…";
   try {
-    const card = await get("model", own.signal);
-    find("card").replaceChildren(...parts(card));
+    const card = await get("model", controller.signal);
+    find("card").replaceChildren(...sections(card));
   } catch (error) {
-    if (!own.signal.aborted) find("model-alert").textContent = error.message;
+    if (!controller.signal.aborted) find("model-alert").textContent = error.message;
   }
-  if (asking === own) find("model-status").textContent = "";
+  if (currentLoad === controller) find("model-status").textContent = "";
 }
 
-function parts(card) {
+function sections(card) {
   const { scores, labels } = card;
   return [
     element("div", { class: "headline" },
       element("h2", {}, "Version ", element("code", {}, card.version)),
-      element("p", { class: "hint" }, learned(card))),
-    scores ? tiles(scores) : element("p", {}, "This artifact keeps no scores of its own: docket evaluate measures them."),
+      element("p", { class: "hint" }, origin(card))),
+    scores ? tiles(scores) : element("p", {}, "This artifact contains no scores: docket evaluate measures them."),
     scores ? labelTable(scores.per_label) : plainLabels(labels),
     scores && element("div", { class: "pair" },
       scores.confusion && confusion(scores), scores.mistakes.length > 0 && mistakes(scores)),
@@ -41,7 +41,7 @@ function parts(card) {
   ].filter(Boolean);
 }
 
-function learned({ corpus, labels }) {
+function origin({ corpus, labels }) {
   const many = counted(labels.length, "label");
   return corpus ? [`${many}, learned from ${counted(corpus.documents, "document")} of `, userText(corpus.name)] : many;
 }
@@ -59,7 +59,7 @@ const tile = (name, value, hint) => element("div", {}, element("dt", {}, name), 
 const plainLabels = (labels) =>
   element("section", {}, element("h3", {}, "Labels"), element("ul", { class: "labels" }, labels.map((label) => element("li", { dir: "auto" }, breakable(label)))));
 
-/** What `abstain_below` brings and costs, from documents that the network never saw. */
+/** The effect of `abstain_below` on unseen documents. */
 function abstention(rows) {
   const row = ({ abstain_below: below, answered, accuracy }) =>
     element("tr", {},
@@ -67,14 +67,14 @@ function abstention(rows) {
       [answered, accuracy].map((share) => element("td", { class: "number" }, share === null ? "–" : percent(share))));
   return element("section", {},
     element("h3", {}, "Texts that belong to no label"),
-    element("p", {}, "The network answers with one of its labels, whatever text it is given. With ", element("code", {}, "abstain_below"),
-      " it gives no label where the score is lower."),
+    element("p", {}, "The network answers with one of its labels for any text. With ", element("code", {}, "abstain_below"),
+      " it gives no label if the score is lower."),
     rows ? element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Abstention" },
       element("table", { class: "abstention" },
         element("thead", {}, element("tr", {}, ["abstain_below", "Documents with a label", "Accuracy of these"].map((name, at) =>
           element("th", { scope: "col", class: at && "number" }, name)))),
         element("tbody", {}, rows.map(row))))
-      : element("p", { class: "hint" }, "This artifact keeps no measure of that: docket evaluate has it."),
+      : element("p", { class: "hint" }, "This artifact contains no such table: docket evaluate has it."),
     element("p", { class: "hint" }, "With ", element("code", {}, "coverage"), ", an empty ", element("code", {}, "label_set"),
       " means that no label fits well enough."));
 }

@@ -1,28 +1,28 @@
-// Separated values in, and the same rows out with cells added. What was in the file stays as it was, quotes and all.
+// Reads separated values and writes the same rows with added cells. The cells of the file stay as they are, with their quotes.
 import { counted } from "./element.js";
-import { header, sniff } from "./dialect.js";
+import { detectDialect, header } from "./dialect.js";
 
 const NAMES = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
-const OPEN = "a quote in the row is not closed, or not doubled within a cell";
-const SWALLOWED = "a quote opens a text that holds whole rows: double the quote inside the text";
+const OPEN_QUOTE = "a quote in the row is not closed, or not doubled within a cell";
+const SWALLOWED_ROWS = "a quote opens a text that holds whole rows: double the quote inside the text";
 
-/** A CSV or TSV: rows with a `text`, or with an `error` where there is none to be had. */
+/** A CSV or TSV: rows with a `text` or an `error`. */
 export class Csv {
-  constructor(text, name, kind, how, marked) {
+  constructor(text, name, kind, options, marked) {
     this.text = text;
-    this.dialect = sniff(text, kind, how.header ? how.fields : []);
-    const { names, places, given } = header(this.dialect.sample, name, how);
-    Object.assign(this, { names, places, given });
+    this.dialect = detectDialect(text, kind, options.header ? options.fields : []);
+    const { names, places, hasHeader } = header(this.dialect.sample, name, options);
+    Object.assign(this, { names, places, hasHeader });
     const rule = this.dialect.separator === "|" && this.dialect.sample[1];
     if (rule && rule.some(Boolean) && rule.every((cell) => !cell || /^\s*:?-{3,}:?\s*$/.test(cell))) {
       throw new Error(`${name} is a table of Markdown: take out its rule, or save the table as .csv.`);
     }
     this.notes = this.dialect.usual ? [] : [`Separated by ${NAMES[this.dialect.separator]}.`];
-    if (!given) this.notes.push(`The first line is read as a row, column ${places[0] + 1} as the text.`);
+    if (!hasHeader) this.notes.push(`The first line is read as a row, column ${places[0] + 1} as the text.`);
     this.end = text.includes("\r\n") ? "\r\n" : "\n";
     this.records = records(text, { ...this.dialect, wide: names.length });
-    this.head = (marked ? "\ufeff" : "") + this.dialect.said;
-    if (!given) return;
+    this.head = (marked ? "\ufeff" : "") + this.dialect.separatorLine;
+    if (!hasHeader) return;
     const added = ["label", "score", "error"].map((own) => (names.includes(own) ? `docket_${own}` : own));
     this.head += [this.records.next().value.raw, ...added].join(this.dialect.separator) + this.end;
   }
@@ -31,7 +31,7 @@ export class Csv {
     return this.text.length;
   }
 
-  /** Each row as `{text | error, upTo, line}`; `line(answer)` is the row as it is written back. */
+  /** Each row as `{text | error, upTo, line}`; `line(answer)` is the row of the download. */
   *rows() {
     for (const { cells, raw, upTo, error } of this.records) {
       const wrong = error ?? this.#repeated(cells) ?? this.#wrongWidth(cells);
@@ -40,13 +40,13 @@ export class Csv {
     }
   }
 
-  /** Two files that were joined have their line of names twice. */
+  /** Joined files contain their line of names twice. */
   #repeated(cells) {
-    const names = this.given && cells.length > 1 && cells.length === this.names.length && cells.every((cell, at) => cell === this.names[at]);
+    const names = this.hasHeader && cells.length > 1 && cells.length === this.names.length && cells.every((cell, at) => cell === this.names[at]);
     return names ? "the row repeats the line of names: take it out" : undefined;
   }
 
-  /** Cells that lack a value and a name are only separators at the end of the first line. */
+  /** Missing cells without a name come from separators at the end of the first line. */
   #wrongWidth(cells) {
     const wide = this.names.length;
     if (cells.length <= wide && !this.names.slice(cells.length).some(Boolean)) return undefined;
@@ -54,11 +54,11 @@ export class Csv {
   }
 
   #line(kept, { label, score, error }) {
-    const added = [guarded(label ?? ""), score ?? "", guarded(error ?? "")];
+    const added = [guardFormula(label ?? ""), score ?? "", guardFormula(error ?? "")];
     return [kept, ...added.map((cell) => this.#quoted(String(cell)))].join(this.dialect.separator) + this.end;
   }
 
-  /** A row with too few or too many cells in as many as there are columns, so that what is added stands in its own. */
+  /** The row with as many cells as columns, so that added cells have columns of their own. */
   #fitted(cells) {
     const wide = this.names.length;
     const last = cells.slice(wide - 1).join(this.dialect.separator);
@@ -72,12 +72,12 @@ export class Csv {
   }
 }
 
-/** What a spreadsheet could take for a formula, made text by an apostrophe; numbers stay. */
-const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell);
+/** A cell that a spreadsheet could take for a formula becomes text with an apostrophe; numbers stay. */
+const guardFormula = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell);
 
-/** Records as `{cells | error, raw, upTo}`; one whose quotes are broken is its first line alone, and the next begins after it.
+/** Records as `{cells | error, raw, upTo}`. A record with broken quotes is its first line alone; the next begins after it.
  *
- * Lines are read at most twice: what a broken quote looked through has no quote that opens a cell and is not closed there.
+ * Lines are read at most twice: in the text behind a broken quote no quote opens a cell without closing it.
  */
 export function* records(text, dialect) {
   const plain = new RegExp(`[^${dialect.separator}\r\n]*`, "y");
@@ -85,7 +85,7 @@ export function* records(text, dialect) {
   while (begin < text.length) {
     const line = lineEnd(text, begin);
     const { cells, end } = dialect.quoted ? record(text, begin, dialect, plain) : { cells: text.slice(begin, line).split("\t"), end: line };
-    const error = end === undefined ? OPEN : cells.some((cell, at) => holdsRows(cell, at, cells[0], dialect)) ? SWALLOWED : undefined;
+    const error = end === undefined ? OPEN_QUOTE : cells.some((cell, at) => holdsRows(cell, at, cells[0], dialect)) ? SWALLOWED_ROWS : undefined;
     const stop = error ? line : end;
     const upTo = stop + (text.startsWith("\r\n", stop) ? 2 : 1);
     const raw = text.slice(begin, stop);
@@ -95,21 +95,21 @@ export function* records(text, dialect) {
   }
 }
 
-/** Whether a text has lines that all look like rows of the file: a quote that nobody meant to open.
+/** Whether all lines of a text look like rows of the file, because of an accidental quote.
  *
- * In a column after the first they begin with a value of the form that the first column has, such as a number.
+ * In a column after the first, the lines must begin with a value like those of the first column, such as a number.
  */
 function holdsRows(cell, at, first, { separator, wide }) {
   if (!(wide > 1) || !/[\r\n]/.test(cell)) return false;
   const lines = cell.replace(/[\r\n]+$/, "").split(/\r\n|\r|\n/).slice(at > 0 ? 1 : 0);
-  const rows = lines.map((line) => line.split(separator)), whole = rows.slice(0, -1);
-  const decimal = new RegExp(`\\d\\${separator}\\d`), form = (value) => value.replace(/\d+/g, "0");
-  if (whole.length < (at > 0 ? 1 : 2) || lines.slice(0, -1).every((line) => decimal.test(line))) return false;
-  if (at > 0 && !rows.every((row) => row.length > 1 && form(row[0]) === form(first))) return false;
-  return whole.every((row) => row.length === wide && row.every((value) => value.trim() && !value.startsWith(" ")));
+  const rows = lines.map((line) => line.split(separator)), completeRows = rows.slice(0, -1);
+  const decimal = new RegExp(`\\d\\${separator}\\d`), digitPattern = (value) => value.replace(/\d+/g, "0");
+  if (completeRows.length < (at > 0 ? 1 : 2) || lines.slice(0, -1).every((line) => decimal.test(line))) return false;
+  if (at > 0 && !rows.every((row) => row.length > 1 && digitPattern(row[0]) === digitPattern(first))) return false;
+  return completeRows.every((row) => row.length === wide && row.every((value) => value.trim() && !value.startsWith(" ")));
 }
 
-/** The cells from `begin` and the `end` of the last; no end where a quote has no partner. */
+/** The cells from `begin` on and the `end` of the record; no end if a quote is never closed. */
 function record(text, begin, { separator, spaced }, plain) {
   const cells = [];
   for (let at = begin; ; at++) {
@@ -130,7 +130,7 @@ function record(text, begin, { separator, spaced }, plain) {
   }
 }
 
-/** Where the line that `begin` is in ends. */
+/** The end of the line that contains `begin`. */
 function lineEnd(text, begin) {
   const end = /[\r\n]/g;
   end.lastIndex = begin;

@@ -1,10 +1,10 @@
-// The tab of a file: rows in; a progress bar, what came out by label, and the same file with labels to be downloaded.
+// The tab of a file: from rows to a progress bar, counts for each label, and the file with labels as a download.
 import { bar, count, counted, element, find, percent } from "./element.js";
-import { opened } from "./table.js";
-import { scored } from "./batch.js";
+import { openTable } from "./table.js";
+import { scoreRows } from "./batch.js";
 
-const BROKEN = 20, SHOWN = 8, LABELS = 12;
-let stop, download, last;
+const SHOWN_ERRORS = 20, SHOWN_ROWS = 8, SHOWN_LABELS = 12;
+let controller, download, lastFile;
 
 export function startFile() {
   const pick = find("pick");
@@ -12,58 +12,58 @@ export function startFile() {
     if (pick.files[0]) openFile(pick.files[0]);
     pick.value = "";
   });
-  find("reading").addEventListener("change", () => last && openFile(last));
+  find("reading").addEventListener("change", () => lastFile && openFile(lastFile));
 }
 
-/** How the file is to be read, as the form says it. */
-const reading = () => ({ fields: find("field").value.split(",").map((each) => each.trim()).filter(Boolean), encoding: find("encoding").value, header: !find("headless").checked });
+/** The options of the form on how to read the file. */
+const readOptions = () => ({ fields: find("field").value.split(",").map((each) => each.trim()).filter(Boolean), encoding: find("encoding").value, header: !find("headless").checked });
 
-/** Score the rows of a file; one that is under way is left. */
+/** Score the rows of a file; a running job is cancelled. */
 export async function openFile(file) {
-  stop?.abort();
-  last = file;
-  const own = (stop = new AbortController());
+  controller?.abort();
+  lastFile = file;
+  const ownController = (controller = new AbortController());
   find("file-alert").textContent = "";
   find("file-status").textContent = `Reading ${file.name}…`;
   find("job").hidden = true;
   find("job").replaceChildren();
   try {
-    const table = await opened(file, reading());
-    const job = new Job(file.name, table, own);
+    const table = await openTable(file, readOptions());
+    const job = new Job(file.name, table, ownController);
     find("job").replaceChildren(job.place);
     find("job").hidden = false;
     find("file-status").textContent = `Scoring ${file.name}.`;
     await job.run();
-    if (stop === own) find("file-status").textContent = job.sentence();
+    if (controller === ownController) find("file-status").textContent = job.sentence();
   } catch (error) {
-    if (stop !== own) return;
+    if (controller !== ownController) return;
     find("file-status").textContent = "";
     find("file-alert").textContent = error.message;
-    find("reading").open = true;  // where most of what can be wrong is mended
+    find("reading").open = true;  // its options correct the usual errors
   }
 }
 
-/** A file being scored, and what of it is shown. */
+/** The scoring of a file, and its display. */
 class Job {
-  constructor(name, table, stop) {
-    Object.assign(this, { name, table, stop, done: 0, labels: new Map(), broken: [], wrong: 0, written: [table.head], first: [] });
+  constructor(name, table, controller) {
+    Object.assign(this, { name, table, controller, done: 0, labels: new Map(), broken: [], wrong: 0, written: [table.head], first: [] });
     this.progress = element("progress", { max: table.length, value: 0, "aria-label": `Scoring ${name}` });
     this.told = element("p", { class: "hint" });
     this.cancel = element("button", { type: "button" }, "Cancel");
-    this.cancel.onclick = () => stop.abort(new Error("cancelled"));
+    this.cancel.onclick = () => controller.abort(new Error("cancelled"));
     this.found = element("div", { class: "found" });
     this.place = element("div", {},
       element("div", { class: "row" }, element("h2", {}, name), this.cancel), this.progress,
       table.notes.map((note) => element("p", { class: "hint" }, note)), this.told, this.found);
   }
 
-  /** Score all rows; what is done when it is cancelled or fails can be downloaded all the same. */
+  /** Score all rows. After a cancel or a failure the finished rows can be downloaded. */
   async run() {
-    const began = performance.now(), { signal } = this.stop;
-    const waiting = (seconds, why) => this.tell(began, ` · ${why} Trying again in ${counted(seconds, "second")}.`);
+    const began = performance.now(), { signal } = this.controller;
+    const onWait = (seconds, why) => this.tell(began, ` · ${why} Trying again in ${counted(seconds, "second")}.`);
     try {
-      for await (const parcel of scored(this.table.rows(), signal, waiting)) {
-        for (const [row, answer] of parcel) this.take(row, answer);
+      for await (const batch of scoreRows(this.table.rows(), signal, onWait)) {
+        for (const [row, answer] of batch) this.take(row, answer);
         this.tell(began);
       }
       this.whole = true;
@@ -78,9 +78,9 @@ class Job {
     this.done++;
     this.written.push(row.line({ label, score, error }));
     this.progress.value = row.upTo;
-    if (this.first.length < SHOWN) this.first.push({ number: this.done, text: row.text, label, score, error });
+    if (this.first.length < SHOWN_ROWS) this.first.push({ number: this.done, text: row.text, label, score, error });
     if (error === undefined) this.labels.set(label, (this.labels.get(label) ?? 0) + 1);
-    else if (++this.wrong <= BROKEN) this.broken.push({ number: this.done, error });
+    else if (++this.wrong <= SHOWN_ERRORS) this.broken.push({ number: this.done, error });
   }
 
   tell(began, more = "") {
@@ -105,30 +105,30 @@ class Job {
       this.done > 0 ? firstRows(this.first) : "");
   }
 
-  /** What came of it. */
+  /** The outcome as a sentence. */
   sentence() {
     const rows = `${counted(this.done - this.wrong, "row")} scored${this.wrong ? `, ${count(this.wrong)} broken` : ""}`;
     return this.whole ? `${rows}.` : `${this.failed} after ${counted(this.done, "row")}: ${rows}.`;
   }
 }
 
-function byLabel(labels, scored) {
-  const most = Math.max(...labels.values());
-  const all = [...labels].sort(([, one], [, other]) => other - one);
+function byLabel(labels, answered) {
+  const largest = Math.max(...labels.values());
+  const all = [...labels].sort(([, a], [, b]) => b - a);
   return element("div", {},
     element("h3", {}, "By label"),
-    element("ol", { class: "bars" }, all.slice(0, LABELS).map(([label, number]) =>
+    element("ol", { class: "bars" }, all.slice(0, SHOWN_LABELS).map(([label, number]) =>
       element("li", {},
-        element("span", { class: "name", title: label ?? "" }, label ?? "no label"), bar(number / most),
-        element("span", { class: "number" }, `${count(number)} · ${percent(number / scored)}`)))),
-    all.length > LABELS && element("p", { class: "hint" }, `and ${count(all.length - LABELS)} more`));
+        element("span", { class: "name", title: label ?? "" }, label ?? "no label"), bar(number / largest),
+        element("span", { class: "number" }, `${count(number)} · ${percent(number / answered)}`)))),
+    all.length > SHOWN_LABELS && element("p", { class: "hint" }, `and ${count(all.length - SHOWN_LABELS)} more`));
 }
 
 const brokenRows = (rows, all) =>
   element("div", {},
     element("h3", {}, "Broken rows"),
     element("ul", { class: "broken" }, rows.map(({ number, error }) => element("li", {}, element("b", {}, `Row ${count(number)}`), ` ${error}`))),
-    all > rows.length && element("p", { class: "hint" }, `and ${count(all - rows.length)} more: the file has each in its place`));
+    all > rows.length && element("p", { class: "hint" }, `and ${count(all - rows.length)} more: the download has each in its place`));
 
 const firstRows = (rows) =>
   element("div", {},

@@ -1,7 +1,7 @@
-// Links to what may ask for a key, which a link cannot send: where it does, a sentence says how to get there.
+// Links to pages that may need a key. A link cannot send one, so a sentence explains the request.
 import { find } from "./element.js";
 
-/** Follow a link only where it would not end in a refusal. */
+/** Follow a link only if the service does not refuse it. */
 export function startFooter() {
   for (const link of document.querySelectorAll("footer a[data-setting]")) link.addEventListener("click", follow);
 }

@@ -1,16 +1,16 @@
-// JSON in, an object a line or an array of objects, and the same objects out with fields added. Numbers keep all of their digits.
+// Reads JSON, an object a line or an array of objects, and writes the same objects with added fields. Numbers keep all digits.
 import { listed, quoted } from "./dialect.js";
 
-const STRING = '"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"';
-const TEXT = ["text", "data.text", "fields.text"];  // where Label Studio and Argilla have it
-const ROWS = ["rows", "data", "documents", "examples", "items", "records"];  // where one object holds an array of rows
+const STRING_PATTERN = '"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"';
+const TEXT_PATHS = ["text", "data.text", "fields.text"];  // in exports of Label Studio and Argilla too
+const ROW_FIELDS = ["rows", "data", "documents", "examples", "items", "records"];  // of one object that contains an array of rows
 
-/** An object a row; one without a text has an `error`. */
+/** An object a row; an object without a text has an `error`. */
 export class Json {
   constructor(text, name, kind, { fields }) {
     Object.assign(this, { text, name, fields, length: text.length, notes: [] });
-    const first = text.trimStart()[0] === "[" || isBegun(text);
-    this.values = first ? inRow(text, name) : byLine(text);
+    const first = text.trimStart()[0] === "[" || beginsMultilineObject(text);
+    this.values = first ? valuesOf(text, name) : byLine(text);
     if (kind === "json") this.#unwrap();
     this.array = this.text.trimStart()[0] === "[";
     this.head = this.array ? "[\n" : "";
@@ -18,7 +18,7 @@ export class Json {
     this.names = ["label", "score", "error"].map((own) => (new RegExp(`"${own}"\\s*:`).test(text) ? `docket_${own}` : own));
   }
 
-  /** Each object as `{text | error, upTo, line}`; `line(answer)` is what is written back. */
+  /** Each object as `{text | error, upTo, line}`; `line(answer)` is the object of the download. */
   *rows() {
     let before = "";
     for (const { raw, upTo } of this.values) {
@@ -36,15 +36,15 @@ export class Json {
       return { error: "the line is no JSON" };
     }
     if (!isObject(row)) return { error: "the line is no JSON object" };
-    const fields = String(this.fields) === "text" ? [TEXT.find((each) => find(row, each) !== undefined) ?? "text"] : this.fields;
+    const fields = String(this.fields) === "text" ? [TEXT_PATHS.find((each) => find(row, each) !== undefined) ?? "text"] : this.fields;
     const values = fields.map((field) => find(row, field));
     const missing = fields[values.indexOf(undefined)];
     if (missing !== undefined) return { error: `no field ${quoted(missing)} among ${listed(Object.keys(row))}` };
-    const odd = fields[values.findIndex((value) => value !== null && typeof value === "object")];
-    if (odd !== undefined) return { error: `${quoted(odd)} is no text but ${Array.isArray(find(row, odd)) ? "a list" : "an object"}: make it one text` };
-    const twice = fields.find((field) => raw.split(`"${field}"`).length > 2 && [...members(raw)].filter(({ key }) => key === field).length > 1);
-    if (twice !== undefined) return { error: `${quoted(twice)} is there twice: keep one` };
-    const texts = values.map((value, at) => (typeof value === "number" ? written(raw, fields[at]) ?? value : value)).filter((value) => value !== null);
+    const wrongType = fields[values.findIndex((value) => value !== null && typeof value === "object")];
+    if (wrongType !== undefined) return { error: `${quoted(wrongType)} is no text but ${Array.isArray(find(row, wrongType)) ? "a list" : "an object"}: make it one text` };
+    const repeated = fields.find((field) => raw.split(`"${field}"`).length > 2 && [...members(raw)].filter(({ key }) => key === field).length > 1);
+    if (repeated !== undefined) return { error: `${quoted(repeated)} is there twice: keep one` };
+    const texts = values.map((value, at) => (typeof value === "number" ? rawValue(raw, fields[at]) ?? value : value)).filter((value) => value !== null);
     return texts.length > 0 ? { text: texts.join("\n") } : { error: `there is no ${listed(fields)}: fill it in` };
   }
 
@@ -52,28 +52,28 @@ export class Json {
     const [nameOfLabel, nameOfScore, nameOfError] = this.names;
     const added = error === undefined ? { [nameOfLabel]: label, [nameOfScore]: score } : { [nameOfError]: error };
     const inner = JSON.stringify(added).slice(1);
-    const whole = parsed(raw);
-    const open = isObject(whole) ? onOneLine(raw).slice(0, -1).trimEnd() : `{"line":${JSON.stringify(raw)}`;
+    const object = parsed(raw);
+    const open = isObject(object) ? onOneLine(raw).slice(0, -1).trimEnd() : `{"line":${JSON.stringify(raw)}`;
     return `${open}${open === "{" ? "" : ","}${inner}${this.array ? "" : "\n"}`;
   }
 
-  /** Take the rows out of the one object of the file. */
+  /** Extract the rows from the only object of the file. */
   #unwrap() {
-    const all = this.text.trim(), whole = parsed(all);
-    if (!isObject(whole) || this.fields[0] in whole) return;
-    const arrays = [...members(all)].filter(({ key }) => Array.isArray(whole[key]) && isObject(whole[key][0]));
-    const chosen = ROWS.map((each) => arrays.find(({ key }) => key === each)).find(Boolean) ?? (arrays.length === 1 ? arrays[0] : undefined);
+    const all = this.text.trim(), object = parsed(all);
+    if (!isObject(object) || this.fields[0] in object) return;
+    const arrays = [...members(all)].filter(({ key }) => Array.isArray(object[key]) && isObject(object[key][0]));
+    const chosen = ROW_FIELDS.map((each) => arrays.find(({ key }) => key === each)).find(Boolean) ?? (arrays.length === 1 ? arrays[0] : undefined);
     if (!chosen) return;
     this.notes.push(`The rows are those of the field ${quoted(chosen.key)}.`);
     this.text = all.slice(chosen.begin, chosen.end);
     this.length = this.text.length;
-    this.values = inRow(this.text, this.name);
+    this.values = valuesOf(this.text, this.name);
   }
 }
 
-/** Whether an object begins in the first line and goes on in the next. */
-function isBegun(text) {
-  const begin = skipped(text, 0), line = text.indexOf("\n", begin);
+/** Whether an object begins in the first line and continues in the next. */
+function beginsMultilineObject(text) {
+  const begin = skipSpace(text, 0), line = text.indexOf("\n", begin);
   return text[begin] === "{" && line >= 0 && (valueEnd(text, begin) ?? 0) > line;
 }
 
@@ -86,48 +86,48 @@ function* byLine(text) {
   }
 }
 
-/** The values of an array, or values one after the other. */
-function* inRow(text, name) {
-  let at = skipped(text, 0);
+/** The values of an array, or of a sequence. */
+function* valuesOf(text, name) {
+  let at = skipSpace(text, 0);
   const array = text[at] === "[";
-  for (at = skipped(text, at + (array ? 1 : 0)); array ? text[at] !== "]" : at < text.length;) {
+  for (at = skipSpace(text, at + (array ? 1 : 0)); array ? text[at] !== "]" : at < text.length;) {
     const end = valueEnd(text, at);
-    const after = end && skipped(text, end);
+    const after = end && skipSpace(text, end);
     if (!end || parsed(text.slice(at, end)) === undefined || (array && ![",", "]"].includes(text[after]))) {
       throw new Error(`${name}, line ${text.slice(0, at).split("\n").length}: broken JSON`);
     }
     yield { raw: text.slice(at, end), upTo: end };
-    at = array && text[after] === "," ? skipped(text, after + 1) : after;
+    at = array && text[after] === "," ? skipSpace(text, after + 1) : after;
     if (at > after && text[at] === "]") throw new Error(`${name}, line ${text.slice(0, after).split("\n").length}: broken JSON: a comma stands before the array's end: take it out`);
   }
-  if (array && skipped(text, at + 1) < text.length) throw new Error(`${name}: something follows the array: take it out`);
+  if (array && skipSpace(text, at + 1) < text.length) throw new Error(`${name}: something follows the array: take it out`);
 }
 
 /** The members of an object as `{key, begin, end}` of their values. */
 function* members(raw) {
-  for (let at = skipped(raw, raw.indexOf("{") + 1); raw[at] === '"';) {
+  for (let at = skipSpace(raw, raw.indexOf("{") + 1); raw[at] === '"';) {
     const named = valueEnd(raw, at);
-    const begin = skipped(raw, skipped(raw, named) + 1), end = valueEnd(raw, begin);
+    const begin = skipSpace(raw, skipSpace(raw, named) + 1), end = valueEnd(raw, begin);
     yield { key: JSON.parse(raw.slice(at, named)), begin, end };
-    at = skipped(raw, end);
-    if (raw[at] === ",") at = skipped(raw, at + 1);
+    at = skipSpace(raw, end);
+    if (raw[at] === ",") at = skipSpace(raw, at + 1);
   }
 }
 
-/** A number as it stands in the file, with all of its digits. */
-function written(raw, field) {
+/** A number as it is written in the file, with all digits. */
+function rawValue(raw, field) {
   const found = [...members(raw)].find(({ key }) => key === field);
   return found && raw.slice(found.begin, found.end);
 }
 
-/** Where the value that begins at `at` ends; undefined where its brackets are not closed. */
+/** The end of the value that begins at `at`; undefined if its brackets are not closed. */
 function valueEnd(text, at) {
   if (text[at] !== "{" && text[at] !== "[") {
-    const scalar = new RegExp(`${STRING}|[^\\s,\\]}]+`, "y");
+    const scalar = new RegExp(`${STRING_PATTERN}|[^\\s,\\]}]+`, "y");
     scalar.lastIndex = at;
     return scalar.test(text) ? scalar.lastIndex : undefined;
   }
-  const token = new RegExp(`${STRING}|[{}[\\]]`, "g");
+  const token = new RegExp(`${STRING_PATTERN}|[{}[\\]]`, "g");
   token.lastIndex = at;
   for (let depth = 0, found; (found = token.exec(text)?.[0]);) {
     if (found === "{" || found === "[") depth++;
@@ -136,8 +136,8 @@ function valueEnd(text, at) {
   return undefined;
 }
 
-/** The first place from `at` on that is no white space. */
-function skipped(text, at) {
+/** The first place from `at` on without white space. */
+function skipSpace(text, at) {
   const space = /[ \t\r\n]*/y;
   space.lastIndex = at;
   space.test(text);
@@ -152,7 +152,7 @@ function find(row, field) {
   return rest.length > 0 && inner !== null && typeof inner === "object" ? find(inner, rest.join(".")) : undefined;
 }
 
-const onOneLine = (raw) => (raw.includes("\n") ? raw.replace(new RegExp(`(${STRING})|\\s+`, "g"), "$1") : raw);
+const onOneLine = (raw) => (raw.includes("\n") ? raw.replace(new RegExp(`(${STRING_PATTERN})|\\s+`, "g"), "$1") : raw);
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 

@@ -1,49 +1,49 @@
-// The API key: asked for when the service wants one, kept for as long as this tab is open, and sent nowhere else.
+// The API key: requested when the service needs one, stored until the tab closes, and sent to this service only.
 import { find } from "./element.js";
 
-const NAME = "docket-key";
+const STORAGE_KEY = "docket-key";
 let pending;
 
-/** The header that says the key, where there is one. */
-export function header() {
-  const key = sessionStorage.getItem(NAME);
+/** The header with the key, or none. */
+export function keyHeader() {
+  const key = sessionStorage.getItem(STORAGE_KEY);
   return key ? { authorization: `Bearer ${key}` } : {};
 }
 
-/** Ask for another key; resolved when there is one. All who ask meanwhile wait for the same. */
-export function ask(signal) {
-  pending ??= asked().finally(() => (pending = undefined));
-  return Promise.race([pending, left(signal)]);
+/** Request another key; resolves when the user has entered it. Concurrent calls share one form. */
+export function requestKey(signal) {
+  pending ??= showKeyForm().finally(() => (pending = undefined));
+  return Promise.race([pending, rejectOnAbort(signal)]);
 }
 
-function asked() {
-  const form = find("key"), input = find("key-input"), before = document.activeElement;
-  if (sessionStorage.getItem(NAME)) find("key-why").textContent = "The service does not take this key. Is there another?";
-  sessionStorage.removeItem(NAME);
+function showKeyForm() {
+  const form = find("key"), input = find("key-input"), focusedElement = document.activeElement;
+  if (sessionStorage.getItem(STORAGE_KEY)) find("key-why").textContent = "The service refuses this key. Enter another.";
+  sessionStorage.removeItem(STORAGE_KEY);
   form.hidden = false;
   input.focus();
   return new Promise((resolve, reject) => {
-    const end = () => {
+    const closeForm = () => {
       form.hidden = true;
       input.value = "";
-      before?.focus();
+      focusedElement?.focus();
     };
     form.onsubmit = (event) => {
       event.preventDefault();
-      sessionStorage.setItem(NAME, input.value.trim());
-      end();
+      sessionStorage.setItem(STORAGE_KEY, input.value.trim());
+      closeForm();
       resolve();
     };
-    const leave = () => {
-      end();
-      reject(new Error("The service asks for an API key."));
+    const cancel = () => {
+      closeForm();
+      reject(new Error("The service needs an API key."));
     };
-    find("key-leave").onclick = leave;
+    find("key-leave").onclick = cancel;
     form.onkeydown = (event) => {
-      if (event.key === "Escape") leave();
+      if (event.key === "Escape") cancel();
     };
   });
 }
 
-const left = (signal) =>
+const rejectOnAbort = (signal) =>
   new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));

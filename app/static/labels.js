@@ -1,18 +1,18 @@
-// The table of labels: how well each was found. It is sorted by any column, and begins with the worst.
+// The table of labels with their scores. It sorts by any column and begins with the worst.
 import { breakable, count, counted, element } from "./element.js";
 
-const FIRST = 20;  // rows shown at once: a label further down is found by sorting, or by showing all
+const SHOWN_LABELS = 20;  // rows at first: sorting, or a button, shows the others
 const COLUMNS = [["label", "Label"], ["precision", "Precision"], ["recall", "Recall"], ["f1", "F1"], ["documents", "Tested"]];
 
-/** `rows` as the model's card has them; `documents` counts the test documents of a label. */
+/** `rows` as in the model card. `documents` counts the test documents of a label. */
 export function labelTable(rows) {
-  let by = "f1", up = true, shown = FIRST;
+  let by = "f1", ascending = true, shown = SHOWN_LABELS;
   const untested = rows.filter(({ documents }) => documents === 0).length;
   const body = element("tbody");
   const headings = COLUMNS.map(([key, name]) => {
     const button = element("button", { type: "button", class: "sort" }, name);
     button.onclick = () => {
-      [by, up] = [key, key === by ? !up : key !== "documents"];
+      [by, ascending] = [key, key === by ? !ascending : key !== "documents"];
       draw();
     };
     return element("th", { scope: "col", class: key !== "label" && "number" }, button);
@@ -24,8 +24,8 @@ export function labelTable(rows) {
   };
 
   function draw() {
-    COLUMNS.forEach(([key], at) => headings[at].setAttribute("aria-sort", key !== by ? "none" : up ? "ascending" : "descending"));
-    body.replaceChildren(...[...rows].sort((one, other) => compare(one, other, by, up)).slice(0, shown).map(row));
+    COLUMNS.forEach(([key], at) => headings[at].setAttribute("aria-sort", key !== by ? "none" : ascending ? "ascending" : "descending"));
+    body.replaceChildren(...[...rows].sort((a, b) => compare(a, b, by, ascending)).slice(0, shown).map(row));
     more.hidden = shown >= rows.length;
   }
 
@@ -46,8 +46,8 @@ const row = ({ label, precision, recall, f1, documents }) =>
     element("td", { class: "number" }, count(documents)));
 
 /** Labels without test documents have no scores: they come last. */
-function compare(one, other, by, up) {
-  const order = by === "label" ? one.label.localeCompare(other.label) : one[by] - other[by];
-  const untested = by === "label" || by === "documents" ? 0 : (one.documents === 0) - (other.documents === 0);
-  return untested || (up ? order : -order) || other.documents - one.documents || one.label.localeCompare(other.label);
+function compare(a, b, by, ascending) {
+  const order = by === "label" ? a.label.localeCompare(b.label) : a[by] - b[by];
+  const untested = by === "label" || by === "documents" ? 0 : (a.documents === 0) - (b.documents === 0);
+  return untested || (ascending ? order : -order) || b.documents - a.documents || a.label.localeCompare(b.label);
 }

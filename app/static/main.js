@@ -1,4 +1,4 @@
-// The page, put together: what is dropped goes to the tab that can read it.
+// Starts the tabs of the page. A dropped file opens in the tab that can read it.
 import { element, find } from "./element.js";
 import { isTable } from "./table.js";
 import { show } from "./tabs.js";
@@ -12,9 +12,9 @@ startFile();
 startModel();
 startFooter();
 startDrop(document.documentElement);
-tellVersion();
+showVersion();
 
-/** Take a file wherever on the page it is let go. */
+/** Accept a file that is dropped anywhere on the page. */
 function startDrop(page) {
   const over = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -30,7 +30,7 @@ function startDrop(page) {
   });
 }
 
-async function tellVersion() {
+async function showVersion() {
   const health = await fetch("health").then((answer) => answer.json()).catch(() => ({}));
   if (health.version) find("version").append("version ", element("code", {}, health.version));
 }

@@ -1,9 +1,9 @@
-// A file of rows: which kinds there are, and how their bytes are read.
+// Files of rows: the file kinds, and how their bytes are read.
 import { Csv } from "./csv.js";
 import { decode } from "./encoding.js";
 import { Json } from "./json.js";
 
-const MOST = 256 * 2 ** 20;  // bytes: a browser holds the file, its text and the answer in memory
+const MAX_BYTES = 256 * 2 ** 20;  // bytes: a browser holds the file, its text and the answer in memory
 const KIND = /\.(csv|tsv|jsonl|ndjson|json)(\.gz)?$/i;
 const FOREIGN = {
   "PK\x03\x04": "a workbook or another archive: save the sheet as .csv",
@@ -14,31 +14,31 @@ const FOREIGN = {
 /** Whether a file of this name has rows. */
 export const isTable = (name) => KIND.test(name);
 
-/** The file as a table: `head` and `tail` (around the rows of its answer), `rows()`, `notes` and `length` in characters.
+/** The file as a table: `head` and `tail` around the rows of the download, `rows()`, `notes` and `length` in characters.
  *
- * `how`: `fields`, the columns of the text, joined in this order; `encoding`, if it is not UTF-8; `header`, false if the first line is a row.
+ * `options`: `fields`, the columns of the text, joined in this order; `encoding`, if not UTF-8; `header`, false if the first line is a row.
  */
-export async function opened(file, how = {}) {
+export async function openTable(file, options = {}) {
   const kind = KIND.exec(file.name)?.[1].toLowerCase();
   if (!kind) throw new Error(`${file.name} is no .csv, .tsv, .json or .jsonl: save it as one of them.`);
-  const { text, marked } = await read(file, how.encoding);
+  const { text, marked } = await read(file, options.encoding);
   if (!text.trim()) throw new Error(`${file.name} is empty: give it one document a row.`);
-  const given = { header: true, ...how, fields: how.fields?.length ? how.fields : ["text"] };
-  return kind.endsWith("sv") ? new Csv(text, file.name, kind, given, marked) : new Json(text, file.name, kind, given);
+  const complete = { header: true, ...options, fields: options.fields?.length ? options.fields : ["text"] };
+  return kind.endsWith("sv") ? new Csv(text, file.name, kind, complete, marked) : new Json(text, file.name, kind, complete);
 }
 
-/** A file's text. */
-export const decoded = async (file) => (await read(file)).text;
+/** The text of a file. */
+export const readText = async (file) => (await read(file)).text;
 
 async function read(file, encoding) {
-  const bytes = await unpacked(file);
+  const bytes = await readBytes(file);
   const foreign = FOREIGN[String.fromCharCode(...bytes.subarray(0, 4))];
   if (foreign) throw new Error(`${file.name} is ${foreign}.`);
   return decode(bytes, file.name, encoding);
 }
 
-/** All bytes of a file; what is more than `MOST`, packed or not, is refused before it is in memory. */
-async function unpacked(file) {
+/** All bytes of a file. More than `MAX_BYTES`, unpacked, are refused before they are in memory. */
+async function readBytes(file) {
   const packed = /\.gz$/i.test(file.name);
   const stream = packed ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
   const pieces = [];
@@ -47,7 +47,7 @@ async function unpacked(file) {
     for (const reader = stream.getReader(); ;) {
       const { done, value } = await reader.read();
       if (done) return new Uint8Array(await new Blob(pieces).arrayBuffer());
-      if ((size += value.length) > MOST) break;
+      if ((size += value.length) > MAX_BYTES) break;
       pieces.push(value);
     }
   } catch {

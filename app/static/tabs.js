@@ -1,4 +1,4 @@
-// Tabs: one panel at a time, named in the address, so that a link or the back button finds it again.
+// Tabs: one panel at a time. The address names it, so that links and the back button work.
 import { find } from "./element.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -10,16 +10,16 @@ export function show(id) {
     scrollTo(0, 0);
   }
   for (const tab of tabs) {
-    const chosen = tab.getAttribute("aria-controls") === id;
-    tab.setAttribute("aria-selected", chosen);
-    tab.tabIndex = chosen ? 0 : -1;
+    const selected = tab.getAttribute("aria-controls") === id;
+    tab.setAttribute("aria-selected", selected);
+    tab.tabIndex = selected ? 0 : -1;
     const panel = find(tab.getAttribute("aria-controls"));
-    if (chosen && panel.hidden) panel.dispatchEvent(new Event("shown"));
-    panel.hidden = !chosen;
+    if (selected && panel.hidden) panel.dispatchEvent(new Event("shown"));
+    panel.hidden = !selected;
   }
 }
 
-function follow() {
+function showTabOfHash() {
   const id = location.hash.slice(1);
   show(tabs.some((tab) => tab.getAttribute("aria-controls") === id) ? id : "document");
 }
@@ -36,5 +36,5 @@ for (const tab of tabs) {
     next.focus();
   });
 }
-addEventListener("popstate", follow);
-addEventListener("DOMContentLoaded", follow);  // after the panels listen for it
+addEventListener("popstate", showTabOfHash);
+addEventListener("DOMContentLoaded", showTabOfHash);  // after the panels listen for it

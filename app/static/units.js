@@ -1,8 +1,8 @@
-// Places of words, from the service's Unicode code points to the UTF-16 code units that a browser's strings are made of.
+// Converts places of words from Unicode code points (the service) to UTF-16 code units (JavaScript strings).
 
-/** For each word in the order of the text its begin and its end, one behind the other. */
+/** The begin and the end of each word, in the order of the text, in one array. */
 export function units(text, words) {
-  const found = new Uint32Array(2 * words.length);
+  const places = new Uint32Array(2 * words.length);
   let point = 0, unit = 0;
   const advance = (to) => {
     while (point < to) {
@@ -12,8 +12,8 @@ export function units(text, words) {
     return unit;
   };
   words.forEach(({ start, end }, at) => {
-    found[2 * at] = advance(start);
-    found[2 * at + 1] = advance(end);
+    places[2 * at] = advance(start);
+    places[2 * at + 1] = advance(end);
   });
-  return found;
+  return places;
 }
