@@ -1,7 +1,7 @@
 """Known vulnerabilities of the packages of requirements.lock: ``python deploy/audit.py``.
 
-Exits with 1 for a known vulnerability, and with 0 without one. Without a network it exits with 0 and a line that says
-so: a check of a change must not depend on the network.
+Exits with 1 for a known vulnerability, and with 0 without one. Without a network it prints a line and exits with 0: the
+check of a change must not depend on the network.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def test_the_empty_page_shows_the_labels_and_an_example_that_can_be_tried(page):
     page.wait_for_selector("#purpose .labels")
     assert page.locator("#purpose .labels li").all_text_contents() == list(LABELS)
     assert "180 documents of tickets.csv" in page.text_content("#purpose")
-    assert "answers with one of its labels, whatever text it is given" in page.text_content("#purpose")
+    assert "answers with one of its labels for any text" in page.text_content("#purpose")
     page.click(f"#purpose >> text={EXAMPLES[0]['text']}")
     page.wait_for_selector("#answer .text span")
     assert page.input_value("#text") == EXAMPLES[0]["text"]

@@ -202,7 +202,7 @@ def test_what_abstention_comes_to_stands_on_the_model_tab(page):
     table = page.locator("[aria-label='Abstention'] tbody tr")
     table.first.wait_for()
     assert table.all_text_contents() == ["0100.0 %85.0 %", "0.990.0 %\u2013"]
-    assert "answers with one of its labels, whatever text it is given" in page.text_content("#card")
+    assert "answers with one of its labels for any text" in page.text_content("#card")
     assert "an empty label_set means that no label fits" in page.text_content("#card")
 
 
