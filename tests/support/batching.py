@@ -45,7 +45,7 @@ def make_batcher(
     weigh: Callable[[str], int] = lambda item: 1,
     on_batch: Callable[[BatchRecord], None] = lambda record: None,
     probe: Callable[[], int] = lambda: 0,
-    **limits: float,
+    **limits: Any,
 ) -> Batcher[str, str]:
     return Batcher(run, weigh, replace(LIMITS, **limits), on_batch, probe)
 

@@ -34,4 +34,4 @@ def run_inline(*arguments: object, stdin: str = "") -> subprocess.CompletedProce
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(list(map(str, arguments)), code, out.getvalue(), err.getvalue())

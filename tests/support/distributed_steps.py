@@ -47,7 +47,7 @@ def arrays(layers: int) -> dict[str, np.ndarray]:
 
 
 def main() -> int:
-    np.savez(Path(sys.argv[1]) / f"{distributed.local_rank_and_world_size()[0]}.npz", **arrays(int(sys.argv[2])))
+    np.savez(Path(sys.argv[1]) / f"{distributed.local_rank_and_world_size()[0]}.npz", **arrays(int(sys.argv[2])))  # type: ignore[arg-type]
     return 0
 
 

@@ -50,7 +50,8 @@ def run_examples(page: Path, server: Server, *, foreign_clients: bool = False) -
                     example.adjust(region, source)
                     yield example
             elif foreign == foreign_clients:
-                region.parsed, region.evaluator = source, run_foreign_client if foreign else EVALUATORS[language]
+                region.parsed = source
+                region.evaluator = run_foreign_client if foreign else EVALUATORS[language]  # type: ignore[assignment]
                 yield region
 
     document = Document.parse(str(page), parse)
@@ -106,7 +107,7 @@ def run_command(line: str, shown: str = "") -> str:
     Settings(**settings)
     match Path(words[0]).name, *words[1:]:
         case "docket", *arguments:
-            docket._parser().parse_args(arguments)
+            docket._build_parser().parse_args(arguments)
             refused = shown.startswith("docket: ")
             if (arguments[0] in ("train", "serve") and not refused) or "ray" in arguments:
                 return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.support import tiny
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict]:
+def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict[str, Any]]:
     """Documents of about so many words, known and unknown, with an id each."""
     rng = random.Random(seed)
     known = [*tiny.WORDS, "quux", "größer", "比赛"]
@@ -21,7 +21,7 @@ def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict]:
     ]
 
 
-def write_json_lines(path: Path, documents: list[dict]) -> Path:
+def write_json_lines(path: Path, documents: list[dict[str, Any]]) -> Path:
     """A file of JSON lines."""
     path.write_text("".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents))
     return path

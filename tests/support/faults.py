@@ -132,9 +132,9 @@ def install(fault: Fault) -> None:
         fault(lambda: [count(self, *arguments)])
 
     if fault.fault is spin:
-        Metrics.count_prediction = spinning  # type: ignore[method-assign]
+        Metrics.count_prediction = spinning  # type: ignore[method-assign,assignment]
     else:
-        Classifier.predict = faulty  # type: ignore[method-assign,assignment]
+        Classifier.predict = faulty  # type: ignore[method-assign]
         Reloader.probe = probing  # type: ignore[method-assign]
 
 

@@ -118,7 +118,8 @@ def _begin_copies(requests: socket.socket) -> Begun | None:
                 if not asked:
                     return None
                 stderr, told = numbers
-                begun = Begun(*json.loads(asked), stderr, socket.socket(fileno=told))
+                module, arguments, environment = json.loads(asked)
+                begun = Begun(module, arguments, environment, stderr, socket.socket(fileno=told))
                 pid = os.fork()
                 if not pid:
                     _leave(waiting)
@@ -157,7 +158,7 @@ def main() -> int:
     os.close(begun.stderr)
     os.environ.clear()
     os.environ.update(begun.environment)
-    return sys.modules[begun.module].main(begun.arguments)
+    return int(sys.modules[begun.module].main(begun.arguments))
 
 
 if __name__ == "__main__":

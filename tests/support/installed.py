@@ -40,6 +40,7 @@ def main() -> None:
         serve = [str(DOCKET), "serve", "artifact", "--port", "0", "--workers", "1"]
         with subprocess.Popen(serve, cwd=folder, stderr=subprocess.PIPE, text=True) as service:
             try:
+                assert service.stderr is not None
                 url = next(found[0] for line in service.stderr if (found := re.search(r"http://\S+", line)))
                 with Client(url) as client:
                     answer = client.predict("the team won the cup", top_k=2)

@@ -6,21 +6,26 @@ torch stays at the version of requirements.lock, whose build for CPUs is small.
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = ("training", "otel")
 
 
-def lowest(lock: str, *projects: dict) -> dict[str, str]:
+def lowest(lock: str, *projects: dict[str, Any]) -> dict[str, str]:
     """Return each dependency's name and lowest version; where both packages name it, the higher of the two."""
     versions: dict[str, str] = {}
     for project in projects:
         extras = project.get("optional-dependencies", {})
         for line in [*project["dependencies"], *(each for name in EXTRAS for each in extras.get(name, []))]:
-            name, version = re.match(r"([\w-]+)(?:\[\w+\])?(?:>=|==)([\d.]+)", line).groups()
+            requirement = re.match(r"([\w-]+)(?:\[\w+\])?(?:>=|==)([\d.]+)", line)
+            assert requirement, line
+            name, version = requirement.groups()
             if _numbers(version) > _numbers(versions.get(name, "0")):
                 versions[name] = version
-    return versions | {"torch": re.search(r"^torch==(.*)$", lock, re.MULTILINE)[1]}
+    torch = re.search(r"^torch==(.*)$", lock, re.MULTILINE)
+    assert torch, "requirements.lock pins no torch"
+    return versions | {"torch": torch[1]}
 
 
 def _numbers(version: str) -> list[int]:

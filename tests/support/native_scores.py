@@ -1,5 +1,7 @@
 """What the service answers natively: every protocol must say the same."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -15,7 +17,7 @@ def native_scores(client: httpx.Client, text: str) -> dict[str, float]:
     return {each["label"]: each["score"] for each in response.json()["scores"]}
 
 
-def assert_same_scores(told: list[dict], native: dict[str, float]) -> None:
+def assert_same_scores(told: list[dict[str, Any]], native: dict[str, float]) -> None:
     """Every label with the native score, highest first."""
     assert {each["label"]: each["score"] for each in told} == pytest.approx(native, abs=1e-6)
     assert [each["score"] for each in told] == sorted((each["score"] for each in told), reverse=True)

@@ -24,7 +24,7 @@ def tritonclient(url: str) -> Iterator[Call]:
         made = http.InferInput("text", [len(texts)], "BYTES")
         return made.set_data_from_numpy(numpy.array(texts, dtype=object), binary_data=binary)
 
-    def said(result: http.InferResult) -> list[list]:
+    def said(result: http.InferResult) -> list[list[Any]]:
         label, score = result.as_numpy("label").tolist(), result.as_numpy("score").tolist()
         return [[each.decode() if isinstance(each, bytes) else each for each in label], score]
 
@@ -82,7 +82,7 @@ async def _kserve(url: str) -> list[Call]:
         tensor.set_data_from_numpy(numpy.array(texts, dtype=object), binary_data=binary)
         return InferRequest("docket", [tensor], request_id="42", parameters={"binary_data_output": binary})
 
-    def said(response: InferResponse) -> list[list]:
+    def said(response: InferResponse) -> list[list[Any]]:
         return [output.as_numpy().tolist() for output in response.outputs]
 
     made: list[Call] = []
@@ -114,7 +114,7 @@ def huggingface_hub(url: str) -> Iterator[Call]:
 
     client = InferenceClient(model=f"{url}/hf")
 
-    def said(**asked: Any) -> list:
+    def said(**asked: Any) -> list[Any]:
         return [[each.label, each.score] for each in client.text_classification(**asked)]
 
     yield "text_classification", [said(text=text) for text in TEXTS]
@@ -136,7 +136,7 @@ def baseten_performance_client(url: str) -> Iterator[Call]:
 
     client = PerformanceClient(f"{url}/tei", api_key="none")
 
-    def said(texts: list[str], **asked: Any) -> list:
+    def said(texts: list[str], **asked: Any) -> list[Any]:
         return [[[each.label, each.score] for each in own] for own in client.classify(texts, **asked).data]
 
     yield "classify", said(TEXTS)

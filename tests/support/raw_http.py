@@ -26,7 +26,8 @@ def open_connection(server: Server) -> Iterator[socket.socket]:
 
 def read_responses(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
     """So many answers in the order in which they came: head and body."""
-    read, found = b"", []
+    read = b""
+    found: list[tuple[bytes, dict[str, object]]] = []
     while len(found) < count:
         received = connection.recv(1 << 16)
         assert received, f"the connection ended after {len(found)} answers, with {read!r}"
