@@ -14,10 +14,10 @@ OURS = [
     if ("texts" in case or "texts_refused" in case) and not case["file"].endswith(".txt")  # to the page, a document
 ]
 READ = """async ([name, content, how]) => {
-  const { opened } = await import("/page/table.js");
+  const { openTable } = await import("/page/table.js");
   const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
   try {
-    const rows = [...(await opened(new File([bytes], name), how)).rows()];
+    const rows = [...(await openTable(new File([bytes], name), how)).rows()];
     return rows.map(({ text, error, line }) => [text, error ?? null, line({ label: "L", score: 0.5, error })]);
   } catch (error) {
     return error.message;
