@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -48,7 +48,7 @@ class Collector:
                 self.spans += [_span(span, resource) for span in scope.spans]
 
 
-def _span(span, resource: dict[str, object]) -> Span:  # protobuf creates the class at run time
+def _span(span: Any, resource: dict[str, object]) -> Span:  # protobuf creates the class at run time
     return Span(
         span.name,
         span.trace_id.hex(),
@@ -63,7 +63,7 @@ def _span(span, resource: dict[str, object]) -> Span:  # protobuf creates the cl
     )
 
 
-def _values(attributes) -> dict[str, object]:
+def _values(attributes: Any) -> dict[str, object]:
     return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
