@@ -1,4 +1,4 @@
-"""SIGTERM: turn away what comes, finish what is there, go."""
+"""The drain after SIGTERM: refuse new requests, answer those in progress, end."""
 
 from __future__ import annotations
 
@@ -20,46 +20,48 @@ if TYPE_CHECKING:
     from app.inference.batcher import Batcher
 
 log = logging.getLogger("docket")
-LINGER = 0.5
-"""Seconds in which the socket stays open after SIGTERM: who connects then is told 503, and is not cut off."""
+CLOSE_DELAY_SECONDS = 0.5
+"""Time from SIGTERM until the socket closes. New connections get 503 in it, and are not cut off."""
 
 
 @contextmanager
 def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[None]:
-    """Put the drain before whatever the server does on SIGTERM and SIGINT; a second signal goes to the server at once.
+    """Drain ``batcher`` on the first SIGTERM or SIGINT, then pass the signal on to the server's handler.
 
-    What still waits a second before the end of ``grace`` is answered with 503 while there is time to send it.
+    A second signal goes to the server at once. Documents that still wait one second before the end of ``grace``
+    seconds get 503, while there is time to send it.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
+        yield  # only the main thread may set handlers
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    level = logging.INFO if parent_process() is None else logging.DEBUG  # of several workers their parent says it
-    begun: float | None = None
+    server_handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    level = logging.INFO if parent_process() is None else logging.DEBUG  # the supervisor logs for its workers
+    begin: float | None = None
 
     def drain(number: int, frame: FrameType | None) -> None:
-        nonlocal begun
-        hand_on = before[signal.Signals(number)]
-        assert callable(hand_on)
+        nonlocal begin
+        server_handler = server_handlers[signal.Signals(number)]
+        assert callable(server_handler)
         if batcher.draining:
-            hand_on(number, frame)
+            server_handler(number, frame)
             return
         batcher.drain()
-        begun = loop.time()
-        said = "%s: the service drains for %g s at most, and %s"
+        begin = loop.time()
+        message = "%s: the service drains for %g s at most, and %s"
         waiting = format_count(batcher.waiting, "document waits", "documents wait")
-        Context().run(log.log, level, said, signal.Signals(number).name, grace, waiting)  # it is of no request
-        # As SIGTERM in any case: to a server that is ending by then, a SIGINT would say to cut off whoever waits.
-        loop.call_soon_threadsafe(loop.call_later, LINGER, hand_on, signal.SIGTERM, frame)
-        loop.call_soon_threadsafe(loop.call_later, max(grace - 1, LINGER), batcher.abandon)
+        log_outside_request = Context().run  # the signal may interrupt a request, whose id is in the context
+        log_outside_request(log.log, level, message, signal.Signals(number).name, grace, waiting)
+        # Always SIGTERM: uvicorn cuts connections off at a SIGINT that follows another signal.
+        loop.call_soon_threadsafe(loop.call_later, CLOSE_DELAY_SECONDS, server_handler, signal.SIGTERM, frame)
+        loop.call_soon_threadsafe(loop.call_later, max(grace - 1, CLOSE_DELAY_SECONDS), batcher.abandon)
 
-    for number in before:
+    for number in server_handlers:
         signal.signal(number, drain)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in server_handlers.items():
             signal.signal(number, handler)
-        if begun is not None:
-            log.log(level, "the service has ended, after %.1f s", loop.time() - begun)
+        if begin is not None:
+            log.log(level, "the service has ended, after %.1f s", loop.time() - begin)

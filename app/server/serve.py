@@ -1,12 +1,9 @@
-"""Processes and their socket: ``docket serve``."""
+"""``docket serve``: checks, the socket, and one process or several."""
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import socket
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,161 +12,153 @@ from typing import TYPE_CHECKING
 from app.middleware import key_file
 from app.observability import stderr
 from app.observability.metric_files import check_space
-from app.server.preload import prepare, trial, trial_in_a_copy
+from app.server import tls
+from app.server.artifact_check import check_artifact, check_artifact_in_copy
 from app.settings import Settings as Settings
 from app.settings import share_metrics
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import uvicorn
 
 try:
     import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]  # a module to mypy, which reads the line above alone
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]  # mypy reads the line above alone
 
-BESIDE = 256
-"""Files that a process has open beside its connections: about 60, and twice that while another version is loaded."""
-UNTAKEN = 20
-"""Seconds that an answer may lie here because its client takes nothing of it in; a drain would wait for it too."""
+SPARE_FILES = 256
+"""Open files of a process beside its connections: about 60, and twice as many while it loads another version."""
+UNREAD_ANSWER_SECONDS = 20
+"""Time until a connection is closed whose client reads nothing of its answer. A drain waits for it too."""
+BACKLOG = 2048
+"""Connections that wait in the kernel while the network loads."""
 log = logging.getLogger("docket")
 
 
 def serve(settings: Settings) -> None:
-    """Verify the artifact, listen, and answer until SIGTERM; raise ``UsageError`` before anything is answered."""
-    if settings.api_keys_file is not None:
-        key_file.check(settings.api_keys_file)
-    if settings.tls_certificate or settings.tls_key:
-        from app.server import tls  # it brings uvicorn, which is else imported while another process reads torch
+    """Check all settings and the artifact, then listen and serve until SIGTERM.
 
-        tls.check(settings)
+    Raises: ``UsageError`` before the socket opens, if a check fails.
+    """
+    _check_files(settings)
     stderr.make_nonblocking()
-    settings = _allow_files(asked := settings)
+    requested_connections = settings.connections
+    settings = _raise_file_limit(settings)
     settings.write()
-    if settings.traces:
-        _demand_opentelemetry()
     with ExitStack() as stack:
-        if settings.workers != 1:
-            _share(stack, settings.workers or os.cpu_count() or 1)
-        config = _config(settings)
-        if settings.connections < asked.connections:
-            fewer = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
-            log.warning(fewer, settings.connections + BESIDE, settings.connections, asked.connections)
-        version, workers = trial(settings) if settings.workers == 1 else trial_in_a_copy(settings)
+        workers = settings.workers or _count_cores()
+        if workers > 1:
+            _share_metrics(stack, workers)
+        config = _create_config(settings)
+        if settings.connections < requested_connections:
+            message = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
+            log.warning(message, settings.connections + SPARE_FILES, settings.connections, requested_connections)
+        artifact = check_artifact(settings) if workers == 1 else check_artifact_in_copy(settings)
+        if artifact.device == "cuda" and not settings.workers:
+            workers = 1
         config.workers = workers
         listener = stack.enter_context(_listen(settings.host, settings.port))
-        host, port = listener.getsockname()[:2]
-        address = f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-        said = {"artifact": str(settings.artifact), "version": version, "address": address, "workers": workers}
-        many = "s" if workers > 1 else ""
-        log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d worker{many}", said, extra=said)
+        _log_start(settings, config, listener, artifact.version)
         if workers > 1:
             from app.server.supervisor import Supervisor
-            from app.server.worker_process import NotStarted
 
-            try:
-                Supervisor(config, listener).run()
-            except NotStarted as error:
-                raise UsageError(
-                    f"{workers} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
-                ) from error
+            Supervisor(config, listener).run()
         else:
-            from app.server.tls import Server
+            from app.server.http_server import HttpServer
 
-            server = Server(config)
-
-            def end(number: int, frame: FrameType | None) -> None:
-                if not server.should_exit:  # else the server raises again, when all is done, the signal that ended it
-                    sys.exit(0)
-
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, end)
-            if hasattr(signal, "SIGHUP"):  # it means nothing yet, and must not end what is starting
-                signal.signal(signal.SIGHUP, lambda number, frame: None)
+            server = HttpServer(config)
+            server.handle_early_signals()
             server.run(sockets=[listener])
 
 
-def _share(stack: ExitStack, workers: int) -> None:
-    """What several workers have in common, among the temporary files: their metrics' folder, and the socket of the
-    process that they are copies of.
+def _check_files(settings: Settings) -> None:
+    """Check the keys, the certificate, and whether tracing is installed. Raises: ``UsageError``."""
+    if settings.api_keys_file is not None:
+        key_file.check(settings.api_keys_file)
+    tls.check(settings)
+    if settings.traces:
+        try:
+            import app.observability.tracing  # noqa: F401
+        except ImportError as error:
+            raise UsageError(
+                "DOCKET_TRACES=true needs OpenTelemetry: in a checkout of Docket, pip install '.[otel]'"
+            ) from error
+
+
+def _raise_file_limit(settings: Settings) -> Settings:
+    """Raise the limit of open files to what the connections need. Worker processes inherit it.
+
+    Returns the settings, with fewer connections if the limit cannot be raised so far. Raises: ``UsageError`` if the
+    number of connections was set and needs more files than the limit.
     """
+    if resource is None:
+        return settings
+    needed = settings.connections + SPARE_FILES
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != hard_limit < needed:
+        if "connections" in settings.model_fields_set or hard_limit <= SPARE_FILES:
+            raise UsageError(
+                f"DOCKET_CONNECTIONS={settings.connections} needs {needed} open files, and {hard_limit} may be: "
+                "make it smaller, or raise the limit (ulimit -n)"
+            )
+        needed = hard_limit
+    if resource.RLIM_INFINITY != soft_limit < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard_limit))
+    return settings.model_copy(update={"connections": needed - SPARE_FILES})
+
+
+def _count_cores() -> int:
+    from model import device  # importing torch takes 2 s
+
+    return device.count_usable_cores()
+
+
+def _share_metrics(stack: ExitStack, workers: int) -> None:
+    """Create the folder in which the workers add up their metrics. prometheus-client reads its name when imported."""
     try:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docket-")))
         check_space(folder, workers)
-        share_metrics(folder)
-        prepare()
     except OSError as error:
         raise UsageError(
             f"several workers cannot be started ({error.strerror or error}): "
-            "name in TMPDIR a writable folder with a short path and some MB of room, or serve with --workers 1"
+            "name in TMPDIR a writable folder with some MB of room, or serve with --workers 1"
         ) from error
-    import app.server.supervisor  # noqa: F401  # Unix alone has what it needs; that process reads torch meanwhile
+    share_metrics(folder)
 
 
-def _config(settings: Settings) -> uvicorn.Config:
-    """uvicorn's, for one worker; what it imports takes 0.3 s, while the process that ``_share`` began reads torch."""
+def _create_config(settings: Settings) -> uvicorn.Config:
+    """Import the application, and return the configuration of its server. Workers are copies of this process."""
     import uvicorn
 
+    from app.main import from_environment
     from app.observability import logs
-    from app.server import tls
+    from app.server.http_protocol import HttpProtocol
 
     return uvicorn.Config(
-        "app.main:from_environment",
+        from_environment,
         factory=True,
-        http="app.server.http_protocol:HttpProtocol",  # by its name, since it brings torch
-        proxy_headers=False,  # nothing here asks who the client is
+        http=HttpProtocol,
+        proxy_headers=False,  # no part of the service uses the client's address
         log_config=logs.config(settings.log),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=max(1, int(settings.grace)),
-        **tls.options(settings),
+        **tls.uvicorn_options(settings),
     )
 
 
-def _allow_files(settings: Settings) -> Settings:
-    """Let each process have as many files open as connections ask for; they inherit it.
-
-    Where there may not be so many, the settings with fewer connections; ``UsageError`` if their number was asked for.
-    """
-    if resource is None:
-        return settings
-    needed = settings.connections + BESIDE
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY != hard < needed:
-        if "connections" in settings.model_fields_set or hard <= BESIDE:
-            raise UsageError(
-                f"DOCKET_CONNECTIONS={settings.connections} needs {needed} open files, and {hard} may be: "
-                "make it smaller, or raise the limit (ulimit -n)"
-            )
-        needed = hard
-    if resource.RLIM_INFINITY != soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return settings.model_copy(update={"connections": needed - BESIDE})
-
-
-def _demand_opentelemetry() -> None:
-    try:
-        import app.observability.tracing  # noqa: F401  # here a sentence can still say what is missing
-    except ImportError as error:
-        raise UsageError(
-            "DOCKET_TRACES=true needs OpenTelemetry: in a checkout of Docket, pip install '.[otel]'"
-        ) from error
-
-
 def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises: ``UsageError`` if the address cannot be used."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = addresses[0]
         listener = socket.socket(family, kind)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it, and each connection has it from here
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN * 1000)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux; each connection inherits it
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_ANSWER_SECONDS * 1000)
             listener.bind(address)
-            listener.listen(2048)  # who connects while the network is loaded waits, and is not refused
+            listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise
@@ -178,3 +167,15 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port} ({error.strerror}): name another with --host or --port"
         ) from error
     return listener
+
+
+def _log_start(settings: Settings, config: uvicorn.Config, listener: socket.socket, version: str) -> None:
+    host, port = listener.getsockname()[:2]
+    fields = {
+        "artifact": str(settings.artifact),
+        "version": version,
+        "address": f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}",
+        "workers": config.workers,
+    }
+    noun = "worker" if config.workers == 1 else "workers"
+    log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d {noun}", fields, extra=fields)

@@ -1,146 +1,193 @@
-"""Several processes behind one socket: started, replaced where they end, told what is to be told to all, ended."""
+"""Several workers behind one socket: starts them, deals connections to them, replaces and ends them.
+
+Workers that accept for themselves get uneven shares: one of two was seen to hold 62 of 64 connections.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
-import socket
 import sys
 import time
 from contextlib import contextmanager
 from multiprocessing import connection
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
-from app.server.dispatcher import PULSE, Dispatcher
-from app.server.worker_process import NotStarted, WorkerProcess
+from app.server.drain import CLOSE_DELAY_SECONDS
+from app.server.worker import SIGNALS
+from app.server.worker_process import RESTART_INTERVAL_SECONDS, WorkerProcess
+from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    import socket
+    from collections.abc import Iterator
 
     import uvicorn
 
 log = logging.getLogger("docket")
-LATE = 3.0
-"""Seconds after the grace time in which a process must have ended: a stopped or hung one would keep all from ending."""
-AGAIN = 5.0
-"""Seconds at least from the start of a process to that of its successor: each try costs CPU."""
+KILL_DELAY_SECONDS = 3.0
+"""Time from the end of the grace time until a worker that is stopped or hung is killed."""
+POLL_SECONDS = 0.1
+ACCEPT_LIMIT = 64
+"""Connections that are dealt before signals and ended workers are handled."""
 
 
 class Supervisor:
-    """``run`` serves with as many as ``config`` says until SIGTERM or SIGINT; a second signal is handed on.
-
-    SIGHUP, or one of them that asks for it, has each look for another version, and ends none.
-    """
+    """Serves with ``config.workers`` workers until SIGTERM or SIGINT. SIGHUP is passed on to each worker."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        self._config = config
-        self._all: list[WorkerProcess] = []
-        self._dealer = Dispatcher(listener, self._all)
-        self._starting = False
-        self._again = 0.0  # not before then is a process started
-        self._look = False  # whether SIGHUP has come
-        self._untold: list[WorkerProcess] = []  # who has not been told so yet
+        assert config.timeout_graceful_shutdown is not None
+        self._config, self._listener, self._grace = config, listener, config.timeout_graceful_shutdown
+        self._workers: list[WorkerProcess] = []
+        self._signals: list[signal.Signals] = []  # received, and not handled yet
+        self._pending: socket.socket | None = None  # accepted, and not dealt yet
+        self._turn = 0
 
     def run(self) -> None:
-        """Raise ``NotStarted`` where there is no room for all, ``SystemExit`` where none could start."""
-        code = 0
-        end, look = self._end, self._note_look
-        with _on_signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: look}):
+        """Serve until the end.
+
+        Raises: ``UsageError`` if there is no room for all workers, ``SystemExit`` if none can start.
+        """
+        exit_code = 0
+        self._listener.setblocking(False)
+        with _collecting_signals(self._signals):
             try:
-                for _ in range(self._config.workers):
-                    self._all.append(self._start())
-                self._dealer.start()
-                while not code and not self._dealer.stopped:
-                    connection.wait([process.sentinel for process in self._all if process.code is None], timeout=PULSE)
-                    code = self._replace_ended()
-                    self._tell_to_look()
-            except NotStarted:
-                if not self._dealer.stopped:
-                    raise
-            finally:  # whatever happened here, nobody is left to work for nobody
-                self._dealer.stop()
-                begun = time.monotonic()
-                self._terminate()
-                if self._dealer.is_alive():
-                    self._dealer.join()
-                self._bury_all()
-                log.info("all workers have ended, after %.1f s", time.monotonic() - begun)
-        if code:
-            sys.exit(code)
+                self._start_all()
+                while not exit_code and not self._handle_signals():
+                    self._dispatch()
+                    exit_code = self._replace_ended()
+            finally:
+                self._drain()
+        if exit_code:
+            sys.exit(exit_code)
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        if self._dealer.stopped:
-            self._terminate()
-        else:
-            said, grace = "%s: %d workers drain for %g s at most", self._config.timeout_graceful_shutdown
-            log.info(said, signal.Signals(number).name, len(self._all), grace)
-        self._dealer.stop()
-        if self._starting:  # the process that others are copies of may be stopped, and would keep this one for ever
-            raise NotStarted("it is to end")
-
-    def _start(self) -> WorkerProcess:
-        self._starting = True
+    def _start_all(self) -> None:
+        count = self._config.workers
         try:
-            return WorkerProcess(self._config)
-        finally:
-            self._starting = False
+            while len(self._workers) < count:
+                self._workers.append(self._start_worker())
+        except OSError as error:
+            raise UsageError(
+                f"{count} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
+            ) from error
 
-    def _note_look(self, number: int, frame: FrameType | None) -> None:
-        self._look = True
+    def _start_worker(self) -> WorkerProcess:
+        sockets = [self._listener, *(worker.channel for worker in self._workers)]
+        return WorkerProcess(self._config, [*sockets, self._pending] if self._pending else sockets)
 
-    def _tell_to_look(self) -> None:
-        """Tell all that run when it is asked for, each once it is ready; one that is started later reads it anyway."""
-        if any(process.asks() for process in self._all) or self._look:
-            self._look, self._untold = False, list(self._all)
-        self._untold = [process for process in self._untold if process in self._all and not process.look()]
+    def _handle_signals(self) -> bool:
+        """Handle the received signals. Return whether one of them ends the service."""
+        while self._signals:
+            number = self._signals.pop(0)
+            if number != signal.SIGHUP:
+                log.info("%s: %d workers drain for %g s at most", number.name, len(self._workers), self._grace)
+                return True
+            self._send_signal(number)
+        return False
 
-    def _terminate(self) -> None:
-        for process in self._all:
-            process.terminate()
+    def _send_signal(self, number: signal.Signals) -> None:
+        for worker in self._workers:
+            worker.send_signal(number)
 
-    def _bury_all(self) -> None:
-        """Wait until all have ended, and no longer than a process may take."""
-        assert self._config.timeout_graceful_shutdown is not None
-        end = time.monotonic() + self._config.timeout_graceful_shutdown + LATE
-        for process in self._all:
-            if not process.bury(max(0.0, end - time.monotonic())):
-                killed = {"killed": process.pid}
-                log.error("process %(killed)d did not end in time after SIGTERM, and was killed", killed, extra=killed)
+    def _dispatch(self) -> None:
+        """Wait for connections or for the end of a worker, and deal the connections."""
+        sentinels = [worker.sentinel for worker in self._workers if worker.exit_code is None]
+        connection.wait(sentinels if self._pending else [self._listener, *sentinels], POLL_SECONDS)
+        for worker in self._workers:
+            worker.update_status()
+        for _ in range(ACCEPT_LIMIT):
+            if not self._accept() or not self._deal():
+                break
+
+    def _accept(self) -> bool:
+        """Accept the next connection if none is pending. Return whether one is."""
+        if self._pending is None:
+            try:
+                self._pending, _ = self._listener.accept()
+            except BlockingIOError:
+                return False
+            except OSError:  # too many open files, or the client has gone
+                time.sleep(POLL_SECONDS)
+                return False
+        return True
+
+    def _deal(self) -> bool:
+        """Send the pending connection to the next healthy worker that has received all its earlier ones.
+
+        If there is none, it goes to the next best one. Return False if no worker takes it.
+        """
+        assert self._pending is not None
+        place = self._turn % len(self._workers)
+        in_turn = [*self._workers[place:], *self._workers[:place]]
+        if not any(worker.send(self._pending) for worker in sorted(in_turn, key=attrgetter("load"))):
+            return False
+        self._pending.close()
+        self._pending = None
+        self._turn += 1
+        return True
 
     def _replace_ended(self) -> int:
-        """Start another for each that has ended; the code to end with where one could not start and no other serves."""
-        for place, process in enumerate(self._all):
-            if process.code is None or self._dealer.stopped:
+        """Replace the workers that have ended. Return an exit code if one could not start and no other serves."""
+        for place, worker in enumerate(self._workers):
+            if worker.exit_code is None:
                 continue
-            if process.code == STARTUP_FAILURE and not any(other.serves for other in self._all):
+            if worker.exit_code == STARTUP_FAILURE and not any(other.is_serving for other in self._workers):
                 return STARTUP_FAILURE
-            now = time.monotonic()
-            if now < max(self._again, process.begun + AGAIN):
-                continue
-            try:
-                self._all[place] = self._start()
-            except NotStarted as error:
-                if self._dealer.stopped:
-                    continue
-                self._again = now + AGAIN
-                log.error("no process can be started (%s): it is tried again in %g s", error, AGAIN)
-                continue
-            ended = {"ended": process.pid, "code": process.code}
-            log.warning("process %(ended)d ended with %(code)d, another takes its place", ended, extra=ended)
-            process.bury(0)
-            mark_process_dead(process.pid)  # no document waits there any more
+            if time.monotonic() >= worker.replace_at:
+                self._replace(place, worker)
         return 0
+
+    def _replace(self, place: int, worker: WorkerProcess) -> None:
+        try:
+            self._workers[place] = self._start_worker()
+        except OSError as error:
+            worker.replace_at = time.monotonic() + RESTART_INTERVAL_SECONDS
+            log.error("no process can be started (%s): it is tried again in %g s", error, RESTART_INTERVAL_SECONDS)
+            return
+        fields = {"ended": worker.pid, "code": worker.exit_code}
+        log.warning("process %(ended)d ended with %(code)d, another takes its place", fields, extra=fields)
+        worker.release()
+        mark_process_dead(worker.pid)  # removes its gauges
+
+    def _drain(self) -> None:
+        """End the workers. New connections get 503 from them for a moment, then the socket closes."""
+        begin = time.monotonic()
+        self._send_signal(signal.SIGTERM)
+        while self._running() and time.monotonic() < begin + CLOSE_DELAY_SECONDS:
+            self._dispatch()
+        self._listener.close()
+        if self._pending:
+            self._pending.close()
+        for worker in self._workers:
+            worker.close_channel()
+        while (running := self._running()) and time.monotonic() < begin + self._grace + KILL_DELAY_SECONDS:
+            connection.wait([worker.sentinel for worker in running], POLL_SECONDS)
+            if self._signals:
+                self._signals.clear()
+                self._send_signal(signal.SIGTERM)  # a second one ends the drain of a worker
+        for worker in self._workers:
+            if worker.release():
+                fields = {"killed": worker.pid}
+                log.error("process %(killed)d did not end in time after SIGTERM, and was killed", fields, extra=fields)
+        log.info("all workers have ended, after %.1f s", time.monotonic() - begin)
+
+    def _running(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if worker.exit_code is None]
 
 
 @contextmanager
-def _on_signals(handlers: Mapping[signal.Signals, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+def _collecting_signals(received: list[signal.Signals]) -> Iterator[None]:
+    """Append each of ``SIGNALS`` to ``received``."""
+    previous = {
+        number: signal.signal(number, lambda number, frame: received.append(signal.Signals(number)))
+        for number in SIGNALS
+    }
     try:
         yield
     finally:
-        for number, own in before.items():
-            signal.signal(number, own)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

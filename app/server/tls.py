@@ -1,30 +1,26 @@
-"""TLS: a certificate and its key, from files that may be renewed while the service runs."""
+"""TLS with a certificate and a key from files that may be renewed while the service runs."""
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import uvicorn
+from typing import TYPE_CHECKING, Any
 
 from app.watched_files import WatchedFiles
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    import uvicorn
 
     from app.settings import Settings
 
-FAREWELL = 1.0
-"""Seconds that its other side has to say goodbye too; asyncio would wait for 30, and a drain with it."""
+CLOSE_TIMEOUT_SECONDS = 1.0
+"""Wait for the client's close message. asyncio waits for 30 s, and so would a drain."""
 
 
 def check(settings: Settings) -> None:
-    """Raise ``UsageError`` where one of both files is named alone, or they cannot be used."""
+    """Check the files. Raises: ``UsageError`` if only one is named, or if they cannot be used."""
     certificate, key = settings.tls_certificate, settings.tls_key
     if certificate is None and key is None:
         return
@@ -34,58 +30,41 @@ def check(settings: Settings) -> None:
     _read(certificate, key)
 
 
-def options(settings: Settings) -> dict[str, Any]:
-    """What uvicorn's configuration needs for it; nothing where there is no certificate."""
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of ``uvicorn.Config``: none without a certificate."""
     if settings.tls_certificate is None:
         return {}
     return {
         "ssl_certfile": settings.tls_certificate,
         "ssl_keyfile": settings.tls_key,
-        "ssl_context_factory": _context,
+        "ssl_context_factory": _create_context,
     }
 
 
-def of_a_connection(context: ssl.SSLContext | None, handshake: float) -> dict[str, Any]:
-    """What the loop needs to encrypt one within ``handshake`` seconds; nothing where there is no certificate."""
+def connection_options(context: ssl.SSLContext | None, handshake_seconds: float) -> dict[str, Any]:
+    """Return the options of an event loop for encrypted connections: none without a certificate."""
     if context is None:
         return {}
-    return {"ssl": context, "ssl_handshake_timeout": handshake, "ssl_shutdown_timeout": FAREWELL}
+    return {"ssl": context, "ssl_handshake_timeout": handshake_seconds, "ssl_shutdown_timeout": CLOSE_TIMEOUT_SECONDS}
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server, that waits for no client that does not shake hands: asyncio would, for a minute."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Load the application, then listen."""
-        await super().startup(sockets=[])
-        protocol: Callable[[], asyncio.Protocol] = partial(
-            cast("Any", self.config.http_protocol_class),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        loop = asyncio.get_running_loop()
-        how = of_a_connection(self.config.ssl, self.lifespan.state["settings"].head_timeout)
-        for own in sockets or []:
-            self.servers.append(await loop.create_server(protocol, sock=own, backlog=self.config.backlog, **how))
-
-
-def _context(config: uvicorn.Config, _: object) -> ssl.SSLContext:
-    """A context that hands each connection to the one of the files as they are now."""
+def _create_context(config: uvicorn.Config, _: object) -> ssl.SSLContext:
+    """Return a context that passes each connection on to the context of the current files."""
     assert config.ssl_certfile is not None
     assert config.ssl_keyfile is not None
     files = Path(config.ssl_certfile), Path(config.ssl_keyfile)
-    first = _read(*files)
-    newest = WatchedFiles(files, partial(_read, *files), first)
+    first_context = _read(*files)
+    current_context = WatchedFiles(files, partial(_read, *files), first_context)
 
-    def hand_over(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
-        connection.context = newest()
+    def select_context(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+        connection.context = current_context()
 
-    first.sni_callback = hand_over
-    return first
+    first_context.sni_callback = select_context
+    return first_context
 
 
 def _read(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return a context of the files. Raises: ``UsageError`` if they cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -95,7 +74,7 @@ def _read(certificate: Path, key: Path) -> ssl.SSLContext:
         except OSError as error:
             raise UsageError(f"{path} cannot be read ({error.strerror}): TLS needs a certificate and its key") from None
     try:
-        context.load_cert_chain(certificate, key, password="")  # a key that has one is refused
+        context.load_cert_chain(certificate, key, password="")  # refuses a key with a password
     except ssl.SSLError as error:
         raise UsageError(
             f"{certificate} and {key} are not a certificate and its key ({error.reason or 'not understood'}): "

@@ -1,8 +1,7 @@
-"""A worker process, and this end of the channel through which it gets its connections and says how it does."""
+"""A worker process as the supervisor sees it: its status, its load and the channel for its connections."""
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import os
 import signal
@@ -15,109 +14,97 @@ from contextlib import suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from app.server.worker import LOOK, READY, receive
+from app.server.worker import SIGNALS, Status, run_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import uvicorn
 
-AT_ONCE = 64
-"""Bytes of what a process says that are read at once; each is a word of its own."""
-
-REAPED = 1.0
-"""Seconds until the end of a process that was killed is known."""
-
-
-class NotStarted(Exception):
-    """There is no room for one more process, in memory or among those that may be."""
+RESTART_INTERVAL_SECONDS = 5.0
+"""Least time between the start of a worker and the start of its replacement: each start costs seconds of CPU."""
+STATUS_BYTES = 64
+KILL_TIMEOUT_SECONDS = 1.0
 
 
 class WorkerProcess:
-    """Started as a copy of the one that ``Processes`` has prepared; raise ``NotStarted`` where that cannot be."""
+    """A copy of this process that serves the connections it receives through a channel.
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        self._channel, theirs = socket.socketpair()
+    ``parent_sockets`` are the sockets of the supervisor that the copy must not hold open.
+    Raises: ``OSError`` if there is no room for another process.
+    """
+
+    def __init__(self, config: uvicorn.Config, parent_sockets: Iterable[socket.socket]) -> None:
+        self._channel, worker_channel = socket.socketpair()
         self._channel.setblocking(False)
-        self._process = get_context("forkserver").Process(target=receive, args=(config, theirs))
-        with theirs:
-            try:
-                self._process.start()
-            except (OSError, EOFError) as error:
-                self._channel.close()
-                raise NotStarted(str(error) or "there is no process to copy") from error
-        self.begun = time.monotonic()
-        self._does, self._asks = b"", False
-        self.sentinel, self.terminate, self.pid = self._process.sentinel, self._process.terminate, self._process.pid
+        arguments = (config, worker_channel, [*parent_sockets, self._channel])
+        self._process = get_context("fork").Process(target=run_worker, args=arguments)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the copy unblocks them when its handlers are set
+        try:
+            self._process.start()
+        except OSError:
+            self._channel.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            worker_channel.close()
+        self._status = Status.STARTING
+        self.replace_at = time.monotonic() + RESTART_INTERVAL_SECONDS
+        self.sentinel, self.pid = self._process.sentinel, self._process.pid
 
     @property
-    def code(self) -> int | None:
-        """What it has ended with."""
+    def channel(self) -> socket.socket:
+        """The supervisor's end of the channel."""
+        return self._channel
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, or None while the process runs."""
         return self._process.exitcode
 
     @property
-    def started(self) -> bool:
-        """Whether it takes connections, well or not."""
-        self._hear()
-        return bool(self._does)
+    def is_serving(self) -> bool:
+        """Whether the process has started and has not ended."""
+        return self._status != Status.STARTING and self.exit_code is None
 
     @property
-    def serves(self) -> bool:
-        """Whether it has started and has not ended."""
-        return self.started and self.code is None
-
-    @property
-    def busy(self) -> tuple[bool, int]:
-        """Less for who should rather get the next connection."""
-        self._hear()
-        return self._does != READY, self.behind
-
-    def asks(self) -> bool:
-        """Whether it has asked since the last time that all look for another version."""
-        self._hear()
-        asks, self._asks = self._asks, False
-        return asks
-
-    def _hear(self) -> None:
-        with suppress(OSError):  # it says nothing, or has ended
-            said = self._channel.recv(AT_ONCE)
-            self._asks = self._asks or LOOK in said
-            self._does = said.replace(LOOK, b"")[-1:] or self._does
-
-    @property
-    def behind(self) -> int:
-        """0 where it has taken in all connections that it was given; more, the more it has not."""
+    def load(self) -> tuple[bool, int]:
+        """A sort key: healthy workers first, then the fewest bytes that wait unread in the channel."""
         unread = array("i", [0])
         try:
             fcntl.ioctl(self._channel, termios.TIOCOUTQ, unread)
-        except (OSError, ValueError):  # it has ended, and may have been buried meanwhile
-            return sys.maxsize
-        return unread[0]
+        except OSError:  # the process has ended
+            return True, sys.maxsize
+        return self._status != Status.HEALTHY, unread[0]
 
-    def look(self) -> bool:
-        """Have it look for another version; not yet where it has not started, since it may have read the one before."""
-        if self.serves and self.pid is not None:
-            os.kill(self.pid, signal.SIGHUP)
-        return self.started
+    def update_status(self) -> None:
+        """Read the last status that the process has sent."""
+        with suppress(OSError):  # nothing was sent, or the process has ended
+            if received := self._channel.recv(STATUS_BYTES):
+                self._status = Status(received[-1:])
 
-    def give(self, own: socket.socket) -> bool:
-        """Hand a connection over; False where it has ended, or there is no room for more."""
+    def send(self, connection: socket.socket) -> bool:
+        """Send a connection. Return False if the process has ended or its channel is full."""
         try:
-            return socket.send_fds(self._channel, [b"."], [own.fileno()]) == 1
+            return socket.send_fds(self._channel, [b"."], [connection.fileno()]) == 1
         except OSError:
             return False
 
-    def give_no_more(self) -> None:
-        """Say that no connection is on its way."""
-        with suppress(OSError):  # it has ended
+    def close_channel(self) -> None:
+        """Send no more connections."""
+        with suppress(OSError):  # the process has ended
             self._channel.shutdown(socket.SHUT_WR)
 
-    def bury(self, patience: float) -> bool:
-        """Wait for its end; whether it came within so many seconds, and did not have to be brought about."""
-        self._process.join(patience)
-        ended = self.code is not None
-        if not ended:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, unless it has ended."""
+        if self.exit_code is None and self.pid is not None:
+            os.kill(self.pid, number)
+
+    def release(self) -> bool:
+        """Close the channel. Kill the process if it still runs, and return whether that was so."""
+        is_running = self.exit_code is None
+        if is_running:
             self._process.kill()
-            self._process.join(REAPED)
-            if self.code is None:  # the process that others are copies of is stopped, and would be waited for at exit
-                atexit.register(os._exit, 0)
+            self._process.join(KILL_TIMEOUT_SECONDS)
         self._channel.close()
-        return ended
+        return is_running

@@ -29,9 +29,7 @@ class OnnxClassifier(Classifier):
         super().__init__(replace(artifact, network=cast("Any", OnnxNetwork(artifact.network))), device)
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the second name is that of multiprocessing's workers
+if __name__ == "__main__":
     assert "Classifier" in vars(app.inference.reloader)  # otherwise the service would silently use its own network
     vars(app.inference.reloader)["Classifier"] = OnnxClassifier
-
-if __name__ == "__main__":
     serve(Settings.read(artifact=Path(sys.argv[1]), port=int(sys.argv[2]), workers=2, device="cpu"))

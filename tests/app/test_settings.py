@@ -1,3 +1,5 @@
+"""The settings: read from the environment, and refused in a sentence if they are invalid."""
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,48 +11,49 @@ from app.parsing.schemas import Options
 from app.settings import Settings, share_metrics
 from model.errors import UsageError
 
-GIVEN = {
-    "artifact": ("/somewhere/else", Path("/somewhere/else")),
-    "host": ("0.0.0.0", "0.0.0.0"),
-    "port": ("0", 0),
-    "workers": ("3", 3),
-    "device": ("cpu", "cpu"),
-    "max_body": ("1000", 1000),
-    "batch_tokens": ("512", 512),
-    "queue_documents": ("7", 7),
-    "queue_tokens": ("8000", 8000),
-    "queue_share": ("0.25", 0.25),
-    "max_documents": ("7", 7),
-    "max_characters": ("7", 7),
-    "connections": ("7", 7),
-    "head_timeout": ("2.5", 2.5),
-    "body_timeout": ("2.5", 2.5),
-    "timeout": ("2.5", 2.5),
-    "protocols": ("oip,tei", "oip,tei"),
-    "page": ("false", False),
-    "grace": ("4", 4.0),
-    "abstain_below": ("0.6", 0.6),
-    "api_keys_file": ("/somewhere/keys", Path("/somewhere/keys")),
-    "cors_origins": ("https://a.example, http://b:3000", "https://a.example,http://b:3000"),
-    "open_metrics": ("true", True),
-    "open_docs": ("1", True),
-    "tls_certificate": ("/somewhere/tls.crt", Path("/somewhere/tls.crt")),
-    "tls_key": ("/somewhere/tls.key", Path("/somewhere/tls.key")),
-    "log": ("json", "json"),
-    "access_log": ("true", True),
-    "traces": ("true", True),
+SETTINGS = {
+    "artifact": (Path("artifacts/demo"), "/somewhere/else", Path("/somewhere/else")),
+    "host": ("127.0.0.1", "0.0.0.0", "0.0.0.0"),
+    "port": (8000, "0", 0),
+    "workers": (0, "3", 3),
+    "device": ("auto", "cpu", "cpu"),
+    "max_body": (16 * 2**20, "1000", 1000),
+    "batch_tokens": (16_384, "512", 512),
+    "queue_documents": (1_024, "7", 7),
+    "queue_tokens": (2**20, "8000", 8000),
+    "queue_share": (0.8, "0.25", 0.25),
+    "max_documents": (1_024, "7", 7),
+    "max_characters": (16 * 2**20, "7", 7),
+    "connections": (2_048, "7", 7),
+    "head_timeout": (10.0, "2.5", 2.5),
+    "body_timeout": (60.0, "2.5", 2.5),
+    "timeout": (30.0, "2.5", 2.5),
+    "protocols": ("none", "oip,tei", "oip,tei"),
+    "page": (True, "false", False),
+    "grace": (30.0, "4", 4.0),
+    "abstain_below": (0.0, "0.6", 0.6),
+    "api_keys_file": (None, "/somewhere/keys", Path("/somewhere/keys")),
+    "cors_origins": (None, "https://a.example, http://b:3000", "https://a.example,http://b:3000"),
+    "open_metrics": (False, "true", True),
+    "open_docs": (False, "1", True),
+    "tls_certificate": (None, "/somewhere/tls.crt", Path("/somewhere/tls.crt")),
+    "tls_key": (None, "/somewhere/tls.key", Path("/somewhere/tls.key")),
+    "log": ("text", "json", "json"),
+    "access_log": (False, "true", True),
+    "traces": (False, "true", True),
 }
+"""For each setting: the default, a text of its variable, and the value of that text."""
 
 
 @pytest.fixture(autouse=True)
-def _environment_of_its_own() -> Iterator[None]:
+def _clean_environment() -> Iterator[None]:
     with patch.dict(os.environ):
         for name in [name for name in os.environ if name.startswith(("DOCKET_", "PROMETHEUS_"))]:
             del os.environ[name]
         yield
 
 
-def refusal(**options: object) -> str:
+def refuse(**options: object) -> str:
     with pytest.raises(UsageError) as refused:
         Settings.read(**options)
     sentence = str(refused.value)
@@ -58,62 +61,31 @@ def refusal(**options: object) -> str:
     return sentence
 
 
-def test_without_variables_the_defaults_hold() -> None:
-    assert Settings.read().model_dump() == {
-        "artifact": Path("artifacts/demo"),
-        "host": "127.0.0.1",
-        "port": 8000,
-        "workers": 0,
-        "device": "auto",
-        "max_body": 16 * 2**20,
-        "batch_tokens": 16_384,
-        "queue_documents": 1_024,
-        "queue_tokens": 2**20,
-        "queue_share": 0.8,
-        "max_documents": 1_024,
-        "max_characters": 16 * 2**20,
-        "connections": 2_048,
-        "head_timeout": 10.0,
-        "body_timeout": 60.0,
-        "timeout": 30.0,
-        "protocols": "none",
-        "page": True,
-        "grace": 30.0,
-        "abstain_below": 0.0,
-        "api_keys_file": None,
-        "cors_origins": None,
-        "open_metrics": False,
-        "open_docs": False,
-        "tls_certificate": None,
-        "tls_key": None,
-        "log": "text",
-        "access_log": False,
-        "traces": False,
-    }
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.read().model_dump() == {name: default for name, (default, _, _) in SETTINGS.items()}
 
 
-def test_every_setting_is_tested_here_and_described() -> None:
-    assert GIVEN.keys() == Settings.model_fields.keys()
+def test_every_setting_has_a_description() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
-@pytest.mark.parametrize("name", GIVEN)
-def test_each_variable_is_read_and_changes_its_own_setting_alone(name: str) -> None:
-    value, expected = GIVEN[name]
-    before = Settings.read().model_dump()
-    os.environ[f"DOCKET_{name.upper()}"] = value
-    assert Settings.read().model_dump() == before | {name: expected}
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_variable_changes_its_setting_alone(name: str) -> None:
+    _, text, value = SETTINGS[name]
+    defaults = Settings.read().model_dump()
+    os.environ[f"DOCKET_{name.upper()}"] = text
+    assert Settings.read().model_dump() == defaults | {name: value}
 
 
-def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_listed() -> None:
+def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
     os.environ["DOCKET_QUEUE_DOCUMENT"] = "3"
-    sentence = refusal()
+    sentence = refuse()
     assert "DOCKET_QUEUE_DOCUMENT (is it DOCKET_QUEUE_DOCUMENTS?):" in sentence
     assert all(f"DOCKET_{name.upper()}" in sentence for name in Settings.model_fields)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "why"),
+    ("name", "text", "advice"),
     [
         ("PORT", "65536", "say a number that is 65535 or less"),
         ("PORT", "-1", "say a number that is 0 or more"),
@@ -149,12 +121,12 @@ def test_an_unknown_variable_is_refused_by_its_name_and_the_known_ones_are_liste
         ("GRACE", "inf", "say a finite number"),
     ],
 )
-def test_an_invalid_value_is_refused_with_its_name_itself_and_what_can_be_said(name: str, value: str, why: str) -> None:
-    os.environ[f"DOCKET_{name}"] = value
-    assert f"DOCKET_{name}={value[:40]} cannot be used ({why}): correct it" in refusal()
+def test_an_invalid_value_is_refused_with_advice(name: str, text: str, advice: str) -> None:
+    os.environ[f"DOCKET_{name}"] = text
+    assert f"DOCKET_{name}={text[:40]} cannot be used ({advice}): correct it" in refuse()
 
 
-def test_the_variables_that_kubernetes_sets_for_a_service_called_docket_are_not_settings() -> None:
+def test_the_variables_of_a_kubernetes_service_called_docket_are_no_settings() -> None:
     os.environ |= {
         "DOCKET_SERVICE_HOST": "10.0.0.11",
         "DOCKET_SERVICE_PORT": "8000",
@@ -168,45 +140,42 @@ def test_the_variables_that_kubernetes_sets_for_a_service_called_docket_are_not_
     assert Settings.read() == Settings()
 
 
-def test_other_variables_are_not_looked_at() -> None:
+def test_variables_without_the_prefix_are_ignored() -> None:
     os.environ |= {"PORT": "80", "XDOCKET_PORT": "81", "docket_port": "82"}
     assert Settings.read() == Settings()
 
 
-def test_an_option_beats_its_variable_and_one_left_out_does_not() -> None:
+def test_an_option_replaces_its_variable_unless_it_is_none() -> None:
     os.environ |= {"DOCKET_PORT": "8001", "DOCKET_WORKERS": "2"}
-    read = Settings.read(port=8002, workers=None, host=None)
-    assert (read.port, read.workers, read.host) == (8002, 2, "127.0.0.1")
+    settings = Settings.read(port=8002, workers=None, host=None)
+    assert (settings.port, settings.workers, settings.host) == (8002, 2, "127.0.0.1")
 
 
 def test_an_invalid_option_is_refused() -> None:
-    assert "--port 70000 cannot be used (say a number that is 65535 or less)" in refusal(port=70_000)
+    assert "--port 70000 cannot be used (say a number that is 65535 or less)" in refuse(port=70_000)
 
 
-def test_what_is_written_is_read_back_the_same() -> None:
-    settings = Settings(**{name: value for name, (_, value) in GIVEN.items()})
+@pytest.mark.parametrize(
+    "settings", [Settings(), Settings(**{name: value for name, (_, value, _) in SETTINGS.items()})]
+)
+def test_written_settings_are_read_back(settings: Settings) -> None:
     settings.write()
     assert Settings.read() == settings
+    assert ("DOCKET_API_KEYS_FILE" in os.environ) is (settings.api_keys_file is not None)
 
 
-def test_what_is_not_set_is_not_written() -> None:
-    Settings().write()
-    assert Settings.read() == Settings()
-    assert "DOCKET_API_KEYS_FILE" not in os.environ
-
-
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1
 
 
-def test_workers_share_their_metrics_where_the_environment_says() -> None:
+def test_the_environment_names_the_folder_of_shared_metrics() -> None:
     assert Settings().shared_metrics is None
     share_metrics(Path("/somewhere"))
     assert Settings().shared_metrics == Path("/somewhere")
 
 
-def test_what_the_service_abstains_below_is_a_default_for_requests_that_do_not_say():
-    assert Options().with_abstain_below(0.7).abstain_below == 0.7
-    assert Options(abstain_below=0.2).with_abstain_below(0.7).abstain_below == 0.2
-    assert Options(abstain_below=0.0).with_abstain_below(0.7).abstain_below == 0.0
+@pytest.mark.parametrize(("requested", "used"), [(None, 0.7), (0.2, 0.2), (0.0, 0.0)])
+def test_the_setting_abstain_below_is_the_default_of_a_request(requested: float | None, used: float) -> None:
+    options = Options() if requested is None else Options(abstain_below=requested)
+    assert options.with_abstain_below(0.7).abstain_below == used

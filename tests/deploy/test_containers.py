@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.drain import LINGER
+from app.server.drain import CLOSE_DELAY_SECONDS
 from app.settings import PREFIX, Settings
 from tests.support.deploy_files import DOCKERFILE, ROOT, read_yaml
 
@@ -86,7 +86,7 @@ def test_the_service_has_time_to_drain() -> None:
     for name in ("service", "gpu"):
         assert "DOCKET_GRACE" not in SERVICES[name].get("environment", {})
         seconds = int(str(SERVICES[name]["stop_grace_period"]).removesuffix("s"))
-        assert Settings.model_fields["grace"].default + LINGER < seconds
+        assert Settings.model_fields["grace"].default + CLOSE_DELAY_SECONDS < seconds
 
 
 def test_grafana_reads_the_dashboard_and_the_prometheus_of_the_compose_file() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.api import operations, routes
-from app.server.drain import LINGER
+from app.server.drain import CLOSE_DELAY_SECONDS
 from app.settings import PREFIX, Settings
 from tests.support.deploy_files import DEPLOY, DOCKERFILE, read_yaml
 
@@ -54,7 +54,7 @@ def test_a_pod_has_time_to_drain() -> None:
     assert command == "sleep"
     variables = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
     grace = float(variables.get("DOCKET_GRACE", Settings.model_fields["grace"].default))
-    assert int(seconds) + LINGER + grace < POD["terminationGracePeriodSeconds"]
+    assert int(seconds) + CLOSE_DELAY_SECONDS + grace < POD["terminationGracePeriodSeconds"]
 
 
 def test_every_port_and_path_is_one_of_the_service() -> None:

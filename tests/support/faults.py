@@ -4,7 +4,7 @@ A fault is a kind and when it strikes. ``hang@7``: at the seventh batch that one
 started, and only once, in whichever process comes to its seventh first. ``raise@7-``: in each process, from the
 seventh batch on; ``raise@7-9``: up to the ninth; ``slow@0-``: always. Loading, warming up and golden documents do not
 count; nor do probes, but one that comes when a fault that strikes more than once is due is struck too.
-Several workers have the fault too: each runs this file again, as ``__mp_main__``, before it serves.
+Several workers have the fault too: they are copies of the process that installs it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ORDER, CLAIM = "FAULT", "FAULT_CLAIM"
-"""Variables that bring the fault to the workers: what it is, and the file that whoever strikes once takes away."""
 FOREVER = 1_000_000
 Call = Callable[[], list[Any]]
 
@@ -111,10 +109,9 @@ class Fault:
 def install(fault: Fault) -> None:
     """Put the fault between the lanes' threads and the network; ``spin`` on the event loop, where answers are made."""
     from app.inference.reloader import Reloader
-    from app.observability.metrics import Metrics
     from model.classifier import Classifier
 
-    predict, count, probe = Classifier.predict, Metrics.count_prediction, Reloader.probe
+    predict, probe = Classifier.predict, Reloader.probe
 
     def probing(self: Reloader) -> int:
         fault.probing.on = True
@@ -128,10 +125,14 @@ def install(fault: Fault) -> None:
             return predict(self, encodings)
         return fault(lambda: predict(self, encodings))
 
-    def spinning(self: Metrics, *arguments: Any) -> None:
-        fault(lambda: [count(self, *arguments)])
-
     if fault.fault is spin:
+        from app.observability.metrics import Metrics  # not for several workers: they set a variable before it
+
+        count = Metrics.count_prediction
+
+        def spinning(self: Metrics, *arguments: Any) -> None:
+            fault(lambda: [count(self, *arguments)])
+
         Metrics.count_prediction = spinning  # type: ignore[method-assign,assignment]
     else:
         Classifier.predict = faulty  # type: ignore[method-assign]
@@ -142,7 +143,6 @@ def main(arguments: Sequence[str]) -> int:
     order, *command = arguments
     number, claim = tempfile.mkstemp(prefix="docket-fault-")
     os.close(number)
-    os.environ[ORDER], os.environ[CLAIM] = order, claim
     install(Fault(order, Path(claim)))
     import docket
 
@@ -155,5 +155,3 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-elif __name__ == "__mp_main__":
-    install(Fault(os.environ[ORDER], Path(os.environ[CLAIM])))

@@ -1,8 +1,8 @@
-"""A process that has imported all that ``docket`` needs; the tests' services are copies of it, seconds sooner there.
+"""A process that has imported all that ``docket`` needs. The services of the tests are copies of it and start sooner.
 
-A copy has its own environment, stderr and pid, runs ``docket`` from the command line's arguments on, and ends as an
-interpreter ends. Its parent is the prepared process, which tells how each ended. Several workers cannot begin so:
-they are copies of a process that runs the real command line.
+A copy has its own environment, stderr and pid. It runs a module's ``main`` and ends as an interpreter ends. Its parent
+is the prepared process, which reports its exit code. Services of several workers are copies of a second prepared
+process: prometheus-client decides at its import whether processes share their metrics.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
-ASKED = 1 << 20
-"""Bytes that one request to begin a copy takes at most: its arguments and its environment."""
+REQUEST_BYTES = 1 << 20
+"""Limit of a request for a copy: its arguments and its environment."""
+PID_BYTES = 20
 
 
 class ForkedProcess:
-    """One that was begun, with what the tests use of ``subprocess.Popen``."""
+    """A copy of a prepared process, with the part of ``subprocess.Popen`` that the tests use."""
 
-    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], *, shares_metrics: bool = False
+    ) -> None:
         """Run ``module.main(arguments)``."""
-        read, write = os.pipe()
-        self._told, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a message is a number, whole
+        read_end, write_end = os.pipe()
+        self._reports, copy_reports = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         request = json.dumps([module, list(arguments), dict(environment)]).encode()
-        with theirs:
-            socket.send_fds(_prepared()[0], [request], [write, theirs.fileno()])
-        os.close(write)
-        self.stderr = os.fdopen(read, encoding="utf-8")
-        self.pid = int(self._told.recv(20))
+        with copy_reports:
+            socket.send_fds(_prepare(shares_metrics)[0], [request], [write_end, copy_reports.fileno()])
+        os.close(write_end)
+        self.stderr = os.fdopen(read_end, encoding="utf-8")
+        self.pid = int(self._reports.recv(PID_BYTES))
         self.returncode: int | None = None
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, or minus the signal; raise ``TimeoutExpired`` after ``timeout`` seconds."""
+        """Return the exit code, or minus the signal. Raises: ``TimeoutExpired`` after ``timeout`` seconds."""
         if self.returncode is None:
-            self._told.settimeout(timeout)
+            self._reports.settimeout(timeout)
             try:
-                self.returncode = int(self._told.recv(20))
+                self.returncode = int(self._reports.recv(PID_BYTES))
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired(f"the copy {self.pid}", timeout or 0) from None
-            self._told.close()
+            self._reports.close()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -78,87 +81,94 @@ class ForkedProcess:
         self.wait()
 
 
+PREPARED: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
+"""The prepared processes, each with the socket for its requests. A process ends when its socket closes."""
+
+
 @cache
-def _prepared() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """The prepared process, and what asks it; it ends when that is closed."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ASKED)
-    with theirs:
-        command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
-        own = os.environ | {"OMP_NUM_THREADS": "1"}
-        return ours, subprocess.Popen(command, cwd=ROOT, env=own, pass_fds=[theirs.fileno()])
+def _prepare(shares_metrics: bool) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    requests, process_requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    requests.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_BYTES)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if shares_metrics:
+        environment["PROMETHEUS_MULTIPROC_DIR"] = "/nowhere"  # each copy names its folder
+    with process_requests:
+        command = [sys.executable, "-m", "tests.support.fork_server", str(process_requests.fileno())]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[process_requests.fileno()])
+    PREPARED.append((requests, process))
+    return requests, process
 
 
 def end() -> None:
-    """End the prepared process, if one has begun."""
-    if _prepared.cache_info().currsize:
-        requests, process = _prepared()
+    """End the prepared processes."""
+    while PREPARED:
+        requests, process = PREPARED.pop()
         requests.close()
         process.wait()
 
 
-class Begun(NamedTuple):
-    """What a copy runs, where it says so, and who is told how it ends."""
+class CopyRequest(NamedTuple):
+    """What a copy runs, and the files to which it writes its stderr, its pid and its exit code."""
 
     module: str
     arguments: list[str]
     environment: dict[str, str]
     stderr: int
-    told: socket.socket
+    reports: socket.socket
 
 
-def _begin_copies(requests: socket.socket) -> Begun | None:
-    """Begin one for each request; return in each what it is to run, and None in this process when all have been."""
-    waiting = selectors.DefaultSelector()
-    waiting.register(requests, selectors.EVENT_READ)
+def _fork_copies(requests: socket.socket) -> CopyRequest | None:
+    """Fork a copy for each request. Return the request in a copy, and None in the prepared process at the end."""
+    selector = selectors.DefaultSelector()
+    selector.register(requests, selectors.EVENT_READ)
     while True:
-        for key, _ in waiting.select():
+        for key, _ in selector.select():
             if key.fileobj is requests:
-                asked, numbers, _, _ = socket.recv_fds(requests, ASKED, 2)
-                if not asked:
+                message, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 2)
+                if not message:
                     return None
-                stderr, told = numbers
-                module, arguments, environment = json.loads(asked)
-                begun = Begun(module, arguments, environment, stderr, socket.socket(fileno=told))
+                stderr, reports = descriptors
+                module, arguments, environment = json.loads(message)
+                request = CopyRequest(module, arguments, environment, stderr, socket.socket(fileno=reports))
                 pid = os.fork()
                 if not pid:
-                    _leave(waiting)
-                    return begun
-                os.close(begun.stderr)
-                begun.told.send(str(pid).encode())
-                waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, begun.told))
+                    _close_all(selector)
+                    return request
+                os.close(request.stderr)
+                request.reports.send(str(pid).encode())
+                selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, request.reports))
             else:
-                pid, told = key.data
-                waiting.unregister(key.fd)
+                pid, copy_reports = key.data
+                selector.unregister(key.fd)
                 os.close(key.fd)
                 _, status = os.waitpid(pid, 0)
-                with told, suppress(OSError):  # nobody asks any more
-                    told.send(str(os.waitstatus_to_exitcode(status)).encode())
+                with copy_reports, suppress(OSError):  # the test has ended
+                    copy_reports.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _leave(waiting: selectors.BaseSelector) -> None:
-    """Close, in a copy, what is the prepared process's."""
-    for key in list(waiting.get_map().values()):
+def _close_all(selector: selectors.BaseSelector) -> None:
+    """Close, in a copy, the files of the other copies."""
+    for key in list(selector.get_map().values()):
         if key.data:
             key.data[1].close()
             os.close(key.fd)
-    waiting.close()
+    selector.close()
 
 
 def main() -> int:
     for name in ("app.server.http_protocol", "app.main", "docket", "tests.support.faults"):
         import_module(name)
     with socket.socket(fileno=int(sys.argv[1])) as requests:
-        begun = _begin_copies(requests)
-    if begun is None:
+        request = _fork_copies(requests)
+    if request is None:
         return 0
-    begun.told.close()
-    os.dup2(begun.stderr, 2)
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # the old one takes it for a file
-    os.close(begun.stderr)
+    request.reports.close()
+    os.dup2(request.stderr, 2)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # the previous object buffers as for a file
+    os.close(request.stderr)
     os.environ.clear()
-    os.environ.update(begun.environment)
-    return int(sys.modules[begun.module].main(begun.arguments))
+    os.environ.update(request.environment)
+    return int(sys.modules[request.module].main(request.arguments))
 
 
 if __name__ == "__main__":

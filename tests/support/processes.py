@@ -25,10 +25,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def command_line_of(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
 def count_connections(pid: int, port: int) -> int:
     """Open connections of a process to the port that it serves; none where it has ended."""
     inodes = set()
@@ -42,13 +38,8 @@ def count_connections(pid: int, port: int) -> int:
 
 
 def worker_pids(server: Server) -> list[int]:
-    """Its processes that serve."""
-    return forkserver_child_pids(server.process.pid)
-
-
-def forkserver_child_pids(parent: int) -> list[int]:
-    """Processes that are copies of the one that has imported all they need."""
-    return [pid for own in child_pids(parent) if b"forkserver" in command_line_of(own) for pid in child_pids(own)]
+    """The worker processes of a service with several workers."""
+    return sorted(child_pids(server.process.pid))
 
 
 def connections_per_worker(server: Server) -> list[int]:

@@ -89,19 +89,19 @@ def run_docket(
 def running_server(
     artifact: Path, *options: str, fault: str = "", new_interpreter: bool = False, **settings: object
 ) -> Iterator[Server]:
-    """``docket serve`` on a free port, ready to answer; with a network that fails where ``fault`` says how.
+    """Run ``docket serve`` on a free port. ``fault`` breaks its network: see ``tests.support.faults``.
 
-    ``new_interpreter``: in an interpreter that starts for it alone.
+    ``new_interpreter``: start an interpreter for it, which takes seconds longer than a copy of a prepared process.
     """
     module, order = ("tests.support.faults", [fault]) if fault else ("docket", [])
     arguments = [*order, "serve", str(artifact), "--port", "0", *options]
-    own = docket_environment(settings)
-    new_interpreter = new_interpreter or "--workers" in arguments or own["DOCKET_WORKERS"] != "1"
+    environment = docket_environment(settings)
+    workers = options[options.index("--workers") + 1] if "--workers" in options else environment["DOCKET_WORKERS"]
     command = [sys.executable, "-m", module, *arguments]
     with (
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=own)
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         if new_interpreter
-        else ForkedProcess(module, arguments, own)
+        else ForkedProcess(module, arguments, environment, shares_metrics=workers != "1")
     ) as process:
         server, reader = Server(process), None
         try:
