@@ -263,7 +263,7 @@ def test_blocks_are_read_no_further_ahead_than_there_is_work(artifact, corpus):
         documents = 0
 
         def read(self):
-            for document in source.read(str(corpus)).documents:
+            for document in source.open_source(str(corpus)).rows:
                 self.documents += 1
                 yield document
 

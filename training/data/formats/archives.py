@@ -57,7 +57,7 @@ def unpacked_size_error(name: str, max_bytes: int) -> UsageError:
 
 @contextmanager
 def open_unpacked(path: Path, on_open: Callable[[IO[bytes]], None] | None = None) -> Iterator[Any]:
-    """Open a file and unpack it if its suffix says so.
+    """Open a file, unpacked if it has the suffix of an archive.
 
     ``on_open`` receives the file on disk, whose position shows the progress. Raises: ``UsageError`` for a file that
     cannot be opened or read.
