@@ -58,12 +58,14 @@ def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> 
 
 
 def crowd(
-    port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float, patience: float
+    port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float, patience: float, *, heed: bool
 ) -> CrowdReport:
-    """The same at so many a second in all, as far as a connection is free, for ``seconds`` after ``RAMP``."""
-    return CrowdReport(
-        **_wrk("paced.lua", port, connections, RAMP + seconds, bodies, path, str(rate), str(patience), str(RAMP))
-    )
+    """Post at ``rate`` a second, as far as a connection is free, for ``seconds`` after ``RAMP``.
+
+    ``heed``: a connection that gets a 429 pauses for the seconds of its ``Retry-After``.
+    """
+    pace = (str(rate), str(patience), str(RAMP), str(int(heed)))
+    return CrowdReport(**_wrk("paced.lua", port, connections, RAMP + seconds, bodies, path, *pace))
 
 
 def _wrk(script: str, port: int, connections: int, seconds: int, *arguments: Path | str) -> Any:

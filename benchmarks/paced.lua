@@ -1,6 +1,7 @@
 -- As posts.lua, and so many requests a second in all, as far as a connection is free: an open loop. An answer that comes
 -- after PATIENCE seconds is late; what is sent in the first RAMP seconds, while all connect, is not counted.
--- wrk -s paced.lua http://127.0.0.1:PORT -- FILE PATH RATE PATIENCE RAMP
+-- With HEED above 0, a connection that gets a 429 sends nothing for the seconds of its Retry-After.
+-- wrk -s paced.lua http://127.0.0.1:PORT -- FILE PATH RATE PATIENCE RAMP HEED
 
 dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "posts.lua")
 
@@ -8,7 +9,8 @@ local ffi = require("ffi")
 ffi.cdef("typedef struct { long s; long ns; } moment; int clock_gettime(int clock, moment *now);")
 local moment = ffi.new("moment")
 local read, post = init, request
-local step, turn, patience, from = nil, nil, nil, nil
+local step, turn, patience, from, heed = nil, nil, nil, nil, nil
+local pauses, first, last = {}, 1, 0 -- of the connections that have their answer, in the order of the answers
 local BEHIND = 100 -- milliseconds of requests that are made up for where no connection was free; earlier ones never come
 local threads = {}
 
@@ -24,11 +26,19 @@ end
 function init(arguments)
   read(arguments)
   step, patience, from = 1e3 / arguments[3], arguments[4] * 1e3, now() + arguments[5] * 1e3
+  heed = tonumber(arguments[6] or "0") > 0
   answered, late, refused = 0, 0, 0 -- global, so that done finds them
 end
 
 function delay()
   local time = now()
+  local pause = pauses[first] or 0
+  if first <= last then
+    pauses[first], first = nil, first + 1
+  end
+  if pause > 0 then
+    return pause -- it takes no turn of the others
+  end
   turn = math.max((turn or time) + step, time - BEHIND)
   return math.max(0, math.floor(turn - time))
 end
@@ -41,6 +51,10 @@ function request()
 end
 
 function response(status, headers)
+  if heed then
+    last = last + 1
+    pauses[last] = status == 429 and 1e3 * tonumber(headers["retry-after"]) or 0
+  end
   local sent = tonumber(headers["x-request-id"])
   if sent < from then
     return
