@@ -73,7 +73,7 @@ def _answer(request: Request, name: str) -> Response:
 def _files() -> dict[str, StaticFile]:
     """All of them, read once: some 3 MB."""
     shipped = resources.files(PACKAGE) / "static"
-    found = {each.name: each.read_bytes() for each in shipped.iterdir() if each.is_file()}
+    found = {path.name: path.read_bytes() for path in shipped.iterdir() if path.is_file()}
     found["redoc.standalone.js"] = found["redoc.standalone.js"].replace(_LOGO, b"data:,")
     style = '<link rel="stylesheet" href="docs/swagger-ui.css">'
     found |= {

@@ -1,4 +1,4 @@
-"""The card of the network that is served: what it learned from, how well it did, and how live documents differ."""
+"""The model card: the training corpus, the scores on held-out documents, and how live documents differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPLETE = {*NUMBERS, "labels", "per_label", CONFUSION_CELLS}
 
 
 class Corpus(TypedDict):
-    """What it learned from; ``name`` as ``docket train`` was told, without the folders of a path."""
+    """The training corpus; ``name`` is the argument of ``docket train``, without the folders of a path."""
 
     name: str
     documents: int
@@ -41,7 +41,7 @@ class LabelScores(TypedDict):
 
 
 class Mistake(TypedDict):
-    """So many test documents of the ``right`` label were given another one."""
+    """The number of test ``documents`` of the ``right`` label that got the label ``said``."""
 
     right: str
     said: str
@@ -67,7 +67,7 @@ class Example(TypedDict):
 
 
 class Scores(TypedDict):
-    """What it got right of documents that it never saw.
+    """The scores on test documents, which training never used.
 
     ``confusion``: a row for each right label in the order of ``per_label``, in it a count for each label said; null
     for more than 40 labels. ``mistakes``: the most frequent of these that were wrong. ``abstention``: null in an
@@ -137,7 +137,7 @@ def _corpus(corpus: dict[str, Any]) -> Corpus:
 
 def _scores(scores: dict[str, Any]) -> Scores:
     labels, cells = scores["labels"], scores[CONFUSION_CELLS]
-    wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda each: (-each[0], each[1:]))
+    wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda cell: (-cell[0], cell[1:]))
     drawn = len(labels) <= DRAWN
     counts = [[0] * len(labels) for _ in labels if drawn]
     for i, j, n in cells if drawn else ():
@@ -163,15 +163,17 @@ def _trained_on(profile: DataProfile) -> DataSummary:
 def _live(metrics: Metrics) -> DataSummary:
     """From the counters that Prometheus reads: of all workers, and of each version that they served."""
     samples = metrics.samples()
-    said = {each.labels["label"]: int(each.value) for each in samples if each.name == "docket_predictions_total"}
+    counts = {
+        sample.labels["label"]: int(sample.value) for sample in samples if sample.name == "docket_predictions_total"
+    }
 
     def total(name: str) -> float:
-        return sum(each.value for each in samples if each.name == f"docket_{name}")
+        return sum(sample.value for sample in samples if sample.name == f"docket_{name}")
 
     documents, tokens = int(total("confidence_count")), total("tokens_total")
     return {
         "documents": documents,
         "unknown_rate": total("unknown_tokens_total") / tokens if tokens else None,
         "mean_confidence": total("confidence_sum") / documents if documents else None,
-        "labels": proportions(said) if documents else {},
+        "labels": proportions(counts) if documents else {},
     }

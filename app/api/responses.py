@@ -1,4 +1,4 @@
-"""What comes out: a prediction as it is answered."""
+"""The schemas of answers, and the form of a prediction as an answer."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Answers(TypedDict):
 def answer(prediction: Prediction, text: str, classifier: Classifier, options: Options) -> Answer:
     """A prediction as it is answered: as many scores as asked for, and the explanation in words."""
     scores = prediction.scores if options.top_k is None else prediction.scores[: options.top_k]
-    given: Answer = {
+    response: Answer = {
         "label": prediction.label,
         "score": prediction.score,
         "scores": [{"label": label, "score": score} for label, score in scores],
@@ -83,14 +83,14 @@ def answer(prediction: Prediction, text: str, classifier: Classifier, options: O
         "version": classifier.version,
     }
     if options.abstain_below:
-        given["abstained"] = prediction.score < options.abstain_below
-        given["label"] = None if given["abstained"] else prediction.label
+        response["abstained"] = prediction.score < options.abstain_below
+        response["label"] = None if response["abstained"] else prediction.label
     if options.coverage:
-        least = classifier.threshold(options.coverage)
-        given["label_set"] = [label for label, score in prediction.scores if score >= least]
+        threshold = classifier.threshold(options.coverage)
+        response["label_set"] = [label for label, score in prediction.scores if score >= threshold]
     if options.explain and prediction.explanation:
-        given["explanation"] = _in_words(prediction.explanation, text, classifier.token_spans(text))
-    return given
+        response["explanation"] = _in_words(prediction.explanation, text, classifier.token_spans(text))
+    return response
 
 
 def server_timing(timing: Timing) -> str:

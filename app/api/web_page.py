@@ -1,4 +1,4 @@
-"""The page for people: the files of ``static`` as they are, with headers that let them speak to this service alone."""
+"""The web page: the files of ``static``, with headers that restrict their requests to this service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 FOLDER = "page/"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "png": "image/png"}
-# Nothing from elsewhere, no script or style in the markup, no sink that would read text as markup, in nobody's frame.
+# No resource of another host, no inline script or style, no text that becomes markup, no frame around the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
@@ -21,13 +21,13 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-cache",  # kept, and asked for each time: a new release shows at once
+    "cache-control": "no-cache",  # stored and revalidated: a new release shows at once
 }
 router = APIRouter(include_in_schema=False)
 
 
 class StaticFile(NamedTuple):
-    """A file's bytes, what they are and the tag that changes with them."""
+    """The bytes of a file, their media type, and a tag that changes with them."""
 
     body: bytes
     kind: str
@@ -47,7 +47,7 @@ async def file(request: Request, name: str) -> Response:
 
 
 def answer_file(request: Request, found: StaticFile | None, policy: str) -> Response:
-    """The file, or that the client's copy of it is current; 404 where there is none."""
+    """The file, or 304 where the copy of the client is current; 404 without a file."""
     if found is None:
         raise HTTPException(404)
     headers = _HEADERS | {"content-security-policy": policy, "etag": found.tag}
@@ -69,4 +69,4 @@ def _answer(request: Request, name: str) -> Response:
 def _files() -> dict[str, StaticFile]:
     """All of them, read once: some 60 kB."""
     static = resources.files("app") / "static"
-    return {each.name: file_of(each.name, each.read_bytes()) for each in static.iterdir() if each.is_file()}
+    return {path.name: file_of(path.name, path.read_bytes()) for path in static.iterdir() if path.is_file()}
