@@ -1,4 +1,4 @@
-"""A training that was stopped goes on to the very bytes that it would have come to."""
+"""An interrupted training resumes and ends with the same bytes."""
 
 import json
 import re
@@ -15,181 +15,182 @@ import torch
 from model.artifacts import torchscript
 from model.errors import UsageError
 from tests.support import command_line, toy_corpus
-from training import checkpoint, recipe
+from training import checkpoint
 from training.checkpoint import Checkpoint, Checkpoints
+from training.recipe import Recipe
 from training.train import train
 
 CPU = torch.device("cpu")
-QUICK = replace(recipe.DEFAULT, hidden=16, epochs=2, least_steps=0)
-QUICK_CLASSIC = replace(recipe.CLASSIC, hidden=16, epochs=9, patience=1, table_rate=0.3)  # too fast: stops early
-IDENTITY = {"seed": "0", "corpus": "made"}
+QUICK = replace(toy_corpus.QUICK, least_steps=0)
+STOPS_EARLY = replace(toy_corpus.QUICK_CLASSIC, epochs=9, patience=1, table_rate=0.3)
+IDENTITY = {"seed": "0", "corpus": "toy"}
 
 
 class PowerCut(BaseException):
-    """What no code can prepare for."""
+    """No code can catch a power cut."""
 
 
-class Cut(Checkpoint):
-    """The power goes as soon as a state is on disk."""
-
-    def write(self, state):
-        super().write(state)
+class CheckpointBeforePowerCut(Checkpoint):
+    def write(self, tensors):
+        super().write(tensors)
         raise PowerCut
 
 
-class Failing(Checkpoints):
-    def of_run(self, descent):
-        return Cut(self, descent)
+class CheckpointsBeforePowerCut(Checkpoints):
+    def of_run(self, name):
+        return CheckpointBeforePowerCut(self, name)
 
 
-def trained(chosen, checkpoints=None) -> tuple[bytes, int]:
-    """All that training comes to, the network's bytes and the calibration; and its epochs."""
-    result = train(toy_corpus.documents(90), chosen, 0, CPU, checkpoints)
+def train_to_bytes(recipe: Recipe, checkpoints: Checkpoints | None = None) -> tuple[bytes, int]:
+    """The bytes of the network and of its calibration, and the number of epochs."""
+    result = train(toy_corpus.documents(90), recipe, 0, CPU, checkpoints)
     return torchscript.to_bytes(result.network) + repr(result.calibration).encode(), len(result.epochs)
 
 
-@pytest.mark.parametrize(("chosen", "descents"), [(QUICK, 6), (QUICK_CLASSIC, 1)], ids=["default", "classic"])
-def test_a_training_cut_off_after_every_epoch_comes_to_the_same_bytes(tmp_path, monkeypatch, chosen, descents):
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "runs"), [(QUICK, 6), (STOPS_EARLY, 1)], ids=["default", "classic"])
+def test_a_training_with_a_power_cut_after_every_epoch_gives_the_same_bytes(tmp_path, monkeypatch, recipe, runs):
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
-    expected, epochs = trained(chosen)
-    for cuts in range(100):
-        torch.manual_seed(cuts)  # another process has other random numbers
+    expected, epochs = train_to_bytes(recipe)
+    for power_cuts in range(100):
+        torch.manual_seed(power_cuts)  # another process has other random numbers
         try:
-            came, _ = trained(chosen, Failing(tmp_path / "out", IDENTITY, resume=True))
+            resumed, _ = train_to_bytes(recipe, CheckpointsBeforePowerCut(tmp_path / "out", IDENTITY, resume=True))
             break
         except PowerCut:
             continue
-    assert came == expected
-    assert cuts == descents * epochs
-    assert (epochs < chosen.epochs) == (chosen is QUICK_CLASSIC)  # patience is at its end where it would have been
+    assert resumed == expected
+    assert power_cuts == runs * epochs
+    assert (epochs < recipe.epochs) == (recipe is STOPS_EARLY)
 
 
-def test_an_ended_descent_is_kept_however_short_it_was(tmp_path):
+def test_a_finished_run_has_a_checkpoint_however_short_it_was(tmp_path):
     with pytest.raises(PowerCut):
-        trained(QUICK, Failing(tmp_path / "out", IDENTITY, resume=True))
+        train_to_bytes(QUICK, CheckpointsBeforePowerCut(tmp_path / "out", IDENTITY, resume=True))
     assert [path.name for path in (tmp_path / ".out.checkpoint").iterdir()] == ["fold 1 of 5.npz"]
 
 
-def test_without_resume_the_old_state_is_neither_read_nor_kept(tmp_path):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
-    fresh = Checkpoints(tmp_path / "out", IDENTITY, resume=False)
-    assert fresh.of_run("one").read() is None
+def write_checkpoint(folder: Path) -> Checkpoint:
+    written = Checkpoints(folder / "out", IDENTITY, resume=True).of_run("one")
+    written.write({"number": torch.arange(1000)})
+    return written
+
+
+def test_without_resume_old_checkpoints_are_removed(tmp_path):
+    write_checkpoint(tmp_path)
+    new = Checkpoints(tmp_path / "out", IDENTITY, resume=False)
+    assert new.of_run("one").read() is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_only_reads_leaves_the_disk_alone(tmp_path):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
+def test_a_rank_that_does_not_write_leaves_the_disk_unchanged(tmp_path):
+    write_checkpoint(tmp_path)
     reader = Checkpoints(tmp_path / "out", IDENTITY, resume=True, write=False)
     reader.of_run("one").write({"number": torch.tensor(2)})
     reader.clear()
-    state = reader.of_run("one").read()
-    assert state is not None
-    assert state["number"].item() == 1
+    tensors = reader.of_run("one").read()
+    assert tensors is not None
+    assert len(tensors["number"]) == 1000
 
 
-@pytest.mark.parametrize("what", IDENTITY)
-def test_the_state_of_another_training_is_refused_by_what_differs(tmp_path, what):
-    Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one").write({"number": torch.tensor(1)})
-    other = Checkpoints(tmp_path / "out", IDENTITY | {what: "other"}, resume=True)
-    with pytest.raises(UsageError, match=rf"one\.npz is of another {what}: .* or leave out --resume to begin anew$"):
+@pytest.mark.parametrize("name", IDENTITY)
+def test_a_checkpoint_of_another_training_is_refused_with_what_differs(tmp_path, name):
+    write_checkpoint(tmp_path)
+    other = Checkpoints(tmp_path / "out", IDENTITY | {name: "other"}, resume=True)
+    with pytest.raises(UsageError, match=rf"one\.npz is of another {name}: .* or leave out --resume to begin anew$"):
         other.of_run("one").read()
 
 
-BROKEN = {
-    "empty": lambda whole: b"",
-    "cut short": lambda whole: whole[:-9],
-    "changed": lambda whole: whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:],
-    "another kind of file": lambda whole: b"text",
-    "another program's": lambda whole: whole.replace(b"identity", b"identify"),
+DAMAGES = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[:-9],
+    "changed": lambda data: data[:3000] + bytes([data[3000] ^ 1]) + data[3001:],
+    "another kind of file": lambda data: b"text",
+    "without identity": lambda data: data.replace(b"identity", b"identify"),
 }
 
 
-@pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_state_is_refused(tmp_path, broken):
-    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one")
-    kept.write({"numbers": torch.arange(1000)})
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+    written = write_checkpoint(tmp_path)
     path = tmp_path / ".out.checkpoint" / "one.npz"
-    path.write_bytes(BROKEN[broken](path.read_bytes()))
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with pytest.raises(UsageError, match=r"one\.npz is no whole checkpoint \(.*\): leave out --resume to begin anew$"):
-        kept.read()
+        written.read()
 
 
-def test_a_disk_that_takes_nothing_is_a_refusal(tmp_path):
-    (tmp_path / ".out.checkpoint").write_text("a file where a folder should be")
-    kept = Checkpoints(tmp_path / "out", IDENTITY, resume=True).of_run("one")
+def test_a_disk_error_is_reported_in_one_sentence(tmp_path):
+    (tmp_path / ".out.checkpoint").write_text("a file in place of the folder")
     with pytest.raises(UsageError, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
-        kept.write({"number": torch.tensor(1)})
+        write_checkpoint(tmp_path)
 
 
-def training(corpus: Path, out: Path, *more: str) -> list[str]:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return toy_corpus.write_jsonl(tmp_path_factory.mktemp("corpus") / "toy.jsonl", 60)
+
+
+def train_command(corpus: Path, out: Path, *more: str) -> list[str]:
     return ["train", str(corpus), "--out", str(out), "--epochs", "8", "--device", "cpu", *more]
 
 
-def begun(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    """A real ``docket train`` that leaves its state after every epoch, however short."""
+def start_training(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """Start ``docket train`` in a process that writes a checkpoint after every epoch."""
     code = (
         "import sys, docket, training.checkpoint as c; c.WRITE_INTERVAL_SECONDS = 0; "
         "sys.exit(docket.main(sys.argv[1:]))"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, *training(corpus, out, *more)],
+        [sys.executable, "-c", code, *train_command(corpus, out, *more)],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    documents = toy_corpus.documents(60)
-    path = tmp_path_factory.mktemp("corpus") / "made.jsonl"
-    rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def stopped(process: subprocess.Popen[str], states: list[Path], *signals: signal.Signals) -> str:
-    """What the process said until it received ``signals``, as soon as those states were on disk."""
+def send_signals(process: subprocess.Popen[str], checkpoints: list[Path], *signals: signal.Signals) -> str:
+    """Send ``signals`` when the checkpoints are on disk; return the stderr of the process."""
     limit = time.monotonic() + 60
-    while not all(state.exists() for state in states) and process.poll() is None and time.monotonic() < limit:
+    while not all(path.exists() for path in checkpoints) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.002)
-    for each in signals:
-        process.send_signal(each)
-        time.sleep(0.01)  # else two of a kind are delivered as one
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.01)  # without a pause two signals of a kind are delivered as one
     return process.communicate(timeout=60)[1]
 
 
-def test_a_killed_process_goes_on_to_the_same_file_and_version_and_another_seed_does_not(corpus, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_same_version_and_another_seed_is_refused(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    states = [tmp_path / ".out.checkpoint" / f"fold {number} of 5.npz" for number in (1, 2)]
-    killed = begun(corpus, out)
-    said = stopped(killed, states, signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL, said
+    uninterrupted, out = tmp_path / "uninterrupted", tmp_path / "out"
+    checkpoints = [tmp_path / ".out.checkpoint" / f"fold {number} of 5.npz" for number in (1, 2)]
+    killed = start_training(corpus, out)
+    stderr = send_signals(killed, checkpoints, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL, stderr
     assert not out.exists()
 
-    other = command_line.run_inline(*training(corpus, out, "--resume", "--seed", "1"))
+    other = command_line.run_inline(*train_command(corpus, out, "--resume", "--seed", "1"))
     assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
     assert re.search(r"fold [12] of 5\.npz is of another seed: ask for the same training again", other.stderr)
 
-    assert command_line.run_inline(*training(corpus, whole)).returncode == 0
-    resumed = command_line.run_inline(*training(corpus, out, "--resume"))
+    assert command_line.run_inline(*train_command(corpus, uninterrupted)).returncode == 0
+    resumed = command_line.run_inline(*train_command(corpus, out, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
-    assert resumed.stderr.count(", epoch 1 of 8: ") < 5  # of six descents
-    assert not states[0].parent.exists()
-    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (whole, out))
-    assert first["sha256"] == second["sha256"]
-    assert first["version"] == second["version"]
+    assert resumed.stderr.count(", epoch 1 of 8: ") < 5  # of six runs
+    assert not checkpoints[0].parent.exists()
+    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (uninterrupted, out))
+    assert (first["sha256"], first["version"]) == (second["sha256"], second["version"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
-def test_a_signal_leaves_the_last_state_and_nothing_half_written(corpus, tmp_path, signals):
-    """And where there is nothing to go on from, ``--resume`` says so and begins: a loop needs no first time."""
-    begins = begun(corpus, tmp_path / "out", "--resume")
-    said = stopped(begins, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], *signals)
-    assert begins.returncode == 130, said
-    assert "Traceback" not in said
-    assert said.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
-    kept = rf"docket: stopped: {re.escape(str(tmp_path))}/\.out\.checkpoint keeps the last checkpoint of \d runs?"
-    assert re.fullmatch(f"{kept}: add --resume to the same command to go on", said.splitlines()[-1])
+def test_a_signal_leaves_the_last_checkpoint_and_no_partial_file(corpus, tmp_path, signals):
+    """With ``--resume`` and no checkpoint, a training says so and begins."""
+    process = start_training(corpus, tmp_path / "out", "--resume")
+    stderr = send_signals(process, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], *signals)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
+    advice = rf"docket: stopped: {re.escape(str(tmp_path))}/\.out\.checkpoint keeps the last checkpoint of \d runs?"
+    assert re.fullmatch(f"{advice}: add --resume to the same command to go on", stderr.splitlines()[-1])
     assert [path.name for path in tmp_path.iterdir()] == [".out.checkpoint"]

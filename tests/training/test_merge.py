@@ -1,102 +1,137 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
+from model.artifacts import artifact
+from model.calibration import Calibration
+from model.classifier import Classifier
 from model.network.tanh_rnn import TanhRNN
-from model.text.vocabulary import Vocabulary
 from tests.support import toy_corpus
 from training.batches import EncodedCorpus
 from training.data.split import stratified_folds
-from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
-from training.features.character_ngrams import build_ngram_table
 from training.features.pooled import coefficients_to_rows, pool_features
-from training.linear import ensemble
+from training.linear.ensemble import LinearEnsemble, fit_ensemble
+from training.loop import compute_logits, train_network
 from training.merge import count_linear_units, merge
+from training.progress import ProgressBars
+from training.recipe import Recipe
+from training.train import encode_corpus, prepare_networks, train
+
+CPU = torch.device("cpu")
+DOCUMENTS = toy_corpus.documents(90)
+QUICK = replace(toy_corpus.QUICK, epochs=1, least_steps=20)
+NETWORKS = [
+    {},
+    {"pooling": "mean"},
+    {"pooling": "last"},
+    {"layers": 2},
+    {"both": False},
+    {"both": False, "layers": 3, "window": 0, "pooling": "mean"},
+]
 
 
-def parts(labels: int = 3) -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus]:
-    documents = toy_corpus.documents(120)
-    vocabulary = Vocabulary.build(documents.texts, documents.labels)
-    encoded = EncodedCorpus(documents, vocabulary, torch.device("cpu"))
-    pairs = find_frequent_bigrams(encoded, len(vocabulary), 50)
+def train_parts(recipe: Recipe) -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus]:
+    """A recurrent network of the recipe, and linear models on its features, before they are merged."""
+    vocabulary, corpus = encode_corpus(DOCUMENTS, recipe, CPU)
     torch.manual_seed(0)
-    hidden = 60
-    network = TanhRNN(len(vocabulary), labels, hidden=hidden, bigrams=pairs)
-    network.importance.copy_(inverse_document_frequency(encoded, len(vocabulary)))
-    return (
-        network,
-        ensemble.fit_ensemble(network, encoded, torch.from_numpy(stratified_folds(documents, 5, 0))),
-        encoded,
-    )
+    network = prepare_networks(corpus, vocabulary, recipe)()
+    with ProgressBars() as bars:
+        train_network(network, corpus, corpus.indices, corpus.indices[:0], recipe, 2, "all documents", bars)
+    return network, fit_ensemble(network, corpus, torch.from_numpy(stratified_folds(DOCUMENTS, 5, 0))), corpus
 
 
-def test_the_merged_network_says_what_both_say_together():
-    network, rival, encoded = parts()
-    merged = merge(network, rival, (0.3, 0.7), encoded)
-    batch = encoded.make_batch(torch.arange(len(encoded)))
+@pytest.mark.parametrize("options", NETWORKS, ids=str)
+def test_the_served_answer_is_the_weighted_sum_of_both_models(tmp_path, options):
+    recipe = replace(QUICK, grams=0, **options)
+    network, ensemble, corpus = train_parts(recipe)
+    merged = merge(network, ensemble, (0.3, 0.7), corpus)
+    artifact.write(tmp_path / "artifact", merged, encode_corpus(DOCUMENTS, recipe, CPU)[0], Calibration(), {})
+    classifier = Classifier.load(tmp_path / "artifact", "cpu")
+    served = [dict(prediction.scores) for prediction in classifier.predict_texts(DOCUMENTS.texts)]
+
+    batch = corpus.make_batch(corpus.indices)
     with torch.no_grad():
-        recurrent = network.output(network.pool(batch.tokens, batch.starts, encoded.first_rare_id)).numpy()
-        said = merged(batch.tokens, batch.starts).numpy()
-    straight = pool_features(network, encoded, torch.arange(len(encoded))) @ rival.coefficients + rival.bias
-    np.testing.assert_allclose(said, 0.3 * recurrent + 0.7 * straight, rtol=1e-3, atol=5e-3)
+        recurrent = network.output(network.pool(batch.tokens, batch.starts, corpus.first_rare_id)).numpy()
+    linear = pool_features(network, corpus, corpus.indices) @ ensemble.coefficients + ensemble.bias
+    expected = torch.tensor(0.3 * recurrent + 0.7 * linear).softmax(1).numpy()
+    assert np.ptp(recurrent, axis=0).min() > 0.1, "the recurrent network must tell documents apart"
+    np.testing.assert_allclose([[row[label] for label in classifier.labels] for row in served], expected, atol=5e-3)
 
 
-def spelt_parts() -> tuple[TanhRNN, ensemble.LinearEnsemble, EncodedCorpus, np.ndarray]:
-    """Documents whose words are spelt out, a network with rows for the grams, and a linear model of the features."""
-    documents = toy_corpus.documents(120)
-    words = Vocabulary.build(documents.texts, documents.labels, max_words=60)
-    encoded = EncodedCorpus(documents, words, torch.device("cpu"))
-    encoded.ngrams = build_ngram_table(
-        encoded.words, encoded.document_frequency(encoded.word_indices, len(encoded.words)), 120, 99
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("options", NETWORKS[1:], ids=str)
+def test_a_recipe_with_linear_models_serves_the_network_that_it_names(tmp_path, options):
+    trained = train(DOCUMENTS, replace(QUICK, **options), 0, CPU)
+    network, recipe = trained.network, replace(QUICK, **options)
+    assert (network.pooling, network.directions) == (recipe.pooling, 2 if recipe.both else 1)
+    assert (len(network.recurrent), network.window) == (recipe.layers, recipe.window)
+    artifact.write(tmp_path / "artifact", network, trained.vocabulary, trained.calibration, {})
+    classifier = Classifier.load(tmp_path / "artifact", "cpu")
+    served = [dict(prediction.scores) for prediction in classifier.predict_texts(DOCUMENTS.texts)]
+    expected = trained.calibration.probabilities(compute_logits(network, trained.corpus, trained.corpus.indices))
+    np.testing.assert_allclose([[row[label] for label in classifier.labels] for row in served], expected, atol=1e-4)
+    held_out = trained.held_out
+    accuracy = (held_out.logits.argmax(1) == trained.corpus.labels[held_out.indices]).float().mean()
+    assert accuracy > (0.2 if recipe.pooling == "last" else 0.8)  # the last word of a toy document occurs once
+
+
+def create_spelt_parts() -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus, np.ndarray]:
+    """An untrained network with rows for n-grams, a random linear model, and its coefficients of the features."""
+    recipe = replace(QUICK, rows=122, grams=99)
+    vocabulary, corpus = encode_corpus(DOCUMENTS, recipe, CPU)
     torch.manual_seed(0)
-    pairs, grams = find_frequent_bigrams(encoded, len(words), 9), len(encoded.ngrams.ngrams)
-    network = TanhRNN(len(words), 3, hidden=60, ngrams=grams, bigrams=pairs)
-    network.importance.copy_(inverse_document_frequency(encoded, len(words)))
+    network = prepare_networks(corpus, vocabulary, recipe)()
     with torch.no_grad():
         network.table.normal_(0, 0.1)
-    of_features = np.random.default_rng(0).normal(size=(network.rows, 3))
-    of_features -= of_features.mean(axis=1, keepdims=True)
-    rows = coefficients_to_rows(of_features, network, encoded)
-    return network, ensemble.LinearEnsemble(rows, np.zeros(3), np.zeros((120, 3))), encoded, of_features
+    coefficients = np.random.default_rng(0).normal(size=(network.rows, 3))
+    coefficients -= coefficients.mean(axis=1, keepdims=True)
+    rows = coefficients_to_rows(coefficients, network, corpus)
+    return network, LinearEnsemble(rows, np.zeros(3), np.zeros((90, 3))), corpus, coefficients
 
 
-def test_the_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
-    """Known words bring their grams in their rows, unknown words theirs one by one: both are the same features."""
-    network, rival, encoded, of_features = spelt_parts()
-    merged = merge(network, rival, (1e-9, 1.0), encoded)
-    places, read = torch.arange(60, 120), encoded.mask_unseen_words(torch.arange(60))
-    batch = read.make_batch(places)
-    assert read.tokens.eq(0).any()
+def test_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
+    """The row of a known word includes its n-grams; an unknown word has a row for each n-gram."""
+    network, ensemble, corpus, coefficients = create_spelt_parts()
+    merged = merge(network, ensemble, (1e-9, 1.0), corpus)
+    indices, masked = torch.arange(45, 90), corpus.mask_unseen_words(torch.arange(45))
+    batch = masked.make_batch(indices)
+    assert masked.tokens.eq(0).any()
     assert (batch.tokens >= network.words).any()
     with torch.no_grad():
-        said = merged(batch.tokens, batch.starts).numpy()
-    np.testing.assert_allclose(said, pool_features(network, read, places) @ of_features, rtol=1e-2, atol=5e-2)
+        logits = merged(batch.tokens, batch.starts).numpy()
+    np.testing.assert_allclose(logits, pool_features(network, masked, indices) @ coefficients, rtol=1e-2, atol=5e-2)
 
 
-def test_the_recurrent_units_read_a_word_of_one_document_as_an_unknown_one_spelt_out():
-    network, rival, encoded, _ = spelt_parts()
-    merged = merge(network, rival, (1.0, 1e-9), encoded)
-    common = encoded.first_rare_id
-    assert common < network.words
-    place = torch.tensor([int(encoded.tokens.eq(common).nonzero()[0])])
-    rare, start = encoded.tokens[place], torch.tensor([0])
-    spelt, _ = encoded.ngrams.insert_ngrams(rare, encoded.word_indices[place], start, network.words)
+def test_recurrent_units_read_a_word_that_occurs_once_as_an_unknown_word_with_its_ngrams():
+    network, ensemble, corpus, _ = create_spelt_parts()
+    merged = merge(network, ensemble, (1.0, 1e-9), corpus)
+    first_rare_id = corpus.first_rare_id
+    assert first_rare_id < network.words
+    position = corpus.tokens.eq(first_rare_id).nonzero()[:1, 0]
+    word, start = corpus.tokens[position], torch.tensor([0])
+    spelt, _ = corpus.ngrams.insert_ngrams(word, corpus.word_indices[position], start, network.words)
     assert len(spelt) > 1
     with torch.no_grad():
-        assert torch.allclose(merged(rare, start), network.output(network.pool(spelt, start, common)), atol=1e-4)
-        assert not torch.allclose(merged(rare, start), network.output(network.pool(rare, start, common)), atol=1e-4)
+        logits = merged(word, start)
+        assert torch.allclose(logits, network.output(network.pool(spelt, start, first_rare_id)), atol=1e-4)
+        assert not torch.allclose(logits, network.output(network.pool(word, start, first_rare_id)), atol=1e-4)
 
 
-def test_every_label_has_its_dimension_up_to_256():
-    assert [count_linear_units(labels, 2) for labels in (2, 3, 20, 150, 1000)] == [1, 2, 10, 75, 128]
+@pytest.mark.parametrize(
+    ("directions", "units"), [(2, [1, 2, 10, 75, 128]), (1, [2, 3, 20, 150, 256])], ids=["two", "one"]
+)
+def test_each_of_up_to_256_labels_has_a_dimension(directions, units):
+    assert [count_linear_units(labels, directions) for labels in (2, 3, 20, 150, 1000)] == units
 
 
-def test_with_more_labels_than_that_the_linear_model_is_kept_in_its_first_dimensions():
+def test_a_linear_model_of_more_labels_is_cut_to_its_first_dimensions():
     rng = np.random.default_rng(0)
-    encoded = parts()[2]
-    network = TanhRNN(encoded.vocabulary_size, 300, hidden=4)
-    low_rank = rng.normal(size=(encoded.vocabulary_size, 5)) @ rng.normal(size=(5, 300))
-    merged = merge(network, ensemble.LinearEnsemble(low_rank, np.zeros(300), np.zeros((1, 300))), (1e-9, 1.0), encoded)
+    corpus = encode_corpus(DOCUMENTS, QUICK, CPU)[1]
+    network = TanhRNN(corpus.vocabulary_size, 300, hidden=4)
+    low_rank = rng.normal(size=(corpus.vocabulary_size, 5)) @ rng.normal(size=(5, 300))
+    merged = merge(network, LinearEnsemble(low_rank, np.zeros(300), np.zeros((1, 300))), (1e-9, 1.0), corpus)
     with torch.no_grad():
-        said = merged(torch.tensor([3]), torch.tensor([0])).numpy()[0]
-    np.testing.assert_allclose(said, low_rank[3], atol=0.05)
+        logits = merged(torch.tensor([3]), torch.tensor([0])).numpy()[0]
+    np.testing.assert_allclose(logits, low_rank[3], atol=0.05)

@@ -103,8 +103,8 @@ def compare_samples(profile: Mapping[str, int], corpus: Mapping[str, int]) -> tu
     """The population stability index Σ (q - p) ln(q / p) of two samples in the same bins, and its limit.
 
     The index is Jeffreys' divergence (1946). Credit scoring uses it to detect a population that a model does not fit.
-    For n and m documents from one source it is about (1/n + 1/m) χ², with one degree of freedom less than bins
-    (Yurdakul, Statistical Properties of Population Stability Index, 2018). A small corpus therefore has a high limit.
+    For n and m documents from one source it is about (1/n + 1/m) χ², with one degree of freedom less than bins.
+    Source: Yurdakul, Statistical Properties of Population Stability Index, 2018. A small corpus has a high limit.
     This holds where no bin is nearly empty: neighbours with few documents are joined, and each gets half a document.
     The index is None where a sample has fewer documents than two bins need: the index of one bin is always 0.
     """

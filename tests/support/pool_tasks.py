@@ -1,4 +1,4 @@
-"""Descents in a pool of processes."""
+"""Tasks in a process pool."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from training.process_pool import run_tasks
 from training.progress import ProgressBars
 
 
-def run_descents(descents: list[Any], count: int) -> list[Any]:
+def run_in_pool(tasks: list[Any], processes: int) -> list[Any]:
     with ProgressBars() as bars:
-        return run_tasks(descents, count, bars)
+        return run_tasks(tasks, processes, bars)

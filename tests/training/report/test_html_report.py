@@ -18,11 +18,12 @@ ABSTENTION = [
     {"abstain_below": 0.9, "answered": 0.5, "accuracy": 0.875},
     {"abstain_below": 0.99, "answered": 0.0, "accuracy": None},
 ]
-NO_END = {"meta", "wbr"}  # elements that HTML lets stand open
+LABEL_SCORES = {"precision": 0.125, "recall": 0.25, "f1": 0.5, "documents": 7.0}
+VOID_ELEMENTS = {"meta", "wbr"}
 
 
 class Page(HTMLParser):
-    """What a browser would find: elements, attributes, the text of each <article>; fails where one is not closed."""
+    """The elements, attributes and text of a page, and the text of each ``<article>``; all elements are closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -36,11 +37,10 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
+        self.handle_startendtag(tag, attrs)
         if tag == "article":
             self.articles.append("")
-        if tag not in NO_END:
+        if tag not in VOID_ELEMENTS:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -56,20 +56,19 @@ class Page(HTMLParser):
             self.articles[-1] += data
 
 
-def written(
+def write_report(
     folder: Path,
     labels: list[str],
-    said: list[tuple[str, str, str, float]],
+    rows: list[tuple[str, str, str, float]],
     title: str = "default on a.csv",
-    per_label: dict[str, dict[str, float]] = {},  # noqa: B006  # it is only read
+    **label_scores: dict[str, float],
 ) -> Page:
-    """The page for documents (text, right label, label said, its score)."""
-    confusion = [[sum((a, b) == (right, called) for _, right, called, _ in said) for b in labels] for a in labels]
-    row = {"precision": 0.125, "recall": 0.25, "f1": 0.5, "documents": 7.0}
-    per_label = dict.fromkeys(labels, row) | per_label
-    scores = Scores(len(said), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
-    documents = Documents([text for text, *_ in said], [right for _, right, *_ in said])
-    predictions = [Prediction([(called, score)], 1, 0) for *_, called, score in said]
+    """The page for rows of a text, its correct label, its predicted label and the score."""
+    confusion = [[sum((a, b) == (correct, label) for _, correct, label, _ in rows) for b in labels] for a in labels]
+    per_label = dict.fromkeys(labels, LABEL_SCORES) | label_scores
+    scores = Scores(len(rows), 0.75, 0.7, 0.05, 0.02, {"coverage": 0.9}, 0, labels, per_label, confusion, ABSTENTION)
+    documents = Documents([text for text, *_ in rows], [correct for _, correct, *_ in rows])
+    predictions = [Prediction([(label, score)], 1, 0) for *_, label, score in rows]
     drift = Drift.measure(DataProfile.from_predictions([7], labels, predictions), documents, predictions)
     html_report.write(folder / "report", title, EPOCHS, scores, documents, predictions, Calibration().threshold, drift)
     assert [path.name for path in (folder / "report").iterdir()] == ["index.html"]
@@ -79,8 +78,8 @@ def written(
     return Page(html)
 
 
-def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
-    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9), ("b", "y", "x", 0.6)])
+def test_the_report_is_one_page_without_references_to_other_files(tmp_path):
+    page = write_report(tmp_path, ["x", "y"], [("a", "x", "x", 0.9), ("b", "y", "x", 0.6)])
     assert page.elements.count("svg") == 5
     assert page.elements.count("title") == 1
     assert all(value.startswith(("#", "data:")) for name, value in page.attributes if name.endswith(("href", "src")))
@@ -88,68 +87,60 @@ def test_the_report_is_one_whole_page_that_needs_nothing_beside_it(tmp_path):
     assert "0.1250.2500.5007" in page.text
     assert page.elements.count("li") == 4
     assert "median length 7 → 1 words" in page.text
+    assert "predicts one of its labels for any text" in page.text
+    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{html_report.NO_NUMBER}" in page.text
+    assert "An empty set means that no label fits" in page.text
 
 
-def test_titles_labels_and_documents_are_shown_as_they_are(tmp_path):
-    wicked = "</p><script>alert('&amp;')</script> {title} & \"quoted\""
-    page = written(tmp_path, ["<b>", "y&z"], [(wicked, "<b>", "y&z", 0.9)], title=wicked)
+def test_titles_labels_and_documents_are_escaped(tmp_path):
+    hostile = "</p><script>alert('&amp;')</script> {title} & \"quoted\""
+    page = write_report(tmp_path, ["<b>", "y&z"], [(hostile, "<b>", "y&z", 0.9)], title=hostile)
     assert "script" not in page.elements
-    assert page.articles == [f"correct <b>, predicted y&z with score 0.90{wicked}"]
-    assert page.text.count(wicked) == 3  # <title>, <h1>, the document
+    assert page.articles == [f"correct <b>, predicted y&z with score 0.90{hostile}"]
+    assert page.text.count(hostile) == 3  # <title>, <h1>, the document
 
 
-def test_the_wrong_answers_given_with_most_confidence_come_first(tmp_path):
-    said = [("sure", "x", "y", 0.97), ("right", "x", "x", 0.99), ("unsure", "y", "x", 0.55), ("surest", "y", "x", 0.98)]
-    articles = written(tmp_path, ["x", "y"], said).articles
-    assert articles == [
+def test_the_errors_with_the_highest_scores_come_first(tmp_path):
+    rows = [("sure", "x", "y", 0.97), ("right", "x", "x", 0.99), ("unsure", "y", "x", 0.55), ("surest", "y", "x", 0.98)]
+    assert write_report(tmp_path, ["x", "y"], rows).articles == [
         "correct y, predicted x with score 0.98surest",
         "correct x, predicted y with score 0.97sure",
         "correct y, predicted x with score 0.55unsure",
     ]
 
 
-def test_of_many_wrong_answers_the_worst_are_shown_and_of_long_documents_the_beginning(tmp_path):
-    said = [(f"{n:03}" + "." * 1000, "x", "y", n / 100) for n in range(99)]
-    articles = written(tmp_path, ["x", "y"], said).articles
+def test_a_limited_number_of_errors_is_shown_with_the_beginning_of_each_document(tmp_path):
+    rows = [(f"{n:03}" + "." * 1000, "x", "y", n / 100) for n in range(99)]
+    articles = write_report(tmp_path, ["x", "y"], rows).articles
     assert len(articles) == html_report.MAX_ERRORS
     assert articles[0].endswith("098" + "." * (html_report.EXCERPT_CHARACTERS - 3))
 
 
-def test_a_run_without_a_wrong_answer_has_a_report_too(tmp_path):
-    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)])
+def test_a_test_without_errors_says_so(tmp_path):
+    page = write_report(tmp_path, ["x", "y"], [("a", "x", "x", 1.0)])
     assert page.articles == []
     assert "Every prediction was correct." in page.text
 
 
-@pytest.mark.slow
-def test_of_many_labels_the_most_confused_pairs_stand_in_place_of_the_matrix(tmp_path):
+def test_many_labels_have_confused_pairs_in_place_of_the_matrix(tmp_path):
     labels = [f"label{n}" for n in range(77)]
-    said = [("a", "label3", "label39", 0.5)] * 2 + [("b", "label5", "label6", 0.5)]
-    page = written(tmp_path, labels, said)
+    rows = [("a", "label3", "label39", 0.5)] * 2 + [("b", "label5", "label6", 0.5)]
+    page = write_report(tmp_path, labels, rows)
     assert "Scores of 77 labels, the lowest F1 first" in page.text
     assert "matrix of 77 labels is too large" in page.text
     assert "correctpredicteddocumentslabel3label392label5label61" in page.text
     assert ("class", "matrix") not in page.attributes
     (tmp_path / "few").mkdir()
-    assert ("class", "matrix") in written(tmp_path / "few", ["x", "y"], [("a", "x", "y", 0.5)]).attributes
+    assert ("class", "matrix") in write_report(tmp_path / "few", ["x", "y"], [("a", "x", "y", 0.5)]).attributes
 
 
 def test_a_label_without_test_documents_has_dashes_and_comes_last(tmp_path):
-    never = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "documents": 0.0}
-    page = written(tmp_path, ["a", "b"], [("a", "b", "b", 0.9)], per_label={"a": never})
-    assert (
-        f"test documentsb0.1250.2500.5007a{html_report.NO_NUMBER}{html_report.NO_NUMBER}{html_report.NO_NUMBER}0"
-        in page.text
-    )
+    untested = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "documents": 0.0}
+    page = write_report(tmp_path, ["a", "b"], [("a", "b", "b", 0.9)], a=untested)
+    assert f"test documentsb0.1250.2500.5007a{html_report.NO_NUMBER * 3}0" in page.text
 
 
-def test_what_abstention_comes_to_is_a_table(tmp_path):
-    page = written(tmp_path, ["x", "y"], [("a", "x", "x", 0.9)])
-    assert "predicts one of its labels for any text" in page.text
-    assert f"accuracy of these0100.0%75.0%0.950.0%87.5%0.990.0%{html_report.NO_NUMBER}" in page.text
-    assert "An empty set means that no label fits" in page.text
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["体育", "खेल", "from $5 to $6", "$\\frac$", "a_b^c", "\\alpha", "😀"])
-def test_a_label_may_be_of_any_script_and_any_signs(tmp_path, label):
-    assert label in written(tmp_path, [label, "y"], [("a", label, "y", 0.5)]).text
+def test_labels_of_any_script_and_with_any_signs_are_shown(tmp_path, label):
+    assert label in write_report(tmp_path, [label, "y"], [("a", label, "y", 0.5)]).text
