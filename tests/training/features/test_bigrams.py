@@ -36,11 +36,11 @@ def test_no_bigram_reaches_from_one_document_into_the_next():
 def test_a_network_finds_the_bigrams_that_training_found():
     corpus, vocabulary = encode()
     bigrams = find_frequent_bigrams(corpus, len(vocabulary), 100)
-    found = bigram_rows(corpus.tokens, corpus.starts, len(vocabulary), 0, bigrams)
-    documents = [corpus.starts.le(at).sum().item() - 1 for at in found.at]
+    positions, rows = bigram_rows(corpus.tokens, corpus.starts, len(vocabulary), 0, bigrams)
+    documents = [corpus.starts.le(position).sum().item() - 1 for position in positions]
     assert documents == [0, 0, 1, 1, 2, 3, 3, 3]
-    assert (found.at - corpus.starts[documents]).tolist() == [1, 2, 1, 2, 1, 2, 3, 4]
-    assert found.row.min() >= len(vocabulary)
+    assert (positions - corpus.starts[documents]).tolist() == [1, 2, 1, 2, 1, 2, 3, 4]
+    assert rows.min() >= len(vocabulary)
 
 
 def test_a_rare_word_has_more_importance_than_a_frequent_one_and_an_unknown_word_the_least():
