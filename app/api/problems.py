@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI, Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     ProblemFormat = Callable[[Problem], dict[str, Any]]
     """How a protocol writes a problem."""
@@ -88,9 +88,26 @@ class ProblemResponse(Response):
         return self
 
 
+class FailureHandOver:
+    """ASGI middleware inside the framework: hands a failure to ``RequestScope``, past the framework's own 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and note its failure in its state."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            scope["state"]["failure"] = error
+
+
 def install(app: FastAPI) -> None:
-    """Give the framework's own refusals, 404 and 405, the form of a problem."""
+    """Give the framework's own refusals, 404 and 405, the form of a problem, and hand over every other failure."""
     app.add_exception_handler(FrameworkException, _respond_to_framework_error)
+    app.add_middleware(FailureHandOver)
 
 
 def respond_to(error: Exception, path: str, formats: ProblemFormats) -> Response:

@@ -174,6 +174,8 @@ class Exchange:
             if (refusal := scope["state"].get("refusal")) is not None:
                 raise refusal
             await app(scope, self.receive, self.send)
+            if (failure := scope["state"].get("failure")) is not None:
+                raise failure
         except ClientDisconnect:
             return
         except asyncio.CancelledError:
