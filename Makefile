@@ -75,10 +75,10 @@ chaos: install
 	$(BIN)/python -m pytest tests/chaos --full --table docs/resilience.md
 
 soak: train
-	$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m benchmarks soak $(if $(MINUTES),--minutes $(MINUTES))
 
 swaps: train
-	$(BIN)/python -m benchmarks.swaps
+	$(BIN)/python -m benchmarks swaps
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -96,23 +96,23 @@ format: install
 
 bench: train .venv/bench
 	-$(MAKE) --keep-going $(RIVALS)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks performance
 
 bench-servers: .venv/bench
 	-$(MAKE) --keep-going $(RIVALS)
-	$(BIN)/python -m benchmarks.serving $(SERVING)
+	$(BIN)/python -m benchmarks serving $(SERVING)
 
 bench-overload: .venv/bench
 	$(BIN)/python -m benchmarks.overload
 
 bench-worst: .venv/bench
-	$(BIN)/python -m benchmarks.worst $(WORST)
+	$(BIN)/python -m benchmarks worst $(WORST)
 
 gpu:
-	$(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu
+	$(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON)) -m benchmarks gpu
 
 bench-client: train
-	$(BIN)/python -m benchmarks.client $(ARTIFACT)
+	$(BIN)/python -m benchmarks client $(ARTIFACT)
 
 .venv-ray/installed: pyproject.toml requirements-ray.lock
 	$(PYTHON) -m venv .venv-ray
@@ -137,17 +137,17 @@ test-lowest:
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	$(PYTHON) tests/support/lowest_versions.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet $(INDEX) --constraint .venv-lowest/constraints.txt \
-		--editable '.[training,otel]' --editable ./client hypothesis pandas pytest pytest-timeout pyyaml
-	.venv-lowest/bin/python -m pytest -p no:cacheprovider $(FAST)
+		--editable '.[training,otel]' --editable ./client hypothesis pandas pytest pytest-timeout pyyaml requests
+	.venv-lowest/bin/python -m pytest -m 'not slow' -p no:cacheprovider $(FAST)
 
 test-ray: .venv-ray/installed
 	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
 
 bench-offline: train .venv-ray/installed
-	$(BIN)/python -m benchmarks.offline
+	$(BIN)/python -m benchmarks offline
 
 bench-accuracy: .venv/bench
-	$(BIN)/python -m benchmarks.accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
+	$(BIN)/python -m benchmarks accuracy $(CORPUS) $(if $(TEST),--test $(TEST)) --seeds $(SEEDS) $(METHODS)
 
 lock:
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock

@@ -1,44 +1,27 @@
-"""Run the benchmarks of ``make bench``, and write their pages."""
+"""Run a benchmark: ``python -m benchmarks NAME [ARGUMENTS]``."""
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import torch
+from model.errors import UsageError
 
-from benchmarks import accuracy, endurance, engine, serving
-from training.data import corpora
-
-ROOT = Path(__file__).parent.parent
-ARTIFACT = ROOT / "artifacts" / "demo"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def main() -> int:
-    """Write docs/performance.md, docs/servers.md and docs/rivals.md. Return 1 or 2 if a measurement failed."""
-    page = f"""# Performance
-
-Written by `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch
-{torch.__version__}. On a shared machine compare only rows of one table.
-
-## The network alone
-
-Documents a second on one thread: {engine.DOCUMENTS} documents of 216 tokens on average, bidirectional, the median run.
-
-{engine.table()}
-
-## The service
-
-{endurance.tables(ARTIFACT)}
-
-[servers.md](servers.md) compares the service with others.
-"""
-    (ROOT / "docs" / "performance.md").write_text(page, encoding="utf-8")
-    print(page)
-    return max(serving.main([]), accuracy.main([corpora.DEFAULT_CORPUS]))
+def main(arguments: Sequence[str]) -> int:
+    """Run ``benchmarks.NAME.main``. Return 2 with a sentence if the benchmark cannot run here."""
+    name, *options = arguments
+    try:
+        code: int = import_module(f"benchmarks.{name}").main(options)
+    except UsageError as refusal:
+        print(f"{name}: {refusal}", file=sys.stderr)
+        return 2
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

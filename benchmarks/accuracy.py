@@ -1,4 +1,4 @@
-"""Accuracy of Docket and of other methods: ``python -m benchmarks.accuracy CORPUS``."""
+"""Accuracy of Docket and of other methods: ``python -m benchmarks accuracy CORPUS``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import answers, ours, recurrent, rows, tfidf
 from benchmarks.rows import Row
+from benchmarks.tables import write_rows
 from model import device
-from model.errors import UsageError
 from model.text import tokenizer, vocabulary
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
@@ -71,15 +71,11 @@ METHODS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and write the section of the corpus. Return 2 for an unusable corpus, 1 if a method failed."""
     options = _parser().parse_args(arguments)
     device.set_thread_count(1)
-    try:
-        split = load(options.corpus, options.test, options.text_field, options.label_field)
-    except UsageError as refusal:
-        print(f"accuracy: {refusal}", file=sys.stderr)
-        return 2
+    split = load(options.corpus, options.test, options.text_field, options.label_field)
     return measure(split, options.seeds, options.out, options.only)
 
 
@@ -120,7 +116,7 @@ def measure(split: Split, seeds: int, out: Path, only: Sequence[str] | None = No
 
 def _write(out: Path, shown: list[Row], later: Sequence[Row] = ()) -> None:
     """Write the page, and its rows with those of ``later``, which an interrupted run must not lose."""
-    rows.write(out / STORE, [*shown, *later])
+    write_rows(out / STORE, [*shown, *later])
     (out / "rivals.md").write_text(rows.page(shown), encoding="utf-8")
 
 
@@ -162,7 +158,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text-field", default="text", metavar="NAME")
     parser.add_argument("--label-field", default="label", metavar="NAME")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

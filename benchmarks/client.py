@@ -1,4 +1,4 @@
-"""Rates of the Python client and of ``wrk`` on one service: ``python -m benchmarks.client ARTIFACT``."""
+"""Rates of the Python client and of ``wrk`` on one service: ``python -m benchmarks client ARTIFACT``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 from benchmarks import load, process
 from benchmarks.fleet import OURS, ROOT, SERVERS
 from docket_client import Answer, AsyncClient, Client
-from model.errors import UsageError
 from tests.support.faulty_proxy import Fault, Reply, Request, running_proxy
 from training.data import corpora
 
@@ -29,16 +27,12 @@ BATCH_AND_CONCURRENCY = ((32, 8), (1, 8))
 """Documents in a request, and concurrent requests."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and write docs/client.md. Return 2 without ``wrk``."""
-    (artifact,) = map(Path, sys.argv[1:] if arguments is None else arguments)
+    (artifact,) = map(Path, arguments)
     documents, server = corpora.load(corpora.DEFAULT_CORPUS).test, SERVERS[0]
     assert documents is not None
-    try:
-        load.check_wrk()
-    except UsageError as refusal:
-        print(f"client: {refusal}", file=sys.stderr)
-        return 2
+    load.check_wrk()
     busy = os.getloadavg()[0]
     with process.serving(server.python, server.module, artifact, OURS.path, OURS.body("ready?")) as tree:
         rates = _rates(tree.port, documents.texts)
@@ -155,7 +149,3 @@ in order, and equal to the answer without the proxy.
 | --- | --- | --- | --- | --- | --- |
 {chr(10).join(through)}
 """
-
-
-if __name__ == "__main__":
-    sys.exit(main())

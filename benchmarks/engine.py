@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from benchmarks.tables import markdown_table
 from model.artifacts import torchscript
 from model.network.tanh_rnn import TanhRNN
 
@@ -50,22 +51,22 @@ def table() -> str:
     """Documents a second for each engine and batch size, as Markdown."""
     torch.set_num_threads(1)
     texts = documents()
-    rows = ["| engine | batch 1 | batch 8 | batch 32 |", "| --- | --- | --- | --- |"]
+    rows = []
     engines = {
         f"{name}, hidden {hidden}": make(hidden)
         for hidden in (64, 128)
         for name, make in (("ours", ours), ("padded nn.RNN", padded))
     }
     for name, run in engines.items():
-        speeds = [f"{_speed(run, texts, size):,.0f}" for size in (1, 8, 32)]
-        rows.append(f"| {name} | {' | '.join(speeds)} |")
+        rows.append([name, *(f"{_speed(run, texts, size):,.0f}" for size in (1, 8, 32))])
     rate = gemm_rate()
     for hidden in (64, 128):
         bound = rate / (
             _tokens(texts) / DOCUMENTS * 2 * 2 * hidden * hidden
         )  # two directions, a product and a sum each
-        rows.append(f"| the recurrent products alone at {rate / 1e9:.0f} GFLOP/s, hidden {hidden} | | | {bound:,.0f} |")
-    return "\n".join(rows)
+        title = f"the recurrent products alone at {rate / 1e9:.0f} GFLOP/s, hidden {hidden}"
+        rows.append([title, "", "", f"{bound:,.0f}"])
+    return markdown_table(["engine", "batch 1", "batch 8", "batch 32"], rows)
 
 
 def gemm_rate() -> float:

@@ -10,7 +10,6 @@ import argparse
 import faulthandler
 import random
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -25,7 +24,6 @@ from benchmarks import gpu_service
 from model.artifacts import artifact, registry
 from model.calibration import Calibration
 from model.classifier import Classifier
-from model.errors import UsageError
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 
@@ -73,7 +71,7 @@ class Table:
         print(f"| {title} | {self.rows[-1][1]} |", flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run all checks. Return 1 if one failed, 2 without the device."""
     parser = argparse.ArgumentParser(prog="gpu", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
@@ -92,9 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measure_network(table, folder, options.device, texts, size)
             registry.write_pointer(folder, f"hidden-{HIDDEN[0]}")
             gpu_service.measure(table, folder, options.device, texts, size)
-    except UsageError as refusal:
-        print(f"gpu: {refusal}", file=sys.stderr)
-        return 2
     finally:
         faulthandler.cancel_dump_traceback_later()
     if options.device == "cuda":
@@ -277,7 +272,3 @@ def write_page(name: str, table: Table, seconds: float) -> None:
         f"| what | found |\n| --- | --- |\n{rows}\n",
         encoding="utf-8",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

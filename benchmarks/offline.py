@@ -22,7 +22,7 @@ from scoring.blocks import Blocks
 from training.data import corpora
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RAY = ROOT / ".venv-ray" / "bin" / "python"
 MEMORY_INTERVAL_SECONDS = 0.25
@@ -30,12 +30,12 @@ MEMORY_INTERVAL_SECONDS = 0.25
 QUIET = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and write docs/scale.md. Return 1 if answers differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifact", type=Path, default=ROOT / "artifacts" / "20newsgroups")
     parser.add_argument("--documents", type=int, default=100_000)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.artifact.exists():
         subprocess.run([sys.executable, "-m", "docket", "train", "20newsgroups", "--out", options.artifact], check=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -149,7 +149,3 @@ def _compared(reference: Path, folder: Path) -> str:
 
 def _same(equal: bool, description: str) -> str:
     return description if equal else "**different**"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

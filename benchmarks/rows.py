@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.published import PUBLISHED
+from benchmarks.tables import markdown_table, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 HEAD = """# Docket and its rivals
@@ -26,7 +25,17 @@ direction, and read the first 256 words. Seconds are of the complete training, w
 
 The row of a rival is kept from run to run while its documents and its code stay the same. Docket is measured each time.
 """
-COLUMNS = "| method | features | held out | test accuracy | macro-F1 | calibration error | sets | training | size |"
+COLUMNS = [
+    "method",
+    "features",
+    "held out",
+    "test accuracy",
+    "macro-F1",
+    "calibration error",
+    "sets",
+    "training",
+    "size",
+]
 
 
 class Row(NamedTuple):
@@ -55,17 +64,7 @@ class Row(NamedTuple):
 
 def read(path: Path) -> list[Row]:
     """Read the rows of earlier runs."""
-    if not path.exists():
-        return []
-    stored = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Row(**row | {"sizes": tuple(row["sizes"])}) for row in stored]
-
-
-def write(path: Path, rows: Iterable[Row]) -> None:
-    """Write each row as a line of JSON."""
-    lines = [json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines), encoding="utf-8")
+    return [Row(**row | {"sizes": tuple(row["sizes"])}) for row in read_rows(path)]
 
 
 def page(rows: list[Row]) -> str:
@@ -76,29 +75,24 @@ def page(rows: list[Row]) -> str:
 
 def _section(name: str, rows: list[Row]) -> str:
     learn, test, labels = rows[0].sizes
-    lines = [
-        f"## {name}\n\n{learn:,} documents to learn from, {test:,} to be tested on, {labels} labels.\n",
-        COLUMNS,
-        "| --- " * 9 + "|",
-    ]
     kinds = dict.fromkeys((row.method, row.features.split(",")[0]) for row in rows)
-    for method, features in kinds:
-        lines.append(_line([row for row in rows if (row.method, row.features.split(",")[0]) == (method, features)]))
+    lines = [_cells([row for row in rows if (row.method, row.features.split(",")[0]) == kind]) for kind in kinds]
     published = PUBLISHED.get((name, test), {})
     sources = list(dict.fromkeys(source for _, source in published.values()))
     for method, (accuracy, source) in published.items():
-        lines.append(f"| published: {method} [{sources.index(source) + 1}] | | | {accuracy:.3f} | | | | | |")
+        lines.append([f"published: {method} [{sources.index(source) + 1}]", "", "", f"{accuracy:.3f}", *[""] * 5])
     notes = [f"[{number}] {source}." for number, source in enumerate(sources, 1)]
-    return "\n".join([*lines, "", *notes, ""] if notes else [*lines, ""])
+    title = f"## {name}\n\n{learn:,} documents to learn from, {test:,} to be tested on, {labels} labels.\n"
+    return "\n".join([title, markdown_table(COLUMNS, lines), "", *notes, *([""] if notes else [])])
 
 
-def _line(rows: list[Row]) -> str:
+def _cells(rows: list[Row]) -> list[str]:
     first = rows[0]
     done = [row for row in rows if not row.missing]
     if not done:
-        return f"| {first.method} | {first.missing} | | | | | | | |"
+        return [first.method, first.missing, *[""] * 7]
     accuracy = _spread([row.accuracy for row in done])
-    cells = [
+    return [
         first.method + (f", {len(done)} seeds" if len(done) > 1 else ""),
         first.features,
         _spread([row.held_out for row in done]),
@@ -111,7 +105,6 @@ def _line(rows: list[Row]) -> str:
         f"{statistics.mean(row.seconds for row in done):.1f} s",
         f"{first.size / 1e6:.1f} MB",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _spread(values: list[float | None]) -> str:

@@ -1,4 +1,4 @@
-"""Rates of Docket and of other servers: ``python -m benchmarks.serving [ARTIFACT] [--only NAME …]``."""
+"""Rates of Docket and of other servers: ``python -m benchmarks serving [ARTIFACT] [--only NAME …]``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import chart, load, process, standings
+from benchmarks import load, process, standings
 from benchmarks.fleet import ROOT, SERVERS, Server
 from benchmarks.posts import Posts
 from benchmarks.standings import CONNECTIONS, Row
-from model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,15 +23,11 @@ WARM_UP_CONNECTIONS = 16
 """Connections of the warm-up load."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and write docs/servers.md. Return 2 without ``wrk``, 1 if a server failed."""
     options = _parser().parse_args(arguments)
-    try:
-        load.check_wrk()
-        posts = Posts.of(options.artifact)
-    except UsageError as refusal:
-        print(f"serving: {refusal}", file=sys.stderr)
-        return 2
+    load.check_wrk()
+    posts = Posts.of(options.artifact)
     chosen = [server for server in SERVERS if not options.only or server.name in options.only]
     return measure(chosen, options.artifact.resolve(), posts, options.rounds, options.seconds, options.out)
 
@@ -56,7 +51,6 @@ def measure(servers: Sequence[Server], artifact: Path, posts: Posts, rounds: int
                 why = " ".join(str(error).replace("|", " ").split())
                 rows.append(Row(server.name, server.version, number, missing=why[:300] or type(error).__name__))
             standings.write(out, rows)
-            chart.write(out, rows)
     print(standings.tables(rows))
     return int(any(row.missing for row in rows))
 
@@ -94,7 +88,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=int, default=SECONDS, metavar="S", help="of each load")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="where the page is")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Load of all kinds while versions change and workers are killed: ``python -m benchmarks.soak [--minutes 10]``.
+"""Load of all kinds while versions change and workers are killed: ``python -m benchmarks soak [--minutes 10]``.
 
 Some clients leave early, and some send invalid requests. The page counts the outcome of every request and the memory.
 """
@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,7 +51,7 @@ class Events(NamedTuple):
     memory: list[int]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run, and write docs/soak.md. Return 1 if a request was lost or the memory grew."""
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M")
@@ -174,7 +173,3 @@ SIGKILL and replaced. *Cut*: the connection ended without an answer, because its
 
 Memory of all processes: {first_bytes / 1e6:.0f} MB after a fifth of the time, {last_bytes / 1e6:.0f} MB at its end ({last_bytes / first_bytes - 1:+.1%}).
 """  # noqa: E501  # lines of a page
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.fleet import SERVERS, Server
+from benchmarks.tables import markdown_table, read_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,14 +28,9 @@ shared page counted once. *Not answered*: requests with another status than 200,
 Before each load the answers to 50 documents are compared with those of the classifier: labels exactly, scores to
 0.0001. TF-IDF + LinearSVC is another model: *accuracy* shows its quality.
 
-![requests a second, latency and CPU](servers.svg)
-
 """
 CONNECTIONS = (64, 16, 1)
-COLUMNS = (
-    "| server | requests/s | ours is | p50 | p99 | CPU s per 1,000 | not answered |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |"
-)
+COLUMNS = ["server", "requests/s", "ours is", "p50", "p99", "CPU s per 1,000", "not answered"]
 
 
 class Row(NamedTuple):
@@ -73,15 +68,12 @@ class Row(NamedTuple):
 
 def read(path: Path) -> list[Row]:
     """Read the rows of earlier runs."""
-    if not path.exists():
-        return []
-    return [Row(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Row(**row) for row in read_rows(path)]
 
 
 def write(out: Path, rows: Sequence[Row]) -> None:
     """Write servers.jsonl and servers.md."""
-    lines = [json.dumps(row._asdict()) + "\n" for row in rows]
-    (out / "servers.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_rows(out / "servers.jsonl", rows)
     facts = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     rounds = len({row.round for row in rows})
     (out / "servers.md").write_text(HEAD.format(rounds=rounds, **facts) + tables(rows) + "\n", encoding="utf-8")
@@ -106,16 +98,16 @@ def tables(rows: Sequence[Row]) -> str:
 
 def _load(rows: Sequence[Row], shown: Sequence[Server], connections: int) -> str:
     name = f"## {connections} connection{'s' if connections > 1 else ''}"
-    lines = [_line(rows, server, connections) for server in shown]
-    return "\n".join([f"{name}\n", COLUMNS, *filter(None, lines)])
+    lines = filter(None, (_cells(rows, server, connections) for server in shown))
+    return f"{name}\n\n{markdown_table(COLUMNS, lines)}"
 
 
-def _line(rows: Sequence[Row], server: Server, connections: int) -> str:
+def _cells(rows: Sequence[Row], server: Server, connections: int) -> list[str]:
     theirs_rows, docket_rows = (measured(rows, candidate, connections) for candidate in (server, SERVERS[0]))
     if not theirs_rows:
-        return ""
+        return []
     rates = [row.rate for row in theirs_rows]
-    cells = [
+    return [
         server.title,
         f"{median(theirs_rows, lambda row: row.rate):,.0f} ({min(rates):,.0f} to {max(rates):,.0f})",
         f"{median(docket_rows, lambda row: row.rate) / median(theirs_rows, lambda row: row.rate):.2f} times"
@@ -126,11 +118,10 @@ def _line(rows: Sequence[Row], server: Server, connections: int) -> str:
         f"{median(theirs_rows, lambda row: row.cost):.2f}",
         f"{sum(row.unanswered for row in theirs_rows)}",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _servers(rows: Sequence[Row], shown: Sequence[Server]) -> str:
-    lines = ["## The servers\n", "| server | memory | accuracy | versions | configuration |", "| --- " * 5 + "|"]
+    lines = []
     for server in shown:
         server_rows = measured(rows, server, CONNECTIONS[0])
         why = next((row.missing for row in rows if row.server == server.name and row.missing), "")
@@ -138,5 +129,6 @@ def _servers(rows: Sequence[Row], shown: Sequence[Server]) -> str:
         memory = f"{median(server_rows, lambda row: row.memory) / 1e6:,.0f} MB" if server_rows else "-"
         accuracy = f"{100 * median(server_rows, lambda row: row.accuracy):.1f} %" if server_rows else "-"
         version = next(row.version for row in rows if row.server == server.name)
-        lines.append(f"| {server.title} | {memory} | {accuracy} | {version} | {configuration} |")
-    return "\n".join(lines)
+        lines.append([server.title, memory, accuracy, version, configuration])
+    columns = ["server", "memory", "accuracy", "versions", "configuration"]
+    return f"## The servers\n\n{markdown_table(columns, lines)}"

@@ -1,4 +1,4 @@
-"""CPU, memory and health of one worker for the worst request bodies: ``python -m benchmarks.worst``.
+"""CPU, memory and health of one worker for the worst request bodies: ``python -m benchmarks worst``.
 
 ``[ARTIFACT] [--megabytes N]`` are its arguments. It needs Linux, where /proc can reset the peak memory. The table of
 the default size is written to docs/worst.md.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from benchmarks.process import ROOT, NotReady, Tree, serving
+from benchmarks.tables import markdown_table
 from model import device
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ just after its start. The limits are 5 times the CPU of ordinary text, 1,000 MB 
 
 {table}
 """
-HEADING = (
-    "| body | MB | status | CPU s | of ordinary | memory MB | health s |\n| --- | --- | --- | --- | --- | --- | --- |"
-)
+COLUMNS = ["body", "MB", "status", "CPU s", "of ordinary", "memory MB", "health s"]
 
 
 class Measured(NamedTuple):
@@ -128,16 +127,15 @@ def measure(tree: Tree, path: str, body: bytes) -> Measured:
     return Measured(status, tree.cpu() - cpu, (_kilobytes(process, "VmHWM") - idle_kilobytes) / 1_000, max(waits))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure each body, and write the page. Return 2 if the service does not start."""
-    parser = argparse.ArgumentParser(prog="make bench-worst")
+    parser = argparse.ArgumentParser(prog="worst")
     parser.add_argument("artifact", type=Path, nargs="?", default=ARTIFACT)
     parser.add_argument("--megabytes", type=float, default=SIZE)
     options = parser.parse_args(arguments)
-    rows = [HEADING]
+    rows: list[list[str]] = []
     settings = {"DOCKET_TIMEOUT": "120", "DOCKET_WORKERS": "1"}
     first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
-    print(HEADING)
     grams = json.loads((options.artifact / "vocabulary.json").read_text(encoding="utf-8"))["grams"]
     for name, path, body in bodies(int(options.megabytes * 1e6), grams):
         try:  # a new service for each body has no memory of earlier ones
@@ -150,17 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         per_byte = result.cpu / len(body)
         ordinary = ordinary or per_byte
-        rows.append(
-            f"| {name} | {len(body) / 1e6:.1f} | {result.status} | {result.cpu:.2f} | {per_byte / ordinary:.1f} | "
-            f"{result.memory:.0f} | {result.health:.2f} |"
-        )
-        print(rows[-1], flush=True)
+        cells = [f"{len(body) / 1e6:.1f}", result.status, f"{result.cpu:.2f}", f"{per_byte / ordinary:.1f}"]
+        rows.append([name, *cells, f"{result.memory:.0f}", f"{result.health:.2f}"])
+        print(*rows[-1], sep=" | ", flush=True)
     if options.megabytes == SIZE:
         page = PAGE.format(
             cores=device.count_usable_cores(),
             python=platform.python_version(),
             torch=torch.__version__,
-            table="\n".join(rows),
+            table=markdown_table(COLUMNS, rows),
         )
         (ROOT / "docs" / "worst.md").write_text(page, encoding="utf-8")
     return 0
@@ -182,7 +178,3 @@ def _send(tree: Tree, method: str, path: str, body: bytes) -> str:
 def _kilobytes(process: Path, name: str) -> int:
     found = re.search(rf"{name}:\s+(\d+) kB", (process / "status").read_text())
     return int(found[1]) if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -125,7 +125,7 @@ def test_the_scores_equal_those_of_docket_evaluate():
 
 
 def test_an_unusable_corpus_is_refused_with_a_sentence(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.accuracy", str(tmp_path / "absent.csv"), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks", "accuracy", str(tmp_path / "absent.csv"), "--out", str(tmp_path)]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert refused.returncode == 2
     assert refused.stderr.startswith("accuracy: ")

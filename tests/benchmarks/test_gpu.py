@@ -25,7 +25,7 @@ TRAINING = {"numpy", "scipy", "sklearn", "pyarrow", "matplotlib", "pandas", "ric
 def rehearse(folder: Path, missing: set[str]) -> subprocess.CompletedProcess[str]:
     """Run the benchmark and its service without the ``missing`` packages."""
     (folder / "sitecustomize.py").write_text(MISSING.format(names=missing))
-    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--quick"]
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--device", "cpu", "--quick"]
     return subprocess.run(
         command,
         cwd=Path(gpu.__file__).parent.parent,
@@ -60,7 +60,7 @@ def test_an_answer_that_differs_from_the_cpu_fails(tmp_path):
 
 def test_without_a_gpu_the_benchmark_exits_with_2_and_a_sentence():
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu", "--quick"],
+        [sys.executable, "-m", "benchmarks", "gpu", "--quick"],
         cwd=Path(gpu.__file__).parent.parent,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
