@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
 SLOW_FOLDERS = {"benchmarks", "chaos", "page"}
 """Tests that start other programs, break running services, or drive a browser."""
-SLOW_MODULES = {"test_drain", "test_fuzz", "test_processes", "test_stderr", "test_supervisor", "test_time_limits"}
-SLOW_MODULES |= {"test_arrival", "test_tls", "test_watch", "test_watchdog"}
+SLOW_MODULES = {
+    "test_drain",
+    "test_fuzz",
+    "test_stderr",
+    "test_supervisor",
+    "test_time_limits",
+    "test_tls",
+    "test_watchdog",
+}
 """Modules whose tests start a service with several workers, or wait for time limits."""
 
 
