@@ -23,8 +23,8 @@ def folder(tmp_path_factory) -> Path:
     folder, vocabulary = tmp_path_factory.mktemp("artifact"), Vocabulary(tiny.WORDS, LABELS, ["<goa", "seen", "word"])
     network = tiny.network(labels=len(LABELS), ngrams=len(vocabulary.ngrams))
     with torch.no_grad():
-        network.output.bias *= 0.01  # so that the words decide
-        network.table[network.words : network.rows] += 0.5  # the grams are not 0, as they are before training
+        network.output.bias *= 0.01  # so that the tokens decide
+        network.table[network.words : network.rows] += 0.5  # before training these rows are 0
     artifact.write(folder, network, vocabulary, Calibration(0.1), {})
     return folder
 
@@ -34,11 +34,11 @@ def classifier(folder) -> Classifier:
     return Classifier.load(folder, "cpu")
 
 
-def test_no_document_has_no_prediction(classifier):
+def test_no_documents_give_no_predictions(classifier):
     assert classifier.predict([]) == []
 
 
-def test_each_prediction_is_of_its_own_document_as_if_that_were_alone(classifier):
+def test_the_other_documents_of_a_batch_change_no_prediction(classifier):
     encodings = [classifier.encode(text, explain=len(text) % 2 == 0) for text in TEXTS]
     together = classifier.predict(encodings)
     assert len({prediction.scores[0] for prediction in together}) == len(TEXTS)
@@ -52,7 +52,7 @@ def test_each_prediction_is_of_its_own_document_as_if_that_were_alone(classifier
             assert alone.explanation.attributions == pytest.approx(prediction.explanation.attributions, abs=1e-6)
 
 
-def test_scores_are_every_labels_probability_highest_first(classifier):
+def test_scores_are_the_probabilities_of_all_labels_highest_first(classifier):
     for prediction in classifier.predict([classifier.encode(text) for text in TEXTS]):
         labels, scores = zip(*prediction.scores, strict=True)
         assert sorted(labels) == list(LABELS)
@@ -76,7 +76,7 @@ def test_tokens_and_unknown_tokens_are_counted(classifier):
     assert counts == [(6, 0), (1, 0), (5, 0), (1, 1), (2, 2), (1000, 0), (1, 0)]
 
 
-def test_a_word_that_is_spelt_out_is_one_word_and_its_grams_have_their_part(classifier):
+def test_a_word_with_ngrams_is_one_token_and_its_ngrams_change_the_scores(classifier):
     encoding = classifier.encode("unseen goals", explain=True)
     assert len(encoding.ids) == 4
     (prediction,) = classifier.predict([encoding])
@@ -86,18 +86,20 @@ def test_a_word_that_is_spelt_out_is_one_word_and_its_grams_have_their_part(clas
     assert strange.scores != prediction.scores
 
 
-def test_only_those_that_ask_for_an_explanation_get_one_and_it_sums_to_the_logit(classifier):
-    asks = [True, False, True, True, False, True, False]
-    predictions = classifier.predict([classifier.encode(*each) for each in zip(TEXTS, asks, strict=True)])
-    for text, ask, prediction in zip(TEXTS, asks, predictions, strict=True):
-        assert (prediction.explanation is not None) == ask
+def test_a_requested_explanation_sums_to_the_logit(classifier):
+    requested = [True, False, True, True, False, True, False]
+    predictions = classifier.predict(
+        [classifier.encode(text, explain) for text, explain in zip(TEXTS, requested, strict=True)]
+    )
+    for text, explain, prediction in zip(TEXTS, requested, predictions, strict=True):
+        assert (prediction.explanation is not None) == explain
         if prediction.explanation:
-            shares, bias, logit = prediction.explanation
-            assert len(shares) == prediction.tokens == len(classifier.token_spans(text))
-            assert sum(shares) + bias == pytest.approx(logit, abs=1e-4)
+            attributions, bias, logit = prediction.explanation
+            assert len(attributions) == prediction.tokens == len(classifier.token_spans(text))
+            assert sum(attributions) + bias == pytest.approx(logit, abs=1e-4)
 
 
-def test_an_explanation_is_of_the_label_that_is_given(classifier, folder):
+def test_an_explanation_is_of_the_predicted_label(classifier, folder):
     network = classifier._artifact.network
     for text in TEXTS:
         encoding = classifier.encode(text, explain=True)
@@ -109,7 +111,7 @@ def test_an_explanation_is_of_the_label_that_is_given(classifier, folder):
         assert prediction.explanation.bias == pytest.approx(float(network.output.bias[label]), abs=1e-6)
 
 
-def test_a_classifier_says_what_it_is(classifier, folder):
+def test_a_classifier_has_labels_device_and_version(classifier, folder):
     assert classifier.labels == list(LABELS)
     assert classifier.device == "cpu"
     assert Classifier.load(str(folder), "cpu").version == classifier.version
@@ -121,7 +123,7 @@ def test_a_folder_that_is_no_artifact_is_refused(tmp_path):
         Classifier.load(tmp_path)
 
 
-def test_the_cores_that_a_product_takes_can_be_bounded(folder):
+def test_load_sets_the_number_of_threads(folder):
     before = torch.get_num_threads()
     try:
         for threads in (2, 1):
@@ -132,19 +134,19 @@ def test_the_cores_that_a_product_takes_can_be_bounded(folder):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_refused_and_auto_does_without(folder):
+def test_a_missing_gpu_is_refused_and_auto_uses_the_cpu(folder):
     with pytest.raises(UsageError, match="device cuda was asked for and torch sees no GPU: say auto or cpu"):
         Classifier.load(folder, "cuda")
     assert Classifier.load(folder, "auto").device == "cpu"
 
 
-def test_every_name_of_a_device_is_known():
+def test_devices_have_three_names():
     assert device.DEVICE_NAMES == ("auto", "cpu", "cuda")
     assert device.select_device("cpu") == torch.device("cpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_a_gpu_gives_the_answers_of_the_cpu(folder, classifier):
+def test_gpu_and_cpu_give_the_same_scores(folder, classifier):
     on_gpu = Classifier.load(folder, "auto")
     assert on_gpu.device == "cuda"
     encodings = [classifier.encode(text, explain=True) for text in TEXTS]
@@ -152,14 +154,14 @@ def test_a_gpu_gives_the_answers_of_the_cpu(folder, classifier):
         assert dict(one.scores) == pytest.approx(dict(other.scores), abs=1e-4)
 
 
-def test_a_classifier_that_nobody_holds_any_more_is_gone_at_once(folder):
-    """Without a collection of garbage, which passes over what a service has frozen."""
-    gone = Classifier.load(folder, "cpu")
-    gone.predict([gone.encode("an unseen word", explain=True)])
+def test_an_unreferenced_classifier_is_freed_at_once(folder):
+    """Without garbage collection, which skips objects that a service has frozen."""
+    unused = Classifier.load(folder, "cpu")
+    unused.predict([unused.encode("an unseen word", explain=True)])
     gc.disable()
     try:
-        parts = [weakref.ref(part) for part in (gone, gone._artifact.network, gone._artifact.vocabulary)]
-        del gone
+        parts = [weakref.ref(part) for part in (unused, unused._artifact.network, unused._artifact.vocabulary)]
+        del unused
         assert [part() for part in parts] == [None] * 3
     finally:
         gc.enable()

@@ -6,26 +6,26 @@ import torch
 
 from model.device import count_usable_cores, is_device_lost
 
-BOUND = len(os.sched_getaffinity(0))
+AFFINITY = len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
-    ("quota", "most"),
+    ("quota", "expected"),
     [
-        ("max 100000\n", BOUND),
+        ("max 100000\n", AFFINITY),
         ("100000 100000\n", 1),
         ("50000 100000\n", 1),
         ("190000 100000\n", 1),
-        ("9900000 100000", BOUND),
+        ("9900000 100000", AFFINITY),
     ],
 )
-def test_a_container_keeps_no_more_cores_busy_than_it_may(tmp_path: Path, quota: str, most: int) -> None:
+def test_the_quota_of_a_container_limits_the_cores(tmp_path: Path, quota: str, expected: int) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    assert count_usable_cores(tmp_path / "cpu.max") == most
+    assert count_usable_cores(tmp_path / "cpu.max") == expected
 
 
-def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_path: Path) -> None:
-    assert count_usable_cores(tmp_path / "none") == BOUND
+def test_without_a_container_the_cores_are_those_of_the_affinity(tmp_path: Path) -> None:
+    assert count_usable_cores(tmp_path / "none") == AFFINITY
     one = min(os.sched_getaffinity(0))
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {one})
@@ -49,5 +49,5 @@ def test_without_a_container_all_cores_that_the_process_is_bound_to_count(tmp_pa
     ],
     ids=repr,
 )
-def test_a_device_is_lost_by_an_error_that_no_call_after_it_can_escape(error: Exception, lost: bool) -> None:
+def test_a_device_is_lost_after_an_error_that_every_later_call_repeats(error: Exception, lost: bool) -> None:
     assert is_device_lost(error) is lost

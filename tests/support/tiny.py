@@ -1,4 +1,4 @@
-"""An artifact that takes no time to make: an untrained network of the smallest kind."""
+"""Small artifacts with untrained networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROFILE = DataProfile.from_predictions(
 
 
 def network(*, words: int = len(WORDS) + 1, labels: int = len(LABELS), seed: int = 0, **options: Any) -> TanhRNN:
-    """A network as it is before training; ``options`` go to ``TanhRNN``."""
+    """An untrained network; ``options`` go to ``TanhRNN``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return TanhRNN(**{"words": words, "labels": labels, "hidden": 4} | options)
@@ -45,7 +45,7 @@ def artifact(
     profile: DataProfile | None = None,
     **network_options: Any,
 ) -> Path:
-    """Write one into ``folder`` and return ``folder``; ``network_options`` go to ``TanhRNN``."""
+    """Write an artifact into ``folder`` and return ``folder``; ``network_options`` go to ``TanhRNN``."""
     vocabulary = Vocabulary(words, labels)
     untrained = network(words=len(vocabulary), labels=len(labels), seed=seed, **network_options)
     artifacts.write(folder, untrained, vocabulary, Calibration(), {"profile": asdict(profile)} if profile else {})
@@ -53,7 +53,7 @@ def artifact(
 
 
 def failing_artifact(folder: Path, **network_options: Any) -> Path:
-    """Write one whose table is two rows short: its network fails on the last word, ``law``, whatever is beside it."""
+    """Write an artifact whose table lacks two rows: its network fails on each batch with the last word, ``law``."""
     short = network(words=len(WORDS) - 1, pooling="mean", **network_options)
     short.words += 2
     artifacts.write(folder, short, Vocabulary(WORDS, LABELS), Calibration(), {})
@@ -61,29 +61,29 @@ def failing_artifact(folder: Path, **network_options: Any) -> Path:
 
 
 def add_golden(folder: Path) -> Path:
-    """The same artifact, with golden documents."""
-    kept = golden.select_documents(
+    """Add golden documents to an artifact."""
+    documents = golden.select_documents(
         Classifier.load(folder, "cpu").predict_texts, ["the goal", "a vote", "the law"], [LABELS[1], *LABELS[:1] * 2]
     )
-    assert kept
-    artifacts.update_manifest(folder, {"golden": [each._asdict() for each in kept]})
+    assert documents
+    artifacts.update_manifest(folder, {"golden": [document._asdict() for document in documents]})
     return folder
 
 
 def flip_bit(folder: Path) -> None:
-    """One bit of the network is another."""
+    """Change one bit of the network file."""
     data = bytearray((folder / artifacts.NETWORK_FILE).read_bytes())
     data[len(data) // 2] ^= 1
     (folder / artifacts.NETWORK_FILE).write_bytes(data)
 
 
 def truncate(folder: Path) -> None:
-    """The network's file is half as long."""
+    """Cut the network file to half its length."""
     data = (folder / artifacts.NETWORK_FILE).read_bytes()
     (folder / artifacts.NETWORK_FILE).write_bytes(data[: len(data) // 2])
 
 
 def change_golden_labels(folder: Path) -> None:
-    """All files are whole, and the golden answers are others: as on a machine where the network runs wrongly."""
-    wrong = [each | {"label": "weather"} for each in artifacts.read_manifest(folder)["golden"]]
-    artifacts.update_manifest(folder, {"golden": wrong})
+    """Change the golden predictions, as if this machine computed the network wrongly. The hashes stay valid."""
+    changed = [document | {"label": "weather"} for document in artifacts.read_manifest(folder)["golden"]]
+    artifacts.update_manifest(folder, {"golden": changed})

@@ -17,19 +17,19 @@ from tests.support import tiny
 CPU = torch.device("cpu")
 
 
-def changed(folder: Path, **facts: object) -> None:
-    """The manifest with other facts, and without those that are None."""
+def edit_manifest(folder: Path, **fields: object) -> None:
+    """Replace fields of the manifest, and remove those that are None."""
     path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8")) | facts
-    kept = {name: value for name, value in manifest.items() if value is not None}
-    path.write_text(json.dumps(kept), encoding="utf-8")
+    manifest = json.loads(path.read_text(encoding="utf-8")) | fields
+    manifest = {name: value for name, value in manifest.items() if value is not None}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def cut(path: Path) -> None:
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_reading_returns_the_written_artifact(tmp_path):
     network, vocabulary = tiny.network(words=3), Vocabulary(["goal", "मैच"], ["खेल", "x"])
     artifact.write(tmp_path / "a" / "b", network, vocabulary, Calibration(1.5), {"recipe": {"name": "default"}})
     read = artifact.read(tmp_path / "a" / "b", CPU)
@@ -47,7 +47,7 @@ def test_what_is_written_is_read(tmp_path):
     ]
 
 
-def test_the_version_is_twelve_digits_that_name_network_words_and_calibration(tmp_path):
+def test_the_version_has_twelve_digits_and_depends_on_network_vocabulary_and_calibration(tmp_path):
     def version(name: str, **options: object) -> str:
         return artifact.read(tiny.artifact(tmp_path / name, **options), CPU).version
 
@@ -65,7 +65,7 @@ def test_the_version_is_twelve_digits_that_name_network_words_and_calibration(tm
     assert len(others | {first}) == 5
 
 
-def test_facts_are_added_without_another_version(tmp_path):
+def test_new_manifest_fields_do_not_change_the_version(tmp_path):
     before = artifact.read(tiny.artifact(tmp_path), CPU)
     artifact.update_manifest(tmp_path, {"scores": {"accuracy": 0.5}})
     after = artifact.read(tmp_path, CPU)
@@ -85,154 +85,163 @@ def test_the_manifest_of_thousands_of_labels_is_small(tmp_path):
     assert artifact.read_manifest(tmp_path)["scores"]["confusion_cells"] == [[i, i, 1] for i in range(3_000)]
 
 
-def test_the_profile_is_read_where_there_is_one(tmp_path):
+def test_the_profile_is_optional(tmp_path):
     assert artifact.read(tiny.artifact(tmp_path / "new", profile=tiny.PROFILE), CPU).profile == tiny.PROFILE
     assert artifact.read(tiny.artifact(tmp_path / "old"), CPU).profile is None
 
 
 BROKEN = {
-    "no manifest": (lambda own, other: (own / "manifest.json").unlink(), "is no artifact, it has no manifest.json"),
-    "no network": (lambda own, other: (own / "model.pt").unlink(), "has no model.pt: copy the folder whole"),
+    "no manifest": (
+        lambda folder, other: (folder / "manifest.json").unlink(),
+        "is no artifact, it has no manifest.json",
+    ),
+    "no network": (lambda folder, other: (folder / "model.pt").unlink(), "has no model.pt: copy the folder whole"),
     "no words": (
-        lambda own, other: (own / "vocabulary.json").unlink(),
+        lambda folder, other: (folder / "vocabulary.json").unlink(),
         "has no vocabulary.json: copy the folder whole",
     ),
     "another's words": (
-        lambda own, other: shutil.copy(other / "vocabulary.json", own),
+        lambda folder, other: shutil.copy(other / "vocabulary.json", folder),
         "vocabulary.json is not the file that manifest.json names",
     ),
     "another's network": (
-        lambda own, other: shutil.copy(other / "model.pt", own),
+        lambda folder, other: shutil.copy(other / "model.pt", folder),
         "model.pt is not the file that manifest.json names",
     ),
     "another's manifest": (
-        lambda own, other: shutil.copy(other / "manifest.json", own),
+        lambda folder, other: shutil.copy(other / "manifest.json", folder),
         "is not the file that manifest.json names",
     ),
     "a network cut short": (
-        lambda own, other: cut(own / "model.pt"),
+        lambda folder, other: truncate(folder / "model.pt"),
         "model.pt is not the file that manifest.json names",
     ),
-    "words cut short": (lambda own, other: cut(own / "vocabulary.json"), "vocabulary.json is not the file"),
-    "a manifest cut short": (lambda own, other: cut(own / "manifest.json"), "manifest.json cannot be read"),
+    "words cut short": (lambda folder, other: truncate(folder / "vocabulary.json"), "vocabulary.json is not the file"),
+    "a manifest cut short": (lambda folder, other: truncate(folder / "manifest.json"), "manifest.json cannot be read"),
     "a manifest of nothing": (
-        lambda own, other: (own / "manifest.json").write_text(""),
+        lambda folder, other: (folder / "manifest.json").write_text(""),
         "manifest.json cannot be read",
     ),
     "a manifest that is a list": (
-        lambda own, other: (own / "manifest.json").write_text("[1]"),
+        lambda folder, other: (folder / "manifest.json").write_text("[1]"),
         "manifest.json cannot be read",
     ),
     "a manifest that is a text": (
-        lambda own, other: (own / "manifest.json").write_text('"format"'),
+        lambda folder, other: (folder / "manifest.json").write_text('"format"'),
         "manifest.json cannot be read",
     ),
     "a manifest of bytes": (
-        lambda own, other: (own / "manifest.json").write_bytes(b"\xff\xfe"),
+        lambda folder, other: (folder / "manifest.json").write_bytes(b"\xff\xfe"),
         "manifest.json cannot be read",
     ),
     "a manifest of something else": (
-        lambda own, other: (own / "manifest.json").write_text('{"name": "a web page"}'),
+        lambda folder, other: (folder / "manifest.json").write_text('{"name": "a web page"}'),
         "manifest.json cannot be read",
     ),
     "a later format": (
-        lambda own, other: changed(own, format=99),
+        lambda folder, other: edit_manifest(folder, format=99),
         "manifest.json is of format 99 and this docket reads",
     ),
     "a later format of other keys": (
-        lambda own, other: (own / "manifest.json").write_text('{"format": 98}'),
+        lambda folder, other: (folder / "manifest.json").write_text('{"format": 98}'),
         "manifest.json is of format 98 and this docket reads",
     ),
     "the format before symbols were words": (
-        lambda own, other: changed(own, format=2),
+        lambda folder, other: edit_manifest(folder, format=2),
         "manifest.json is of format 2 and this docket reads",
     ),
-    "no version": (lambda own, other: changed(own, version=None), "manifest.json is cut short"),
-    "no sums": (lambda own, other: changed(own, sha256=None), "manifest.json is cut short"),
-    "no calibration": (lambda own, other: changed(own, calibration=None), "manifest.json is cut short"),
-    "no labels": (lambda own, other: changed(own, labels=None), "manifest.json is cut short"),
+    "no version": (lambda folder, other: edit_manifest(folder, version=None), "manifest.json is cut short"),
+    "no sums": (lambda folder, other: edit_manifest(folder, sha256=None), "manifest.json is cut short"),
+    "no calibration": (lambda folder, other: edit_manifest(folder, calibration=None), "manifest.json is cut short"),
+    "no labels": (lambda folder, other: edit_manifest(folder, labels=None), "manifest.json is cut short"),
     "another calibration": (
-        lambda own, other: changed(own, calibration=Calibration(9.0).to_manifest()),
+        lambda folder, other: edit_manifest(folder, calibration=Calibration(9.0).to_manifest()),
         "manifest.json was changed after training",
     ),
     "a temperature of 0": (
-        lambda own, other: changed(own, calibration=Calibration(0.0).to_manifest()),
+        lambda folder, other: edit_manifest(folder, calibration=Calibration(0.0).to_manifest()),
         "manifest.json has a value of 'calibration' that cannot be used",
     ),
     "a temperature that is no number": (
-        lambda own, other: changed(own, calibration=Calibration(float("nan")).to_manifest()),
+        lambda folder, other: edit_manifest(folder, calibration=Calibration(float("nan")).to_manifest()),
         "manifest.json cannot be read (NaN is no number)",
     ),
     "a calibration that is a number": (
-        lambda own, other: changed(own, calibration=1),
+        lambda folder, other: edit_manifest(folder, calibration=1),
         "manifest.json has a value of 'calibration' that cannot be used",
     ),
     "labels that are no texts": (
-        lambda own, other: changed(own, labels=[1, 2]),
+        lambda folder, other: edit_manifest(folder, labels=[1, 2]),
         "manifest.json has a value of 'labels' that cannot be used",
     ),
     "labels of another network": (
-        lambda own, other: changed(own, labels=["law", "sports"]),
+        lambda folder, other: edit_manifest(folder, labels=["law", "sports"]),
         "has a network of other words or labels than its vocabulary.json lists",
     ),
     "scores that are a list": (
-        lambda own, other: changed(own, scores=[1]),
+        lambda folder, other: edit_manifest(folder, scores=[1]),
         "manifest.json has a value of 'scores' that cannot be used",
     ),
     "an accuracy that is a text": (
-        lambda own, other: changed(own, scores={"accuracy": "high"}),
+        lambda folder, other: edit_manifest(folder, scores={"accuracy": "high"}),
         "manifest.json has a value of 'scores' that cannot be used",
     ),
     "confusion of a label that is not there": (
-        lambda own, other: changed(own, scores={"labels": ["x"], "confusion_cells": [[0, 1, 2]]}),
+        lambda folder, other: edit_manifest(folder, scores={"labels": ["x"], "confusion_cells": [[0, 1, 2]]}),
         "manifest.json has a value of 'scores' that cannot be used",
     ),
     "a corpus without documents": (
-        lambda own, other: changed(own, corpus={"name": "bbc-news"}),
+        lambda folder, other: edit_manifest(folder, corpus={"name": "bbc-news"}),
         "manifest.json has a value of 'corpus' that cannot be used",
     ),
     "a recipe that is a text": (
-        lambda own, other: changed(own, recipe="default"),
+        lambda folder, other: edit_manifest(folder, recipe="default"),
         "manifest.json has a value of 'recipe' that cannot be used",
     ),
     "lists in lists": (
-        lambda own, other: (own / "manifest.json").write_text("[" * 100_000),
+        lambda folder, other: (folder / "manifest.json").write_text("[" * 100_000),
         "manifest.json cannot be read",
     ),
-    "another version": (lambda own, other: changed(own, version="0" * 12), "manifest.json was changed after training"),
+    "another version": (
+        lambda folder, other: edit_manifest(folder, version="0" * 12),
+        "manifest.json was changed after training",
+    ),
     "a profile cut short": (
-        lambda own, other: changed(own, profile={"lengths": {}}),
+        lambda folder, other: edit_manifest(folder, profile={"lengths": {}}),
         "manifest.json has a profile that is not whole",
     ),
     "a profile of nothing": (
-        lambda own, other: changed(own, profile=asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}),
+        lambda folder, other: edit_manifest(folder, profile=asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}),
         "manifest.json has a profile that is not whole",
     ),
     "a profile without a share": (
-        lambda own, other: changed(own, profile=asdict(tiny.PROFILE) | {"unknown_rate": None}),
+        lambda folder, other: edit_manifest(folder, profile=asdict(tiny.PROFILE) | {"unknown_rate": None}),
         "manifest.json has a profile that is not whole",
     ),
-    "a profile that is a number": (lambda own, other: changed(own, profile=1), "manifest.json has a profile that is"),
-    "sums that are none": (lambda own, other: changed(own, sha256="abc"), "manifest.json"),
-    "no sum of the words": (lambda own, other: changed(own, sha256={}), "manifest.json is cut short"),
+    "a profile that is a number": (
+        lambda folder, other: edit_manifest(folder, profile=1),
+        "manifest.json has a profile that is",
+    ),
+    "sums that are none": (lambda folder, other: edit_manifest(folder, sha256="abc"), "manifest.json"),
+    "no sum of the words": (lambda folder, other: edit_manifest(folder, sha256={}), "manifest.json is cut short"),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_folder_that_is_mixed_cut_short_or_unknown_is_refused(tmp_path, what):
-    own, other = tiny.artifact(tmp_path / "own"), tiny.artifact(tmp_path / "other", words=["another"], seed=1)
-    spoil, expected = BROKEN[what]
-    spoil(own, other)
-    with pytest.raises(UsageError) as caught:
-        artifact.read(own, CPU)
-    sentence = str(caught.value)
+def test_a_mixed_truncated_or_unknown_folder_is_refused(tmp_path, what):
+    folder, other = tiny.artifact(tmp_path / "folder"), tiny.artifact(tmp_path / "other", words=["another"], seed=1)
+    damage, expected = BROKEN[what]
+    damage(folder, other)
+    with pytest.raises(UsageError) as refusal:
+        artifact.read(folder, CPU)
+    sentence = str(refusal.value)
     assert expected in sentence
-    assert str(own) in sentence
+    assert str(folder) in sentence
     assert "train" in sentence.partition(": ")[2]
     assert "\n" not in sentence
 
 
-def test_a_file_and_a_folder_that_is_not_there_are_no_artifacts(tmp_path):
+def test_a_file_and_a_missing_folder_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="file is a file and no artifact: name a folder"):
         artifact.read(tmp_path / "file", CPU)
@@ -244,28 +253,28 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("there", ["nothing", "an empty folder", "an artifact"])
-def test_what_was_written_takes_the_folders_place(tmp_path, there):
+@pytest.mark.parametrize("old", ["nothing", "an empty folder", "an artifact"])
+def test_the_new_folder_replaces_the_old_one(tmp_path, old):
     folder = tmp_path / "deep" / "artifact"
-    if there == "an empty folder":
+    if old == "an empty folder":
         folder.mkdir(parents=True)
-    if there == "an artifact":
+    if old == "an artifact":
         tiny.artifact(folder)
         (folder / "report").mkdir()
         (folder / "report" / "index.html").write_text("old")
-    with artifact.replace_folder(folder) as beside:
-        tiny.artifact(beside, seed=1)
+    with artifact.replace_folder(folder) as new:
+        tiny.artifact(new, seed=1)
     assert content(folder) == content(tiny.artifact(tmp_path / "expected", seed=1))
     assert list(folder.parent.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, UsageError, KeyboardInterrupt])
-def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_path, failure):
+def test_a_failed_block_leaves_the_old_artifact_and_no_other_file(tmp_path, failure):
     old = content(tiny.artifact(tmp_path / "old"))
 
     def fail(folder: Path) -> None:
-        with artifact.replace_folder(folder) as beside:
-            tiny.artifact(beside, seed=1)
+        with artifact.replace_folder(folder) as new:
+            tiny.artifact(new, seed=1)
             raise failure("it failed")
 
     for name in ("old", "new"):
@@ -275,49 +284,49 @@ def test_a_block_that_fails_leaves_nothing_and_the_old_artifact_as_it_was(tmp_pa
     assert content(tmp_path / "old") == old
 
 
-def test_the_old_artifact_answers_while_the_new_one_is_written(tmp_path):
+def test_the_old_artifact_stays_until_the_new_one_is_complete(tmp_path):
     old = content(tiny.artifact(tmp_path / "a"))
-    with artifact.replace_folder(tmp_path / "a") as beside:
-        tiny.artifact(beside, seed=1)
+    with artifact.replace_folder(tmp_path / "a") as new:
+        tiny.artifact(new, seed=1)
         assert content(tmp_path / "a") == old
     assert content(tmp_path / "a") != old
 
 
-def refused_at_once(folder: Path) -> str:
-    with pytest.raises(UsageError) as caught, artifact.replace_folder(folder):
-        pytest.fail("it was refused too late")
-    return str(caught.value)
+def refusal_before_writing(folder: Path) -> str:
+    with pytest.raises(UsageError) as refusal, artifact.replace_folder(folder):
+        pytest.fail("the block must not run")
+    return str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", "manifest.json"])
-def test_a_folder_of_something_else_is_not_replaced(tmp_path, name):
+def test_a_folder_of_other_files_is_not_replaced(tmp_path, name):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / name).write_text('{"name": "an application of the web has a manifest.json too"}')
-    assert "work exists and is no artifact: name another folder" in refused_at_once(tmp_path / "work")
+    assert "work exists and is no artifact: name another folder" in refusal_before_writing(tmp_path / "work")
     assert list(content(tmp_path)) == [f"work/{name}"]
 
 
 def test_a_file_is_not_replaced(tmp_path):
     (tmp_path / "file").write_text("mine")
-    assert "file exists and is no artifact: name another folder" in refused_at_once(tmp_path / "file")
+    assert "file exists and is no artifact: name another folder" in refusal_before_writing(tmp_path / "file")
 
 
-def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path):
+def test_an_unwritable_path_is_refused_before_the_block(tmp_path):
     (tmp_path / "file").write_text("mine")
-    sentence = refused_at_once(tmp_path / "file" / "artifact")
+    sentence = refusal_before_writing(tmp_path / "file" / "artifact")
     assert "cannot be written (Not a directory): name another folder" in sentence
 
 
-def test_a_link_to_an_artifact_leads_to_the_new_one(tmp_path):
+def test_a_link_to_an_artifact_stays_and_leads_to_the_new_one(tmp_path):
     tiny.artifact(tmp_path / "v1")
     (tmp_path / "current").symlink_to(tmp_path / "v1")
-    with artifact.replace_folder(tmp_path / "current") as beside:
-        tiny.artifact(beside, seed=1)
+    with artifact.replace_folder(tmp_path / "current") as new:
+        tiny.artifact(new, seed=1)
     assert content(tmp_path / "current") == content(tiny.artifact(tmp_path / "expected", seed=1))
 
 
 @pytest.mark.parametrize("name", ["corpus.jsonl", "report/notes.txt", ".hidden", "folder/file"])
-def test_a_folder_that_holds_more_than_an_artifact_is_refused_and_stays_as_it_is(tmp_path, name):
+def test_an_artifact_folder_with_other_files_is_refused_and_unchanged(tmp_path, name):
     folder = tiny.artifact(tmp_path / "artifact")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("a file of the user")
@@ -327,32 +336,32 @@ def test_a_folder_that_holds_more_than_an_artifact_is_refused_and_stays_as_it_is
     assert content(folder) == before
 
 
-def test_a_file_that_a_user_puts_beside_an_artifact_during_training_stays(tmp_path):
+def test_a_file_that_a_user_adds_during_training_stays(tmp_path):
     folder = tiny.artifact(tmp_path / "artifact")
 
-    def train_while_a_person_writes() -> None:
-        with artifact.replace_folder(folder) as beside:
-            tiny.artifact(beside, seed=1)
+    def train_while_a_user_adds_a_file() -> None:
+        with artifact.replace_folder(folder) as new:
+            tiny.artifact(new, seed=1)
             (folder / "notes.txt").write_text("a file of the user")
 
     with pytest.raises(UsageError, match="which is no part of an artifact"):
-        train_while_a_person_writes()
+        train_while_a_user_adds_a_file()
     assert (folder / "notes.txt").read_text() == "a file of the user"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone exchanges two folders in one step")
-def test_an_artifact_that_is_replaced_is_never_missing(tmp_path):
-    """A reader that looks as fast as it can finds the folder each time."""
+def test_a_folder_always_exists_during_swaps(tmp_path):
+    """A thread checks the folder as often as it can."""
     folder, stop, missing = tiny.artifact(tmp_path / "artifact"), threading.Event(), list[int]()
 
-    def look() -> None:
-        looks = 0
+    def check() -> None:
+        checks = 0
         while not stop.is_set():
-            looks += 1
+            checks += 1
             if not folder.exists():
-                missing.append(looks)
+                missing.append(checks)
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=check)
     watcher.start()
     one, other = tiny.artifact(tmp_path / "one"), folder
     for _ in range(2_000):
@@ -362,7 +371,7 @@ def test_an_artifact_that_is_replaced_is_never_missing(tmp_path):
     assert missing == []
 
 
-def test_folders_change_places_where_the_system_cannot_do_it_in_one_step(tmp_path):
+def test_folders_are_swapped_in_three_steps_where_the_system_has_no_atomic_swap(tmp_path):
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text("")

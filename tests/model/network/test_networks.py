@@ -10,24 +10,24 @@ from model.network.pooling import UNKNOWN_IMPORTANCE
 from model.network.tanh_rnn import TanhRNN
 from tests.support import tiny
 
-WORDS, GRAMS, LABELS, HIDDEN = 20, 6, 3, 5
-PAIRS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})
+WORDS, NGRAMS, LABELS, HIDDEN = 20, 6, 3, 5
+BIGRAMS = sorted({1 * WORDS + 2, 2 * WORDS + 3, 3 * WORDS + 3, 7 * WORDS + 1, 19 * WORDS + 19})
 KINDS = {
-    "default": {"bigrams": torch.tensor(PAIRS)},
-    "without pairs": {},
-    "words spelt out": {"ngrams": GRAMS, "bigrams": torch.tensor(PAIRS)},
+    "default": {"bigrams": torch.tensor(BIGRAMS)},
+    "without bigrams": {},
+    "n-grams": {"ngrams": NGRAMS, "bigrams": torch.tensor(BIGRAMS)},
     "mean": {"pooling": "mean"},
-    "short windows": {"window": 3, "bigrams": torch.tensor(PAIRS)},
+    "short windows": {"window": 3, "bigrams": torch.tensor(BIGRAMS)},
     "two layers both ways": {"layers": 2, "pooling": "mean", "window": 7},
     "classic": {"layers": 2, "bidirectional": False, "window": 0, "pooling": "last"},
 }
 LENGTHS = [1, 5, 32, 33, 100]
 MANY = [*LENGTHS, *[3, 64] * 40]
-"""Enough windows for the folded network to take its directions apart."""
+"""Enough windows for the folded network to use one product for each direction."""
 
 
 def make(kind: str) -> TanhRNN:
-    """A network whose every number counts: none of them is where training would begin."""
+    """A network in which no parameter has its initial value."""
     network = tiny.network(words=WORDS, labels=LABELS, hidden=HIDDEN, **KINDS[kind])
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -42,29 +42,29 @@ def documents(kind: str, *lengths: int) -> list[list[int]]:
     texts = [(rng.integers(WORDS, size=length) // rng.integers(1, 5)).tolist() for length in lengths]
     if "ngrams" not in KINDS[kind]:
         return texts
-    spelt = [[[number, *rng.integers(WORDS, WORDS + GRAMS, rng.integers(4))] for number in ids] for ids in texts]
-    return [[int(number) for word in ids for number in word] for ids in spelt]
+    ngrams = [[[number, *rng.integers(WORDS, WORDS + NGRAMS, rng.integers(4))] for number in ids] for ids in texts]
+    return [[int(number) for word in ids for number in word] for ids in ngrams]
 
 
 def run(network: torch.nn.Module, texts: list[list[int]]) -> np.ndarray:
     with torch.inference_mode():
-        return network(*end_to_end(texts)).numpy()
+        return network(*concatenate(texts)).numpy()
 
 
-def end_to_end(texts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+def concatenate(texts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     starts = np.cumsum([0] + [len(ids) for ids in texts[:-1]])
     return torch.tensor([word for ids in texts for word in ids]), torch.from_numpy(starts)
 
 
-def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+def expected_states(network: TanhRNN, ids: list[int]) -> np.ndarray:
     """h_t of the last layer for one document, [words, directions * hidden]: the first formula, word by word."""
-    ids, spelt = [number for number in ids if number < WORDS], grams_by_word(ids)
+    ids, ngrams = [number for number in ids if number < WORDS], ngrams_by_token(ids)
     value = {name: parameter.numpy().astype(float) for name, parameter in network.state_dict().items()}
     table = value["table"].reshape(network.directions, -1, HIDDEN)
     inputs, states = np.zeros((len(ids), network.directions, HIDDEN)), np.zeros(0)
     for t, word in enumerate(ids):
         for d in range(network.directions):
-            inputs[t, d] = table[d, word] + value["bias"][d, 0] + table[d, spelt[t]].sum(0)
+            inputs[t, d] = table[d, word] + value["bias"][d, 0] + table[d, ngrams[t]].sum(0)
             pair = ids[t - 1] * WORDS + word
             if t > 0 and pair in value["bigrams"]:
                 inputs[t, d] += table[d, WORDS + network.ngrams + value["bigrams"].tolist().index(pair)]
@@ -84,18 +84,18 @@ def states_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
     return states
 
 
-def grams_by_word(ids: list[int]) -> list[list[int]]:
-    """The grams that follow each word."""
-    spelt: list[list[int]] = []
+def ngrams_by_token(ids: list[int]) -> list[list[int]]:
+    """The n-grams that follow each token."""
+    ngrams: list[list[int]] = []
     for number in ids:
         if number < WORDS:
-            spelt.append([])
+            ngrams.append([])
         else:
-            spelt[-1].append(number)
-    return spelt
+            ngrams[-1].append(number)
+    return ngrams
 
 
-def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+def expected_weights(network: TanhRNN, ids: list[int]) -> np.ndarray:
     """g w_t of one document, [words]."""
     ids = [number for number in ids if number < WORDS]
     if network.pooling == "last":
@@ -112,42 +112,42 @@ def weights_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
     return share / length
 
 
-def logits_by_hand(network: TanhRNN, ids: list[int]) -> np.ndarray:
+def expected_logits(network: TanhRNN, ids: list[int]) -> np.ndarray:
     """The second formula and the pooling."""
-    y = states_by_hand(network, ids) @ network.output.weight.detach().numpy().T
-    return weights_by_hand(network, ids) @ y + network.output.bias.detach().numpy()
+    y = expected_states(network, ids) @ network.output.weight.detach().numpy().T
+    return expected_weights(network, ids) @ y + network.output.bias.detach().numpy()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_network_computes_the_two_formulas(kind):
     network, texts = make(kind), documents(kind, *LENGTHS)
-    expected = np.stack([logits_by_hand(network, ids) for ids in texts])
+    expected = np.stack([expected_logits(network, ids) for ids in texts])
     assert np.abs(expected[0] - expected[1]).max() > 0.1
     np.testing.assert_allclose(run(network, texts), expected, atol=1e-5)
     np.testing.assert_allclose(run(network.train(), texts), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_torchscript_computes_the_two_formulas(kind):
+def test_torchscript_computes_the_two_formulas(kind):
     network = make(kind)
     read = torchscript.from_bytes(torchscript.to_bytes(network), torch.device("cpu"))
-    for lengths in (LENGTHS, MANY, LENGTHS):  # it is compiled anew in the second call
+    for lengths in (LENGTHS, MANY, LENGTHS):  # the second call compiles
         texts = documents(kind, *lengths)
-        expected = np.stack([logits_by_hand(network, ids) for ids in texts])
+        expected = np.stack([expected_logits(network, ids) for ids in texts])
         np.testing.assert_allclose(run(read, texts), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_document_alone_is_computed_by_the_same_formulas(kind, length):
+def test_a_single_document_is_computed_by_the_same_formulas(kind, length):
     network, texts = make(kind), documents(kind, length)
-    np.testing.assert_allclose(run(network, texts), [logits_by_hand(network, texts[0])], atol=1e-5)
+    np.testing.assert_allclose(run(network, texts), [expected_logits(network, texts[0])], atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("kind", "longest"), [("default", 50_000), ("mean", 50_000), ("classic", 3_000)], ids=lambda value: str(value)
 )
-def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
+def test_the_other_documents_of_a_batch_change_no_logit(kind, longest):
     network, texts = InferenceNetwork(make(kind)), documents(kind, 1, longest, 40, 1, 33)
     alone = np.concatenate([run(network, [ids]) for ids in texts])
     np.testing.assert_allclose(run(network, texts), alone, atol=1e-5)
@@ -156,26 +156,28 @@ def test_a_batch_answers_each_document_as_if_it_were_alone(kind, longest):
 
 @pytest.mark.parametrize("chunk", [1, 7, 32, 64, 171])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tokens_held_at_once_change_no_answer(kind, chunk):
+def test_the_size_of_a_chunk_changes_no_logit(kind, chunk):
     network, texts = make(kind), documents(kind, *LENGTHS, 64, 32, 2)
     folded = InferenceNetwork(network).eval()
-    whole, (_, shares) = run(network, texts), folded.explain(*end_to_end(texts))
+    whole, (_, attributions) = run(network, texts), folded.explain(*concatenate(texts))
     network.chunk_tokens = folded.chunk_tokens = chunk
     np.testing.assert_allclose(run(network, texts), whole, atol=1e-5)
     np.testing.assert_allclose(run(folded, texts), whole, atol=1e-5)
-    torch.testing.assert_close(folded.explain(*end_to_end(texts))[1], shares, atol=1e-5, rtol=0)
+    torch.testing.assert_close(folded.explain(*concatenate(texts))[1], attributions, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_words_share_is_its_part_of_the_highest_logit(kind):
+def test_an_attribution_is_the_part_of_a_token_in_the_highest_logit(kind):
     network, texts = make(kind), documents(kind, *LENGTHS)
     with torch.inference_mode():
-        logits, shares = InferenceNetwork(network).explain(*end_to_end(texts))
+        logits, attributions = InferenceNetwork(network).explain(*concatenate(texts))
     np.testing.assert_allclose(logits.numpy(), run(network, texts), atol=1e-5)
-    for ids, logit, share in zip(texts, logits, shares.split([len(grams_by_word(ids)) for ids in texts]), strict=True):
+    for ids, logit, share in zip(
+        texts, logits, attributions.split([len(ngrams_by_token(ids)) for ids in texts]), strict=True
+    ):
         label = int(logit.argmax())
-        y = states_by_hand(network, ids) @ network.output.weight[label].detach().numpy()
-        np.testing.assert_allclose(share.numpy(), weights_by_hand(network, ids) * y, atol=1e-5)
+        y = expected_states(network, ids) @ network.output.weight[label].detach().numpy()
+        np.testing.assert_allclose(share.numpy(), expected_weights(network, ids) * y, atol=1e-5)
         assert float(share.sum() + network.output.bias.detach()[label]) == pytest.approx(float(logit.max()), abs=1e-4)
 
 
@@ -184,54 +186,54 @@ def test_each_words_share_is_its_part_of_the_highest_logit(kind):
     st.lists(st.lists(st.integers(0, WORDS - 1), min_size=1, max_size=50), min_size=1, max_size=5),
     st.sampled_from(["last", "mean", "weighted"]),
 )
-def test_a_documents_weights_are_its_own_and_none_is_negative(texts, pooling):
+def test_pooling_weights_depend_on_one_document_and_are_not_negative(texts, pooling):
     network = tiny.network(words=WORDS, pooling=pooling)
-    weights = network.pooling_weights(*end_to_end(texts)).split([len(ids) for ids in texts])
-    for ids, own in zip(texts, weights, strict=True):
-        assert (own >= 0).all()
-        np.testing.assert_allclose(own, weights_by_hand(network, ids), atol=1e-5)
+    weights = network.pooling_weights(*concatenate(texts)).split([len(ids) for ids in texts])
+    for ids, weight in zip(texts, weights, strict=True):
+        assert (weight >= 0).all()
+        np.testing.assert_allclose(weight, expected_weights(network, ids), atol=1e-5)
         if pooling != "weighted":  # whose w_t are multiplied by g
-            assert float(own.sum()) == pytest.approx(1, abs=1e-5)
+            assert float(weight.sum()) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_word_that_is_not_common_is_read_as_the_unknown_one_and_weighs_as_itself():
-    network, ids = make("without pairs"), [1, 7, 4, 19, 7, 5, 0, 2] * 5
-    pooled = network.pool(*end_to_end([ids]), common=5).detach()
-    states = states_by_hand(network, [word if word < 5 else 0 for word in ids])
-    np.testing.assert_allclose(pooled.numpy(), [weights_by_hand(network, ids) @ states], atol=1e-5)
+def test_a_rare_word_is_read_as_unknown_and_has_its_own_weight():
+    network, ids = make("without bigrams"), [1, 7, 4, 19, 7, 5, 0, 2] * 5
+    pooled = network.pool(*concatenate([ids]), common=5).detach()
+    states = expected_states(network, [word if word < 5 else 0 for word in ids])
+    np.testing.assert_allclose(pooled.numpy(), [expected_weights(network, ids) @ states], atol=1e-5)
 
 
-def test_unknown_words_leave_a_document_less_sure():
+def test_unknown_tokens_lower_the_weights_of_the_others():
     network = tiny.network(words=WORDS)
     alone, among = (network.pooling_weights(torch.tensor([1, *[0] * n]), torch.tensor([0]))[0] for n in (0, 5))
     assert float(alone) == pytest.approx(1)
     assert float(among) == pytest.approx(1 / np.sqrt(1 + 5 * UNKNOWN_IMPORTANCE**2))
 
 
-def test_a_word_said_often_counts_for_more_than_once_and_for_less_than_each_time():
+def test_ten_tokens_of_a_word_weigh_more_than_one_and_less_than_ten():
     network = tiny.network(words=WORDS)
     weights = network.pooling_weights(torch.tensor([1] * 10 + [2]), torch.tensor([0]))
     assert float(weights[:10].sum() / weights[10]) == pytest.approx(1 + np.log(10), abs=1e-4)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_recurrent_weights_begin_orthogonal(bidirectional):
+def test_recurrent_weights_are_orthogonal_before_training(bidirectional):
     network = tiny.network(hidden=16, layers=2, bidirectional=bidirectional)
     matrices = network.recurrent.detach().flatten(0, 1)
     assert len(matrices) == (4 if bidirectional else 2)
     torch.testing.assert_close(matrices @ matrices.mT, torch.eye(16).expand_as(matrices), atol=1e-5, rtol=0)
 
 
-def test_training_reaches_every_weight():
-    network = make("words spelt out").train()
-    network(*end_to_end(documents("words spelt out", *LENGTHS))).square().sum().backward()
+def test_every_parameter_gets_a_gradient():
+    network = make("n-grams").train()
+    network(*concatenate(documents("n-grams", *LENGTHS))).square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert all(parameter.grad.to_dense().abs().sum() > 0 for parameter in network.parameters())
 
 
-def test_the_derivative_of_the_whole_network_is_that_of_its_logits():
+def test_the_gradient_agrees_with_numerical_differences():
     network = make("short windows").double()
-    tokens, starts = end_to_end(documents("short windows", 1, 5, 8))
+    tokens, starts = concatenate(documents("short windows", 1, 5, 8))
     names, values = zip(*network.named_parameters(), strict=True)
 
     def logits(*values: torch.Tensor) -> torch.Tensor:

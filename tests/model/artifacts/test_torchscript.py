@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 TOKENS, STARTS = torch.tensor([1, 2, 3, 4, 5]), torch.tensor([0, 3])
 
 
-def test_the_same_weights_are_the_same_bytes():
+def test_equal_weights_give_equal_bytes():
     network, twin = tiny.network(seed=1), tiny.network(seed=2)
     twin.load_state_dict(network.state_dict())
     network.train()(TOKENS, STARTS).sum().backward()
@@ -26,19 +26,19 @@ def test_the_same_weights_are_the_same_bytes():
 
 
 @pytest.mark.parametrize("options", [{}, {"layers": 2, "bidirectional": False, "window": 0, "pooling": "last"}])
-def test_what_is_read_back_says_the_same_and_the_network_stays_as_it_was(options):
+def test_a_loaded_network_has_the_same_logits_and_saving_changes_no_weight(options):
     network = tiny.network(**options)
     with torch.no_grad():
         network.bias += 0.5
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    read = torchscript.from_bytes(torchscript.to_bytes(network), CPU)
-    torch.testing.assert_close(read(TOKENS, STARTS), network.eval()(TOKENS, STARTS))
-    assert not read.training
-    assert not any(parameter.requires_grad for parameter in read.parameters())
+    loaded = torchscript.from_bytes(torchscript.to_bytes(network), CPU)
+    torch.testing.assert_close(loaded(TOKENS, STARTS), network.eval()(TOKENS, STARTS))
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def cut() -> bytes:
+def truncated() -> bytes:
     return torchscript.to_bytes(tiny.network())[:-500]
 
 
@@ -50,32 +50,32 @@ def pickled() -> bytes:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: b"", lambda: b"model", lambda: b"PK\x03\x04" + bytes(100), cut, pickled],
+    [lambda: b"", lambda: b"model", lambda: b"PK\x03\x04" + bytes(100), truncated, pickled],
     ids=["nothing", "text", "a zip that is none", "cut short", "a pickle"],
 )
-def test_what_is_no_torchscript_is_refused(make):
+def test_data_that_is_no_torchscript_is_refused(make):
     with pytest.raises(UsageError, match=r"model\.pt is no TorchScript .*: train again"):
         torchscript.from_bytes(make(), CPU)
 
 
-def test_no_warning_of_torchscripts_end_is_seen():
-    with warnings.catch_warnings(record=True) as seen:
+def test_deprecation_warnings_of_torchscript_are_hidden():
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torchscript.from_bytes(torchscript.to_bytes(tiny.network()), CPU)
-    assert seen == []
+    assert caught == []
 
 
-def test_the_bytes_are_the_same_wherever_the_code_lies_and_whatever_the_process(tmp_path):
-    """A version names a network, not the machine that it was written on."""
+def test_the_bytes_do_not_depend_on_the_process_and_the_path_of_the_code(tmp_path):
+    """A version identifies a network, whatever machine has written it."""
     root = Path(torchscript.__file__).parents[2]
     shutil.copytree(root / "model", tmp_path / "elsewhere" / "model")
     script = "import hashlib, torch; from model.artifacts import torchscript; torch.manual_seed(0);"
     script += "from model.network.tanh_rnn import TanhRNN;"
     script += "n = TanhRNN(9, 3, hidden=4, layers=2); print(hashlib.sha256(torchscript.to_bytes(n)).hexdigest())"
-    said = {
+    hashes = {
         subprocess.check_output(
             [sys.executable, "-c", script], cwd=place, text=True, env=os.environ | {"PYTHONHASHSEED": seed}
         )
         for place, seed in ((root, "1"), (tmp_path / "elsewhere", "2"), (tmp_path / "elsewhere", "3"))
     }
-    assert len(said) == 1
+    assert len(hashes) == 1

@@ -20,46 +20,46 @@ NETWORKS = {
 
 
 def with_line(line: str) -> bytes:
-    """A network of ours whose ``forward`` begins with one more line of code."""
+    """An archive with one more line of code at the beginning of ``forward``."""
     archive = torchscript.to_bytes(tiny.network())
     changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as whole, zipfile.ZipFile(changed, "w") as files:
-        for name in whole.namelist():
-            content = whole.read(name)
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(changed, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
             if name.endswith("model/network/inference_network.py"):
                 begin = content.index(b"    _0 = ")
                 content = content[:begin] + f"    {line}\n".encode() + content[begin:]
-            files.writestr(zipfile.ZipInfo(name), content)
+            target.writestr(zipfile.ZipInfo(name), content)
     return changed.getvalue()
 
 
 @pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS)
-def test_every_network_of_ours_passes(options):
+def test_every_kind_of_network_is_accepted(options):
     torchscript.from_bytes(torchscript.to_bytes(tiny.network(**options)), CPU)
 
 
-def test_code_that_does_no_harm_passes():
+def test_harmless_code_is_accepted():
     torchscript.from_bytes(with_line("harmless = torch.zeros([1])"), CPU)
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        'stolen = torch.from_file("/etc/passwd", True, 10)',
-        'stolen = torch . from_file("/etc/passwd", True, 10)',
-        'stolen = "/etc/passwd".from_file(True, 10)',
+        'data = torch.from_file("/etc/passwd", True, 10)',
+        'data = torch . from_file("/etc/passwd", True, 10)',
+        'data = "/etc/passwd".from_file(True, 10)',
         'torch.save(ids, "/tmp/written")',
-        'stolen = ops.aten.from_file("/etc/passwd", True, 10)',
-        "stolen = __torch__.torch.classes.some.Library()",
-        "stolen = ops.library.run(ids)",
+        'data = ops.aten.from_file("/etc/passwd", True, 10)',
+        "data = __torch__.torch.classes.some.Library()",
+        "data = ops.library.run(ids)",
     ],
 )
-def test_code_that_could_reach_a_file_or_a_library_is_refused(line):
+def test_code_with_access_to_a_file_or_a_library_is_refused(line):
     with pytest.raises(UsageError, match="which no network of ours does: do not use this artifact, train again"):
         torchscript.from_bytes(with_line(line), CPU)
 
 
-def test_two_files_of_one_name_are_refused():
+def test_an_archive_with_two_files_of_one_name_is_refused():
     archive = io.BytesIO(torchscript.to_bytes(tiny.network()))
     with zipfile.ZipFile(archive, "a") as files, pytest.warns(UserWarning, match="Duplicate"):
         files.writestr(files.namelist()[0], b"")

@@ -15,28 +15,30 @@ def inputs(active: list[int], directions: int = 2, hidden: int = 3) -> tuple[tor
 
 @pytest.mark.parametrize("active", ACTIVE)
 @pytest.mark.parametrize("directions", [1, 2])
-def test_the_derivative_written_by_hand_is_that_of_the_states(active, directions):
+def test_the_derivative_agrees_with_numerical_differences(active, directions):
     assert torch.autograd.gradcheck(
         lambda states, recurrent: tanh_recurrence(states.clone(), recurrent, active), inputs(active, directions)
     )
 
 
-@pytest.mark.parametrize("few", [0, 3, 99])
+@pytest.mark.parametrize("block_product_windows", [0, 3, 99])
 @pytest.mark.parametrize("active", ACTIVE)
 @pytest.mark.parametrize("directions", [1, 2])
 @torch.no_grad()
-def test_the_logistic_recurrence_has_half_the_states_of_the_tanh_one(active, directions, few):
+def test_the_logistic_recurrence_returns_half_of_the_tanh_states(active, directions, block_product_windows):
     states, recurrent = inputs(active, directions)
     shift = 2 * recurrent.sum(1)
-    served = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
+    folded_inputs = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
     blocks = torch.block_diag(*(4 * recurrent))
-    half = inference_network.logistic_recurrence(served, 4 * recurrent, blocks, shift.flatten(), active, few)
+    half = inference_network.logistic_recurrence(
+        folded_inputs, 4 * recurrent, blocks, shift.flatten(), active, block_product_windows
+    )
     side_by_side = tanh_recurrence(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
     torch.testing.assert_close(2 * half, side_by_side)
 
 
 @torch.no_grad()
-def test_each_window_goes_its_own_way():
+def test_windows_do_not_influence_each_other():
     states, recurrent = inputs([2, 1], directions=1)
     (first, second, later), matrix = states[0], recurrent[0]
     (one, two, three) = tanh_recurrence(states.clone(), recurrent, [2, 1])[0]

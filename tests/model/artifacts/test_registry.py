@@ -18,23 +18,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def version(each: Path) -> str:
-    return str(artifact.read_manifest(each)["version"])
+def version(path: Path) -> str:
+    return str(artifact.read_manifest(path)["version"])
 
 
-def test_a_folder_of_versions_is_served_by_its_pointer_and_an_artifact_as_it_is(folder):
+def test_a_folder_of_versions_resolves_to_the_current_one_and_an_artifact_to_itself(folder):
     registry.write_pointer(folder, "two")
     assert registry.resolve_artifact(folder) == folder / "two"
     assert registry.resolve_artifact(folder / "one") == folder / "one"
     assert Classifier.load(folder, "cpu").version == version(folder / "two")
 
 
-def test_a_folder_of_versions_of_which_none_is_current_is_refused_with_the_mend(folder):
+def test_a_folder_of_versions_without_a_current_one_is_refused_with_advice(folder):
     with pytest.raises(UsageError, match="docket models promote"):
         registry.resolve_artifact(folder)
 
 
-def test_the_one_before_is_kept_in_the_same_file_and_promoting_the_current_one_again_keeps_it(folder):
+def test_promoting_the_current_version_again_keeps_the_previous_one(folder):
     assert registry.write_pointer(folder, "one") == Pointer("one", None)
     assert registry.previous_artifact(folder) is None
     for name in ("two", "two"):
@@ -51,7 +51,7 @@ def test_a_pointer_written_by_hand_is_read(folder):
 
 
 @pytest.mark.parametrize("text", ["", "\n", "../one", "/etc", ".one", "one\n../two", "current"])
-def test_a_pointer_that_names_no_subfolder_is_refused_and_replaced_when_another_is_promoted(folder, text):
+def test_an_invalid_pointer_is_refused_and_a_promotion_replaces_it(folder, text):
     (folder / POINTER_FILE).write_text(text)
     with pytest.raises(UsageError, match="does not name a subfolder"):
         registry.resolve_artifact(folder)
@@ -70,34 +70,34 @@ def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(fo
     assert (folder / "one" / artifact.MANIFEST_FILE).exists()
 
 
-def test_a_pointer_that_is_a_link_to_a_file_is_read_through(folder, tmp_path_factory):
-    """As a ConfigMap of Kubernetes brings it."""
+def test_a_pointer_can_be_a_link_to_a_file(folder, tmp_path_factory):
+    """A ConfigMap of Kubernetes is mounted as such a link."""
     elsewhere = tmp_path_factory.mktemp("mounted") / "version"
     elsewhere.write_text("three")
     (folder / POINTER_FILE).symlink_to(elsewhere)
     assert registry.resolve_artifact(folder) == folder / "three"
 
 
-def test_a_pointer_that_cannot_be_written_is_refused_and_nothing_is_left(folder):
+def test_an_unwritable_pointer_is_refused_and_leaves_no_file(folder):
     (folder / POINTER_FILE / "full").mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot be written"):
         registry.write_pointer(folder, "one")
     assert not [each.name for each in folder.iterdir() if each.name.startswith(".")]
 
 
-def test_a_reader_never_sees_no_pointer_or_half_of_one(folder):
+def test_a_reader_never_sees_a_missing_or_partial_pointer(folder):
     registry.write_pointer(folder, "one")
-    over = threading.Event()
+    finished = threading.Event()
 
-    def exchange() -> None:
+    def replace_pointer() -> None:
         for number in range(400):
             registry.write_pointer(folder, ("one", "two")[number % 2])
-        over.set()
+        finished.set()
 
-    writer = threading.Thread(target=exchange)
+    writer = threading.Thread(target=replace_pointer)
     writer.start()
     seen = set()
-    while not over.is_set():
+    while not finished.is_set():
         seen.add(registry.read_pointer(folder))
         assert registry.pointer_stamp(folder) is not None
     writer.join()
@@ -105,41 +105,41 @@ def test_a_reader_never_sees_no_pointer_or_half_of_one(folder):
     assert len(seen) > 1
 
 
-def test_the_mark_is_another_after_each_replacement_and_each_edit(folder):
+def test_the_stamp_changes_with_each_replacement_and_edit(folder):
     assert registry.pointer_stamp(folder) is None
-    marks = []
+    stamps = []
     for name in ("one", "two", "one", "one"):
         registry.write_pointer(folder, name)
-        marks.append(registry.pointer_stamp(folder))
+        stamps.append(registry.pointer_stamp(folder))
     (folder / POINTER_FILE).write_text("three")
     os.utime(folder / POINTER_FILE, ns=(1, 1))
-    marks.append(registry.pointer_stamp(folder))
-    assert len(set(marks)) == len(marks)
+    stamps.append(registry.pointer_stamp(folder))
+    assert len(set(stamps)) == len(stamps)
 
 
-def test_a_version_is_found_by_its_folder_its_digits_or_the_first_of_them(folder):
+def test_an_artifact_is_found_by_folder_name_version_or_prefix(folder):
     digits = version(folder / "two")
-    for asked in ("two", digits, digits[:6]):
-        assert registry.find_artifact(folder, asked) == folder / "two"
+    for query in ("two", digits, digits[:6]):
+        assert registry.find_artifact(folder, query) == folder / "two"
 
 
-def test_what_fits_two_versions_or_none_is_refused(folder):
+def test_an_ambiguous_or_unknown_query_is_refused(folder):
     tiny.artifact(folder / "copy", seed=0)
     with pytest.raises(UsageError, match="fits copy and one in"):
         registry.find_artifact(folder, version(folder / "one"))
-    for asked in ("zero", "", "../one", "current"):
+    for query in ("zero", "", "../one", "current"):
         with pytest.raises(UsageError, match=r"has no version .*: docket models list"):
-            registry.find_artifact(folder, asked)
+            registry.find_artifact(folder, query)
 
 
-def test_what_is_being_written_and_what_is_no_artifact_are_no_versions(folder):
+def test_unfinished_and_other_folders_are_not_listed(folder):
     tiny.artifact(folder / ".four.0a1b2c3d")
     (folder / "notes").mkdir()
     (folder / "notes.txt").touch()
     assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
 
 
-def test_a_row_says_what_the_manifest_does_and_a_broken_one_what_is_wrong(folder):
+def test_artifacts_are_described_by_manifest_or_error(folder):
     artifact.update_manifest(folder / "one", {"scores": {"accuracy": 0.9, "documents": 50}})
     (folder / "three" / artifact.MANIFEST_FILE).write_text("{")
     os.utime(folder / "one" / artifact.MANIFEST_FILE, (0, 0))
