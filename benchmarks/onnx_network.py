@@ -46,7 +46,7 @@ class OnnxNetwork:
         """See ``TanhRNN.forward``."""
         network = self._network
         tokens, starts, spelt = split_ids(ids, starts, network.words, network.grams)
-        looked_up = network.looked_up(tokens, starts)
+        looked_up = network.row_ids(tokens, starts)
         begins, document = split_windows(starts, tokens.numel(), network.window)
         lengths = segment_lengths(begins, tokens.numel())
         window = torch.repeat_interleave(lengths)
@@ -54,7 +54,7 @@ class OnnxNetwork:
         first = np.full((1, lengths.numel(), network.recurrent.shape[-1]), 0.5, dtype=np.float32)
         inputs = {"lengths": lengths.int().numpy(), "first": first}
         for side, table in zip(SIDES, self._table, strict=False):
-            rows = embedding_bag(looked_up, table, mode="sum").index_add_(0, spelt.at, embedding(spelt.row, table))
+            rows = embedding_bag(looked_up, table, mode="sum").index_add_(0, spelt.token, embedding(spelt.row, table))
             padded = rows.new_zeros(int(lengths.max()), lengths.numel(), rows.shape[1])
             padded[step, window] = rows
             inputs[side] = padded.numpy()

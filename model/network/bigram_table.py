@@ -1,4 +1,4 @@
-"""Which pairs of neighbouring words are known: two looks into a table tell, however many there are."""
+"""A hash table of the known bigrams. Each look-up of a batch of bigrams is two tensor reads."""
 
 from typing import NamedTuple
 
@@ -6,63 +6,64 @@ import torch
 from torch import Tensor
 
 HASH_FACTORS = (-7046029254386353131, -4417276706812531889)
-"""Odd numbers that scatter pairs (multiplicative hashing: Knuth, The Art of Computer Programming, volume 3, 6.4)."""
+"""Odd factors of the two hash functions (multiplicative hashing: Knuth, The Art of Computer Programming, 3, 6.4)."""
 HASH_SHIFT = 24
-"""Bits of the product that are passed over: the lowest know only the lowest of the pair."""
+"""Lowest bits of the product that are dropped: they depend on the lowest bits of the bigram alone."""
 MAX_MOVES = 500
-"""Pairs that may be moved for one before the table is called too small."""
+"""Bigrams moved for one insertion before the table counts as too small."""
 
 
 class CuckooTable(NamedTuple):
-    """Each pair lies in one of two places, which are computed from it (cuckoo hashing: Pagh and Rodler, 2004).
+    """Each bigram is in one of two slots, one a side (cuckoo hashing: Pagh and Rodler, 2004).
 
-    ``pair``: int64 [2, places], -1 where none lies. ``number``: int64 [2, places], the pair's number, -1 likewise.
+    ``bigrams``: int64 [2, slots], the bigram in each slot, -1 in an empty one.
+    ``indices``: int64 [2, slots], the index of that bigram, -1 likewise.
     """
 
-    pair: Tensor
-    number: Tensor
+    bigrams: Tensor
+    indices: Tensor
 
 
-def build_table(pairs: Tensor) -> CuckooTable:
-    """``pairs``: int64 [pairs], from 0 on and each once; a pair's number is its place among them."""
-    places = 64
-    while places < 2 * pairs.numel():
-        places *= 2
-    while (number := _nested(pairs, places)) is None:
-        places *= 2
-    return CuckooTable(torch.cat([pairs, pairs.new_full([1], -1)])[number], number)
+def build_table(bigrams: Tensor) -> CuckooTable:
+    """Build the table of ``bigrams``: int64, distinct, not negative. The index of a bigram is its position."""
+    slots = 64
+    while slots < 2 * bigrams.numel():
+        slots *= 2
+    while (indices := _insert_all(bigrams, slots)) is None:
+        slots *= 2
+    return CuckooTable(torch.cat([bigrams, bigrams.new_full([1], -1)])[indices], indices)
 
 
-def look_up(pairs: Tensor, nests: CuckooTable, none: int) -> Tensor:
-    """The number of each of ``pairs``, int64 [pairs]; ``none`` where it is not known."""
-    found = torch.full_like(pairs, none)
+def look_up(bigrams: Tensor, table: CuckooTable, default: int) -> Tensor:
+    """The index of each of ``bigrams``, int64 [bigrams]; ``default`` for a bigram outside the table."""
+    indices = torch.full_like(bigrams, default)
     for side in range(2):
-        home = hash_slots(pairs, side, nests.pair.shape[1])
-        here = nests.pair[side].index_select(0, home) == pairs
-        found = torch.where(here, nests.number[side].index_select(0, home), found)
-    return found
+        slot = hash_slots(bigrams, side, table.bigrams.shape[1])
+        matches = table.bigrams[side].index_select(0, slot) == bigrams
+        indices = torch.where(matches, table.indices[side].index_select(0, slot), indices)
+    return indices
 
 
 def hash_slots(
-    pairs: Tensor, side: int, places: int, factors: tuple[int, int] = HASH_FACTORS, shift: int = HASH_SHIFT
+    bigrams: Tensor, side: int, slots: int, factors: tuple[int, int] = HASH_FACTORS, shift: int = HASH_SHIFT
 ) -> Tensor:
-    """Where each pair lies if it lies on that side, int64 [pairs]; ``places`` is a power of two."""
+    """The slot of each bigram on one side, int64 [bigrams]; ``slots`` is a power of two."""
     factor = factors[0] if side == 0 else factors[1]
-    return ((pairs * factor) >> shift) & (places - 1)
+    return ((bigrams * factor) >> shift) & (slots - 1)
 
 
-def _nested(pairs: Tensor, places: int) -> Tensor | None:
-    """The number of the pair in each place, int64 [2, places], -1 where there is none; None where they do not fit."""
-    homes = [hash_slots(pairs, side, places).tolist() for side in range(2)]
-    nests = [[-1] * places, [-1] * places]
-    for number in range(pairs.numel()):
-        moved, side = number, 0
+def _insert_all(bigrams: Tensor, slots: int) -> Tensor | None:
+    """The index of the bigram in each slot, int64 [2, slots], -1 in an empty one; None where the bigrams do not fit."""
+    slots_of_bigram = [hash_slots(bigrams, side, slots).tolist() for side in range(2)]
+    table = [[-1] * slots, [-1] * slots]
+    for index in range(bigrams.numel()):
+        moved, side = index, 0
         for _ in range(MAX_MOVES):
-            home = homes[side][moved]
-            moved, nests[side][home] = nests[side][home], moved
+            slot = slots_of_bigram[side][moved]
+            moved, table[side][slot] = table[side][slot], moved
             if moved < 0:
                 break
             side = 1 - side
         else:
             return None
-    return torch.tensor(nests)
+    return torch.tensor(table)

@@ -1,4 +1,4 @@
-"""How much each word counts in its document's sum: ``g w_t``."""
+"""The pooling weights ``g w_t``: how much each token counts in the logits of its document."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from model.network.packing import segment_lengths
 
 UNKNOWN_IMPORTANCE = 3.0
-"""What an unknown word counts for in a document's length |w|: it says little, and leaves the known ones less sure."""
+"""Raw weight of an unknown token in the length |w| of a document: unknown tokens lower the confidence."""
 
 
 def pooling_weights(
@@ -14,18 +14,22 @@ def pooling_weights(
     starts: Tensor,
     importance: Tensor,
     pooling: str,
-    alone: bool = False,
-    strange: float = UNKNOWN_IMPORTANCE,
+    one_document: bool = False,
+    unknown_importance: float = UNKNOWN_IMPORTANCE,
 ) -> Tensor:
-    """The ``g w_t``, float [tokens]; ``tokens`` and ``starts``, where among them a document begins, are int64.
+    """Return ``g w_t``, float [tokens].
 
-    ``last``: all on the last word, g = 1. ``mean``: all alike, g = 1. ``weighted``: the word's ``importance`` [words]
-    times (1 + ln n) / n where the document has it n times: said ten times it counts 3.3 times, not ten (sublinear term
-    frequency: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, 6.4.1); and g = 1 / |w|, the
-    length of the vector of each distinct word's weight, so that a document of many is surer of itself, and one of many
-    unknown words less: those are as long there as a word of some rarity.
+    ``tokens``: int64 [tokens]. ``starts``: int64 [documents], the first token of each document.
+    ``importance``: float [words]. ``one_document``: words are counted without sorting.
 
-    ``alone``: there is one document, so that its words are counted without sorting them.
+    ``pooling`` is one of:
+
+    - ``last``: the last token has all the weight, g = 1.
+    - ``mean``: all tokens have the same weight, g = 1.
+    - ``weighted``: a word with n tokens in the document has the raw weight importance * (1 + ln n) / n a token: ten
+      tokens count 3.3 times as much as one. This is sublinear term frequency (Manning, Raghavan and Schütze,
+      Introduction to Information Retrieval, 2008, 6.4.1). g = 1 / |w| is the length of the vector of word weights, so
+      that more distinct words raise the confidence. In |w| each unknown token has ``unknown_importance``.
     """
     if pooling == "last":
         last = torch.zeros(tokens.numel(), device=tokens.device)
@@ -34,18 +38,18 @@ def pooling_weights(
     if pooling == "mean":
         return torch.repeat_interleave(1.0 / lengths, lengths)
     words = importance.numel()
-    if alone:
-        kind, counts = tokens, torch.bincount(tokens, minlength=words)
+    if one_document:
+        index, counts = tokens, torch.bincount(tokens, minlength=words)
         word, document = torch.arange(words, device=tokens.device), torch.zeros_like(counts)
     else:
         key = torch.repeat_interleave(lengths) * words + tokens
-        distinct, kind, counts = torch.unique(key, return_inverse=True, return_counts=True)
+        distinct, index, counts = torch.unique(key, return_inverse=True, return_counts=True)
         word, document = distinct % words, torch.div(distinct, words, rounding_mode="floor")
-    unknown = word == 0  # two of them are not one word said twice
-    times = counts.clamp(min=1).masked_fill(unknown, 1)
-    raw: Tensor = importance.index_select(0, word) * (1.0 + times.log()) / times
-    # w_t = raw_t / sum raw, and g = 1 / |w|: the sum cancels. n tokens of a word share its weight, hence n raw^2.
-    size = raw.masked_fill(unknown, strange)
+    unknown = word == 0  # two unknown tokens are two different words
+    repeats = counts.clamp(min=1).masked_fill(unknown, 1)
+    raw: Tensor = importance.index_select(0, word) * (1.0 + repeats.log()) / repeats
+    # w_t = raw_t / sum raw, and g = sum raw / |w|: the sum cancels. n tokens share a word's weight, hence n raw^2.
+    length_weight = raw.masked_fill(unknown, unknown_importance)
     squares = torch.zeros(starts.numel(), device=raw.device, dtype=raw.dtype)
-    squares = squares.index_add(0, document, size * size * times * counts)
-    return (raw * squares.rsqrt().index_select(0, document)).index_select(0, kind)
+    squares = squares.index_add(0, document, length_weight * length_weight * repeats * counts)
+    return (raw * squares.rsqrt().index_select(0, document)).index_select(0, index)

@@ -9,7 +9,7 @@ STARTS = torch.tensor([0, 5, 7])
 
 
 def as_set(rows: ExtraRows) -> set[tuple[int, int]]:
-    return set(zip(rows.at.tolist(), rows.row.tolist(), strict=True))
+    return set(zip(rows.token.tolist(), rows.row.tolist(), strict=True))
 
 
 def test_tokens_are_separated_from_ngrams():
