@@ -26,10 +26,11 @@ def pooling_weights(
 
     - ``last``: the last token has all the weight, g = 1.
     - ``mean``: all tokens have the same weight, g = 1.
-    - ``weighted``: a word with n tokens in the document has the raw weight importance * (1 + ln n) / n a token: ten
-      tokens count 3.3 times as much as one. This is sublinear term frequency (Manning, Raghavan and Schütze,
-      Introduction to Information Retrieval, 2008, 6.4.1). g = 1 / |w| is the length of the vector of word weights, so
-      that more distinct words raise the confidence. In |w| each unknown token has ``unknown_importance``.
+    - ``weighted``: a word with n tokens in the document has the raw weight importance * (1 + ln n) / n for each token.
+      Ten tokens count 3.3 times as much as one. This is sublinear term frequency (Manning, Raghavan and Schütze,
+      Introduction to Information Retrieval, 2008, 6.4.1).
+      The factor g = 1 / |w| has the length of the vector of word weights: more distinct words raise the confidence.
+      In |w| each unknown token has ``unknown_importance``.
     """
     if pooling == "last":
         last = torch.zeros(tokens.numel(), device=tokens.device)

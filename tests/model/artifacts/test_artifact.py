@@ -25,10 +25,6 @@ def edit_manifest(folder: Path, **fields: object) -> None:
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
 def test_reading_returns_the_written_artifact(tmp_path):
     network, vocabulary = tiny.network(words=3), Vocabulary(["goal", "मैच"], ["खेल", "x"])
     artifact.write(tmp_path / "a" / "b", network, vocabulary, Calibration(1.5), {"recipe": {"name": "default"}})
@@ -90,148 +86,39 @@ def test_the_profile_is_optional(tmp_path):
     assert artifact.read(tiny.artifact(tmp_path / "old"), CPU).profile is None
 
 
-BROKEN = {
-    "no manifest": (
-        lambda folder, other: (folder / "manifest.json").unlink(),
-        "is no artifact, it has no manifest.json",
-    ),
-    "no network": (lambda folder, other: (folder / "model.pt").unlink(), "has no model.pt: copy the folder whole"),
-    "no words": (
-        lambda folder, other: (folder / "vocabulary.json").unlink(),
-        "has no vocabulary.json: copy the folder whole",
-    ),
-    "another's words": (
-        lambda folder, other: shutil.copy(other / "vocabulary.json", folder),
-        "vocabulary.json is not the file that manifest.json names",
-    ),
-    "another's network": (
-        lambda folder, other: shutil.copy(other / "model.pt", folder),
-        "model.pt is not the file that manifest.json names",
-    ),
-    "another's manifest": (
-        lambda folder, other: shutil.copy(other / "manifest.json", folder),
-        "is not the file that manifest.json names",
-    ),
-    "a network cut short": (
-        lambda folder, other: truncate(folder / "model.pt"),
-        "model.pt is not the file that manifest.json names",
-    ),
-    "words cut short": (lambda folder, other: truncate(folder / "vocabulary.json"), "vocabulary.json is not the file"),
-    "a manifest cut short": (lambda folder, other: truncate(folder / "manifest.json"), "manifest.json cannot be read"),
-    "a manifest of nothing": (
-        lambda folder, other: (folder / "manifest.json").write_text(""),
-        "manifest.json cannot be read",
-    ),
-    "a manifest that is a list": (
-        lambda folder, other: (folder / "manifest.json").write_text("[1]"),
-        "manifest.json cannot be read",
-    ),
-    "a manifest that is a text": (
-        lambda folder, other: (folder / "manifest.json").write_text('"format"'),
-        "manifest.json cannot be read",
-    ),
-    "a manifest of bytes": (
-        lambda folder, other: (folder / "manifest.json").write_bytes(b"\xff\xfe"),
-        "manifest.json cannot be read",
-    ),
-    "a manifest of something else": (
-        lambda folder, other: (folder / "manifest.json").write_text('{"name": "a web page"}'),
-        "manifest.json cannot be read",
-    ),
-    "a later format": (
-        lambda folder, other: edit_manifest(folder, format=99),
-        "manifest.json is of format 99 and this docket reads",
-    ),
-    "a later format of other keys": (
-        lambda folder, other: (folder / "manifest.json").write_text('{"format": 98}'),
-        "manifest.json is of format 98 and this docket reads",
-    ),
-    "the format before symbols were words": (
-        lambda folder, other: edit_manifest(folder, format=2),
-        "manifest.json is of format 2 and this docket reads",
-    ),
-    "no version": (lambda folder, other: edit_manifest(folder, version=None), "manifest.json is cut short"),
-    "no sums": (lambda folder, other: edit_manifest(folder, sha256=None), "manifest.json is cut short"),
-    "no calibration": (lambda folder, other: edit_manifest(folder, calibration=None), "manifest.json is cut short"),
-    "no labels": (lambda folder, other: edit_manifest(folder, labels=None), "manifest.json is cut short"),
-    "another calibration": (
-        lambda folder, other: edit_manifest(folder, calibration=Calibration(9.0).to_manifest()),
-        "manifest.json was changed after training",
-    ),
-    "a temperature of 0": (
-        lambda folder, other: edit_manifest(folder, calibration=Calibration(0.0).to_manifest()),
-        "manifest.json has a value of 'calibration' that cannot be used",
-    ),
-    "a temperature that is no number": (
-        lambda folder, other: edit_manifest(folder, calibration=Calibration(float("nan")).to_manifest()),
-        "manifest.json cannot be read (NaN is no number)",
-    ),
-    "a calibration that is a number": (
-        lambda folder, other: edit_manifest(folder, calibration=1),
-        "manifest.json has a value of 'calibration' that cannot be used",
-    ),
-    "labels that are no texts": (
-        lambda folder, other: edit_manifest(folder, labels=[1, 2]),
-        "manifest.json has a value of 'labels' that cannot be used",
-    ),
-    "labels of another network": (
-        lambda folder, other: edit_manifest(folder, labels=["law", "sports"]),
-        "has a network of other words or labels than its vocabulary.json lists",
-    ),
-    "scores that are a list": (
-        lambda folder, other: edit_manifest(folder, scores=[1]),
-        "manifest.json has a value of 'scores' that cannot be used",
-    ),
-    "an accuracy that is a text": (
-        lambda folder, other: edit_manifest(folder, scores={"accuracy": "high"}),
-        "manifest.json has a value of 'scores' that cannot be used",
-    ),
-    "confusion of a label that is not there": (
-        lambda folder, other: edit_manifest(folder, scores={"labels": ["x"], "confusion_cells": [[0, 1, 2]]}),
-        "manifest.json has a value of 'scores' that cannot be used",
-    ),
-    "a corpus without documents": (
-        lambda folder, other: edit_manifest(folder, corpus={"name": "bbc-news"}),
-        "manifest.json has a value of 'corpus' that cannot be used",
-    ),
-    "a recipe that is a text": (
-        lambda folder, other: edit_manifest(folder, recipe="default"),
-        "manifest.json has a value of 'recipe' that cannot be used",
-    ),
-    "lists in lists": (
-        lambda folder, other: (folder / "manifest.json").write_text("[" * 100_000),
-        "manifest.json cannot be read",
-    ),
-    "another version": (
-        lambda folder, other: edit_manifest(folder, version="0" * 12),
-        "manifest.json was changed after training",
-    ),
-    "a profile cut short": (
-        lambda folder, other: edit_manifest(folder, profile={"lengths": {}}),
-        "manifest.json has a profile that is not whole",
-    ),
-    "a profile of nothing": (
-        lambda folder, other: edit_manifest(folder, profile=asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}),
-        "manifest.json has a profile that is not whole",
-    ),
-    "a profile without a share": (
-        lambda folder, other: edit_manifest(folder, profile=asdict(tiny.PROFILE) | {"unknown_rate": None}),
-        "manifest.json has a profile that is not whole",
-    ),
-    "a profile that is a number": (
-        lambda folder, other: edit_manifest(folder, profile=1),
-        "manifest.json has a profile that is",
-    ),
-    "sums that are none": (lambda folder, other: edit_manifest(folder, sha256="abc"), "manifest.json"),
-    "no sum of the words": (lambda folder, other: edit_manifest(folder, sha256={}), "manifest.json is cut short"),
-}
+UNUSABLE = "has a value of {!r} that cannot be used"
+INCOMPLETE_PROFILE = "has a profile that is not whole"
+EDITED = [
+    ({"format": 99}, "manifest.json is of format 99 and this docket reads"),
+    ({"format": 2}, "manifest.json is of format 2 and this docket reads"),
+    ({"version": None}, "manifest.json is cut short"),
+    ({"sha256": None}, "manifest.json is cut short"),
+    ({"sha256": {}}, "manifest.json is cut short"),
+    ({"sha256": "abc"}, "manifest.json"),
+    ({"calibration": None}, "manifest.json is cut short"),
+    ({"labels": None}, "manifest.json is cut short"),
+    ({"version": "0" * 12}, "manifest.json was changed after training"),
+    ({"calibration": Calibration(9.0).to_manifest()}, "manifest.json was changed after training"),
+    ({"calibration": Calibration(0.0).to_manifest()}, UNUSABLE.format("calibration")),
+    ({"calibration": Calibration(float("nan")).to_manifest()}, "manifest.json cannot be read (NaN is no number)"),
+    ({"calibration": 1}, UNUSABLE.format("calibration")),
+    ({"labels": [1, 2]}, UNUSABLE.format("labels")),
+    ({"labels": ["law", "sports"]}, "has a network of other words or labels than its vocabulary.json lists"),
+    ({"scores": [1]}, UNUSABLE.format("scores")),
+    ({"scores": {"accuracy": "high"}}, UNUSABLE.format("scores")),
+    ({"scores": {"labels": ["x"], "confusion_cells": [[0, 1, 2]]}}, UNUSABLE.format("scores")),
+    ({"corpus": {"name": "bbc-news"}}, UNUSABLE.format("corpus")),
+    ({"recipe": "default"}, UNUSABLE.format("recipe")),
+    ({"profile": 1}, INCOMPLETE_PROFILE),
+    ({"profile": {"lengths": {}}}, INCOMPLETE_PROFILE),
+    ({"profile": asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}}, INCOMPLETE_PROFILE),
+    ({"profile": asdict(tiny.PROFILE) | {"unknown_rate": None}}, INCOMPLETE_PROFILE),
+]
+UNREADABLE = [b"", b"[1]", b'"format"', b"\xff\xfe", b'{"name": "a web page"}', b"[" * 100_000]
+MIXED = "is not the file that manifest.json names"
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_a_mixed_truncated_or_unknown_folder_is_refused(tmp_path, what):
-    folder, other = tiny.artifact(tmp_path / "folder"), tiny.artifact(tmp_path / "other", words=["another"], seed=1)
-    damage, expected = BROKEN[what]
-    damage(folder, other)
+def assert_refused(folder: Path, expected: str) -> None:
     with pytest.raises(UsageError) as refusal:
         artifact.read(folder, CPU)
     sentence = str(refusal.value)
@@ -239,6 +126,43 @@ def test_a_mixed_truncated_or_unknown_folder_is_refused(tmp_path, what):
     assert str(folder) in sentence
     assert "train" in sentence.partition(": ")[2]
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(("fields", "expected"), EDITED)
+def test_a_manifest_with_unusable_fields_is_refused(tmp_path, fields, expected):
+    edit_manifest(tiny.artifact(tmp_path), **fields)
+    assert_refused(tmp_path, expected)
+
+
+@pytest.mark.parametrize("content", UNREADABLE, ids=lambda content: repr(content[:10]))
+def test_a_file_that_is_no_manifest_is_refused(tmp_path, content):
+    (tiny.artifact(tmp_path) / "manifest.json").write_bytes(content)
+    assert_refused(tmp_path, "manifest.json cannot be read")
+
+
+def test_a_manifest_of_a_later_format_with_other_fields_is_refused(tmp_path):
+    (tiny.artifact(tmp_path) / "manifest.json").write_text('{"format": 98}')
+    assert_refused(tmp_path, "manifest.json is of format 98 and this docket reads")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "model.pt", "vocabulary.json"])
+def test_missing_truncated_and_mixed_files_are_refused(tmp_path, name):
+    other = tiny.artifact(tmp_path / "other", words=["another"], seed=1)
+    is_manifest = name == "manifest.json"
+    for damage in ("missing", "truncated", "mixed"):
+        path = tiny.artifact(tmp_path / damage) / name
+        if damage == "missing":
+            path.unlink()
+            expected = (
+                "is no artifact, it has no manifest.json" if is_manifest else f"has no {name}: copy the folder whole"
+            )
+        elif damage == "truncated":
+            path.write_bytes(path.read_bytes()[:-20])
+            expected = "manifest.json cannot be read" if is_manifest else f"{name} {MIXED}"
+        else:
+            shutil.copy(other / name, path)
+            expected = MIXED if is_manifest else f"{name} {MIXED}"
+        assert_refused(path.parent, expected)
 
 
 def test_a_file_and_a_missing_folder_are_refused(tmp_path):
