@@ -21,7 +21,7 @@ try:
 except KeyboardInterrupt:
     {during_clean_up}
     print("cleaned up", flush=True)
-    interrupts.ignore()
+    interrupts.ignore_signals()
     press()
 sys.exit(interrupts.EXIT_CODE)
 """
