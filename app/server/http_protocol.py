@@ -90,13 +90,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request, unless it is a tunnel or will be parsed again without its offer of another protocol."""
-        self._is_in_head = False
         self._stop_head_timer()
         if self.parser.get_method() == b"CONNECT":
             raise httptools.HttpParserError("CONNECT")
         if not self.parser.should_upgrade():
-            self._is_in_body = True
-            super().on_headers_complete()
+            super().on_headers_complete()  # raises for a target that is no URL: the head is unreadable then
+            self._is_in_head, self._is_in_body = False, True
             self.headers = []  # trailers are not headers (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
