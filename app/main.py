@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from app.api.state import State
     from app.inference.results import BatchRecord
+    from app.state import State
 
 
 def create_app(settings: Settings) -> FastAPI:

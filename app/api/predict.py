@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from app.api.state import State
+    from app.state import State
 
 PREDICT_PATH = "/predict"
 _JSON = b"application/json"

@@ -21,7 +21,7 @@ from app.parsing.limits import check_documents
 from app.parsing.schemas import Batch, Document
 
 if TYPE_CHECKING:
-    from app.api.state import State
+    from app.state import State
 
 router = APIRouter()
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from app.api.state import State
     from app.settings import Settings
+    from app.state import State
 
 REQUEST_ID_HEADER = b"x-request-id"
 UNKNOWN_ROUTE = "other"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from app.api.state import State
+    from app.state import State
 
 log = logging.getLogger("docket")
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
