@@ -15,6 +15,7 @@ from model import interrupts
 def press():
     os.kill(os.getpid(), signal.{signal})
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job, as of a CI, begins with it ignored
 interrupts.raise_on_first()
 try:
     {first}
