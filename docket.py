@@ -51,7 +51,7 @@ class ArgumentParser(argparse.ArgumentParser):
         terminal.print_message(f"{message}: see {self.prog} --help")
         self.exit(2)
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # as argparse has it
         """Parse, and take a first unknown argument as the file: until Python 3.13 argparse misses it."""
         parsed, unknown = super().parse_known_args(args, namespace)
         if getattr(parsed, "file", None) == "-" and unknown and (unknown[0] == "-" or unknown[0][:1] != "-"):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from app.inference.results import BatchRecord
+    from app.observability.tracing import Tracing
     from app.state import State
 
 
@@ -48,38 +49,17 @@ def create_app(settings: Settings) -> FastAPI:
 
         tracing = Tracing()
 
-    def record_batch(record: BatchRecord) -> None:
-        if tracing is not None:
-            tracing.record_batch(record)
-        asyncio.get_running_loop().call_soon(metrics.record_batch, record)  # the answers go first
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        limits = QueueLimits(
-            settings.batch_tokens,
-            settings.queue_documents,
-            settings.queue_tokens,
-            settings.timeout,
-            settings.queue_share,
-        )
-        async with (
-            tracing or nullcontext(),
-            Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as reloader,
-            Batcher(classify_batch, weigh, limits, record_batch, reloader.probe) as batcher,
-            Watchdog(batcher, is_device_lost) as watchdog,
-        ):
-            # A collection that traverses the model would stop every request. A replaced classifier is freed all the
-            # same: it is in no cycle of references.
-            gc.freeze()
-            with draining_on_sigterm(batcher, settings.grace), reload_on_sighup(reloader):
-                yield {
-                    "service": Service(reloader, batcher, watchdog, metrics),
-                    "settings": settings,
-                    "keys": KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
-                    "request_reload": reloader.request_reload,
-                    "problem_formats": problem_formats,
-                    "tracing": tracing,
-                }
+        async with run_service(settings, metrics, tracing) as service:
+            yield {
+                "service": service,
+                "settings": settings,
+                "keys": KeyFile(settings.api_keys_file) if settings.api_keys_file else None,
+                "request_reload": service.reloader.request_reload,
+                "problem_formats": problem_formats,
+                "tracing": tracing,
+            }
 
     app = FastAPI(
         title="Docket",
@@ -103,6 +83,35 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     api_keys.describe(app, settings)
     return app
+
+
+@asynccontextmanager
+async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing | None) -> AsyncIterator[Service]:
+    """Load the model, start the threads and handle the signals, until the service has drained."""
+
+    def record_batch(record: BatchRecord) -> None:
+        if tracing is not None:
+            tracing.record_batch(record)
+        asyncio.get_running_loop().call_soon(metrics.record_batch, record)  # the answers go first
+
+    limits = QueueLimits(
+        settings.batch_tokens,
+        settings.queue_documents,
+        settings.queue_tokens,
+        settings.timeout,
+        settings.queue_share,
+    )
+    async with (
+        tracing or nullcontext(),
+        Reloader(settings.artifact, settings.device, metrics, settings.shared_metrics) as reloader,
+        Batcher(classify_batch, weigh, limits, record_batch, reloader.probe) as batcher,
+        Watchdog(batcher, is_device_lost) as watchdog,
+    ):
+        # A collection that traverses the model would stop every request. A replaced classifier is freed all the
+        # same: it is in no cycle of references.
+        gc.freeze()
+        with draining_on_sigterm(batcher, settings.grace), reload_on_sighup(reloader):
+            yield Service(reloader, batcher, watchdog, metrics)
 
 
 def add_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:

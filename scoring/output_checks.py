@@ -63,6 +63,6 @@ def _is_input(status: os.stat_result | None, source: str) -> bool:
 
 def _read_status(file: Path | int) -> os.stat_result | None:
     try:
-        return os.stat(file)  # noqa: PTH116
+        return os.stat(file)  # noqa: PTH116  # a file descriptor has no Path
     except OSError:
         return None

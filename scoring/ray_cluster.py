@@ -66,7 +66,7 @@ def run(job: Job) -> None:
             num_cpus=SCORING_CORES,
             num_gpus=1 if selected_device == "cuda" else 0,
         ).write_datasink(sink, ray_remote_args={"num_cpus": shards.READING_CORES})
-    except Exception as error:
+    except Exception as error:  # Ray wraps the errors of workers in classes of its own
         if match := WORKER_ERROR.search(str(error)):  # Ray passes the traceback of a worker's error as text
             raise UsageError(match[1]) from None
         raise

@@ -98,7 +98,7 @@ class FailureHandOver:
         """Pass the request on, and note its failure in its state."""
         try:
             await self._app(scope, receive, send)
-        except Exception as error:
+        except Exception as error:  # RequestScope answers it by the table, which has a row for every exception
             if scope["type"] != "http":
                 raise
             scope["state"]["failure"] = error

@@ -78,7 +78,7 @@ def _check_files(settings: Settings) -> None:
     tls.check(settings)
     if settings.traces:
         try:
-            import app.observability.tracing  # noqa: F401
+            import app.observability.tracing  # noqa: F401  # the check is whether it can be imported
         except ImportError as error:
             raise UsageError(
                 "DOCKET_TRACES=true needs OpenTelemetry: in a checkout of Docket, pip install '.[otel]'"

@@ -45,11 +45,11 @@ class AsyncClient:
         """The state of the service; one attempt."""
         return await self._transport.health()
 
-    async def predict(  # the service receives the timeout with every attempt, which asyncio.timeout cannot do
+    async def predict(
         self,
         text: str,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109  # sent with every attempt; asyncio.timeout cannot do that
         **options: Unpack[Options],
     ) -> Answer:
         """Classify a document."""
