@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     terminal.open_closed_streams()
     terminal.use_utf8_output()
-    parsed = _build_parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     if parsed.run is not _serve:  # the service drains on a signal
         interrupts.raise_on_first()
     try:
@@ -62,7 +62,8 @@ class ArgumentParser(argparse.ArgumentParser):
 Commands = argparse._SubParsersAction
 
 
-def _build_parser() -> ArgumentParser:
+def build_parser() -> ArgumentParser:
+    """Return the parser of all commands; ``run`` of what it returns is the command's function."""
     parser = ArgumentParser(
         prog="docket", description="Train a tanh recurrent network on labelled documents, and serve it."
     )

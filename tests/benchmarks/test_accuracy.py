@@ -15,6 +15,7 @@ from tests.support import toy_corpus
 from training import recipe
 from training.data.documents import Documents
 
+pytestmark = pytest.mark.slow
 QUICK = replace(recipe.DEFAULT, hidden=16, epochs=1, least_steps=20)
 SPLIT = Split("made", toy_corpus.documents(90), toy_corpus.documents(30, seed=1))
 LINEAR = [name for name in METHODS if name.startswith("TF-IDF")]

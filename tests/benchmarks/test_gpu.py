@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks import gpu
 
+pytestmark = pytest.mark.slow
 MISSING = """
 import sys
 

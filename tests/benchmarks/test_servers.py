@@ -18,6 +18,7 @@ from benchmarks.process import Tree
 from benchmarks.process import serving as started
 from benchmarks.standings import Row
 
+pytestmark = pytest.mark.slow
 ANSWERS = {
     "/predict": {"label": "sports", "score": 0.5},
     "/v2/models/docket/infer": {

@@ -15,6 +15,7 @@ from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import tiny
 
+pytestmark = pytest.mark.slow
 FILES = (artifacts.NETWORK_FILE, artifacts.VOCABULARY_FILE, artifacts.MANIFEST_FILE)
 CPU = torch.device("cpu")
 TEXTS = ("the late goal won the cup", "a vote for the law", "quux")

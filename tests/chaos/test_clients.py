@@ -22,6 +22,7 @@ from tests.support.processes import count_connections, worker_pids
 from tests.support.request_ledger import Ledger
 from tests.support.service import WAIT_SECONDS, Server, wait_until
 
+pytestmark = pytest.mark.slow
 PLAIN, BATCH = post({"text": TEXT}), post({"documents": [{"text": TEXT}] * 3}, path="/predict/batch")
 LONG = post({"documents": [{"text": TEXT * 2_000}] * 2}, path="/predict/batch")
 

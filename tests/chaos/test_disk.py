@@ -20,6 +20,7 @@ from tests.support import tiny, toy_corpus
 from tests.support.processes import wait_until_both_serve, worker_pids
 from tests.support.service import WAIT_SECONDS, docket_environment, metric_value, run_docket, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 MOST = 1_000
 """Bytes that a file may have: no disk need be filled for that, and the error is of the same kind."""
 

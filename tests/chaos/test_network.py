@@ -9,6 +9,7 @@ from tests.chaos.conftest import Case
 from tests.support.async_http import run_clients
 from tests.support.service import WAIT_SECONDS, running_server
 
+pytestmark = pytest.mark.slow
 REQUESTS, CLIENTS = 600, 16
 
 

@@ -14,6 +14,7 @@ from tests.support.processes import worker_pids
 from tests.support.request_ledger import Ledger
 from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 CLIENTS = 32
 JUMPING_CLOCK = """
 import time

@@ -12,6 +12,8 @@ from tests.support.ports import free_port
 from tests.support.service import WAIT_SECONDS
 from tests.support.unread_stderr import SMALLEST_PIPE_BYTES, post_document, started
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_watchdog_ends_a_process_although_stderr_is_full(artifact: Path) -> None:
     read, write = os.pipe()

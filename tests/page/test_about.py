@@ -13,6 +13,7 @@ from tests.page.conftest import EXAMPLES, LABELS
 from tests.support import tiny
 from tests.support.service import WAIT_SECONDS, running_server, write_key_file
 
+pytestmark = pytest.mark.slow
 PREFIX = "/teams/docket"
 
 

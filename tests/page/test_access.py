@@ -4,6 +4,7 @@ import pytest
 
 from tests.page.conftest import AXE, faults
 
+pytestmark = pytest.mark.slow
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},

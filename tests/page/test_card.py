@@ -1,11 +1,15 @@
 """The model's card: what the artifact says of itself, and what live documents look like."""
 
+import pytest
+
 from app.api.model_card import card
 from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
 from tests.page.conftest import LABELS, SCORES, SECRET
 from tests.support import tiny
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_card_has_what_the_manifest_says_and_no_text_of_any_document(client):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.service import Server, read_problem, running_server, write_key_file
 
+pytestmark = pytest.mark.slow
 CODES = {"/admin/reload": "403"}
 """A service without keys looks for no other version; every other operation answers with 200."""
 

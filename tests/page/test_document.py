@@ -7,6 +7,7 @@ from tests.page.conftest import MARKUP
 from tests.support import tiny
 from tests.support.service import running_server, wait_until, write_key_file
 
+pytestmark = pytest.mark.slow
 EMOJI = "The 🎉🎉 late goal\n\n👍🏽 won a 𠀀𠀁 for the home side. Ça alors: vote!"
 SPANS = """place => [...place.querySelectorAll("span")].map((word) => ({
   word: word.textContent, share: Number(word.style.getPropertyValue("--share")), against: word.className === "against",

@@ -9,6 +9,7 @@ import pytest
 from tests.page.conftest import MARKUP
 from tests.support.service import wait_until
 
+pytestmark = pytest.mark.slow
 ROWS = [
     ["1", 'she said "goal", and\nwon', "-5"],
     ["2", "   ", ""],

@@ -9,6 +9,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.support.service import read_problem
 
+pytestmark = pytest.mark.slow
 FILES = sorted(each.name for each in (resources.files("app") / "static").iterdir())
 PATHS = {name: "/" if name == "index.html" else f"/page/{name}" for name in FILES}
 

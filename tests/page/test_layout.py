@@ -7,6 +7,7 @@ from tests.page.conftest import AXE, SCORES, faults
 from tests.support import tiny
 from tests.support.service import running_server
 
+pytestmark = pytest.mark.slow
 NARROW = {"viewport": {"width": 360, "height": 740}}
 LONG = "Sicherheitsverantwortlichkeitsbereichszuordnungsverfahrensanweisungsnummer"
 ARABIC = "رياضة"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 CASES = Path(__file__).parent.parent / "data" / "cases"
 TABLE = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
 OURS = [

@@ -11,6 +11,7 @@ from training.evaluation.scores import evaluate
 from training.progress import Epoch
 from training.report import html_report
 
+pytestmark = pytest.mark.slow
 LONG = "Sicherheitsverantwortlichkeitsbereichszuordnungsverfahrensanweisungsnummer"
 ARABIC = "رياضة"
 FEW = [ARABIC, LONG, "card_payment_fee_charged"]

@@ -107,7 +107,7 @@ def run_command(line: str, shown: str = "") -> str:
     Settings(**settings)
     match Path(words[0]).name, *words[1:]:
         case "docket", *arguments:
-            docket._build_parser().parse_args(arguments)
+            docket.build_parser().parse_args(arguments)
             refused = shown.startswith("docket: ")
             if (arguments[0] in ("train", "serve") and not refused) or "ray" in arguments:
                 return ""

@@ -18,6 +18,7 @@ from tests.support import tiny
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET
 from tests.support.service import WAIT_SECONDS, Server
 
+pytestmark = pytest.mark.slow
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 BOUNDED = settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

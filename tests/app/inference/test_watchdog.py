@@ -21,6 +21,7 @@ from app.inference import watchdog
 from tests.support.processes import worker_pids
 from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 TEXT = {"text": "the late goal"}
 REPLACED = "ended with 70, another takes its place"
 

@@ -13,6 +13,7 @@ from tests.support.ports import free_port
 from tests.support.service import WAIT_SECONDS
 from tests.support.unread_stderr import SMALLEST_PIPE_BYTES, post_document, started
 
+pytestmark = pytest.mark.slow
 REQUESTS = 100
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 

@@ -18,6 +18,7 @@ from app.server.drain import draining_on_sigterm
 from tests.support.processes import child_pids
 from tests.support.service import WAIT_SECONDS, Server, read_problem, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 CLIENTS = 16
 DRAIN_LINE = re.compile(
     r"docket: (a request got 503: |SIG(TERM|INT): |(the service has|all workers have) ended, after )"

@@ -18,6 +18,7 @@ from app.server.worker_process import RESTART_INTERVAL_SECONDS
 from tests.support.processes import child_pids, is_alive, wait_until_both_serve, worker_pids
 from tests.support.service import WAIT_SECONDS, Server, docket_environment, run_docket, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 REPLACED = "another takes its place"
 
 

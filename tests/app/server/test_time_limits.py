@@ -13,6 +13,7 @@ import pytest
 from tests.support.processes import count_connections
 from tests.support.service import WAIT_SECONDS, Server, metric_value, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 SECONDS = 1.0
 BODY = b'{"text": "the late goal"}'
 HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"

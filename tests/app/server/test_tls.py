@@ -16,7 +16,10 @@ import docket
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, TEXT, predict_request
 from tests.support.service import WAIT_SECONDS, Server, docket_environment, running_server, wait_until
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate"),
+]
 ONLY_START_AND_DRAIN = 3
 """Log lines of a service that starts and drains without a warning."""
 
