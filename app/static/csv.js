@@ -3,7 +3,8 @@ import { counted } from "./element.js";
 import { detectDialect, header } from "./dialect.js";
 
 const NAMES = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
-const OPEN_QUOTE = "a quote in the row is not closed, or not doubled within a cell";
+const OPEN_QUOTE = "a quote opens a text and none closes it: add the closing quote, or write a quote in a text twice";
+const INNER_QUOTE = "a quote stands inside a quoted text: write it twice";
 const SWALLOWED_ROWS = "a quote opens a text that holds whole rows: double the quote inside the text";
 
 /** A CSV or TSV: rows with a `text` or an `error`. */
@@ -84,8 +85,8 @@ export function* records(text, dialect) {
   let begin = dialect.begin ?? 0;
   while (begin < text.length) {
     const line = lineEnd(text, begin);
-    const { cells, end } = dialect.quoted ? record(text, begin, dialect, plain) : { cells: text.slice(begin, line).split("\t"), end: line };
-    const error = end === undefined ? OPEN_QUOTE : cells.some((cell, at) => holdsRows(cell, at, cells[0], dialect)) ? SWALLOWED_ROWS : undefined;
+    const { cells, end, broken } = dialect.quoted ? record(text, begin, dialect, plain) : { cells: text.slice(begin, line).split("\t"), end: line };
+    const error = broken ?? (cells.some((cell, at) => holdsRows(cell, at, cells[0], dialect)) ? SWALLOWED_ROWS : undefined);
     const stop = error ? line : end;
     const upTo = stop + (text.startsWith("\r\n", stop) ? 2 : 1);
     const raw = text.slice(begin, stop);
@@ -109,7 +110,7 @@ function holdsRows(cell, at, first, { separator, wide }) {
   return completeRows.every((row) => row.length === wide && row.every((value) => value.trim() && !value.startsWith(" ")));
 }
 
-/** The cells from `begin` on and the `end` of the record; no end if a quote is never closed. */
+/** The cells from `begin` on and the `end` of the record, or how its quotes are `broken`. */
 function record(text, begin, { separator, spaced }, plain) {
   const cells = [];
   for (let at = begin; ; at++) {
@@ -118,7 +119,8 @@ function record(text, begin, { separator, spaced }, plain) {
       let close = at;
       do close = text.indexOf('"', close + 1) + 1;
       while (close > 0 && text[close] === '"');
-      if (close === 0 || !(close === text.length || [separator, "\n", "\r"].includes(text[close]))) return {};
+      if (close === 0) return { broken: OPEN_QUOTE };
+      if (close < text.length && ![separator, "\n", "\r"].includes(text[close])) return { broken: INNER_QUOTE };
       cells.push(text.slice(at + 1, close - 1).replaceAll('""', '"'));
       at = close;
     } else {

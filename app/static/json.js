@@ -8,9 +8,10 @@ const ROW_FIELDS = ["rows", "data", "documents", "examples", "items", "records"]
 /** An object a row; an object without a text has an `error`. */
 export class Json {
   constructor(text, name, kind, { fields }) {
-    Object.assign(this, { text, name, fields, length: text.length, notes: [] });
+    const advice = `write one object a line, with its text in the field ${quoted(fields[0])}`;
+    Object.assign(this, { text, name, fields, advice, length: text.length, notes: [] });
     const first = text.trimStart()[0] === "[" || beginsMultilineObject(text);
-    this.values = first ? valuesOf(text, name) : byLine(text);
+    this.values = first ? valuesOf(text, name, advice) : byLine(text);
     if (kind === "json") this.#unwrap();
     this.array = this.text.trimStart()[0] === "[";
     this.head = this.array ? "[\n" : "";
@@ -33,9 +34,9 @@ export class Json {
     try {
       row = JSON.parse(raw);
     } catch {
-      return { error: "the line is no JSON" };
+      return { error: `is broken JSON: ${raw.endsWith("},") ? "take out the comma at its end" : this.advice}` };
     }
-    if (!isObject(row)) return { error: "the line is no JSON object" };
+    if (!isObject(row)) return { error: `is JSON but no object: ${this.advice}` };
     const fields = String(this.fields) === "text" ? [TEXT_PATHS.find((each) => find(row, each) !== undefined) ?? "text"] : this.fields;
     const values = fields.map((field) => find(row, field));
     const missing = fields[values.indexOf(undefined)];
@@ -67,7 +68,7 @@ export class Json {
     this.notes.push(`The rows are those of the field ${quoted(chosen.key)}.`);
     this.text = all.slice(chosen.begin, chosen.end);
     this.length = this.text.length;
-    this.values = valuesOf(this.text, this.name);
+    this.values = valuesOf(this.text, this.name, this.advice);
   }
 }
 
@@ -87,20 +88,22 @@ function* byLine(text) {
 }
 
 /** The values of an array, or of a sequence. */
-function* valuesOf(text, name) {
+function* valuesOf(text, name, advice) {
   let at = skipSpace(text, 0);
+  const broken = (place, reason, mend = advice) => new Error(`${name}, line ${text.slice(0, place).split("\n").length}: is broken JSON${reason}: ${mend}`);
   const array = text[at] === "[";
   for (at = skipSpace(text, at + (array ? 1 : 0)); array ? text[at] !== "]" : at < text.length;) {
     const end = valueEnd(text, at);
     const after = end && skipSpace(text, end);
     if (!end || parsed(text.slice(at, end)) === undefined || (array && ![",", "]"].includes(text[after]))) {
-      throw new Error(`${name}, line ${text.slice(0, at).split("\n").length}: broken JSON`);
+      throw broken(at, "");
     }
     yield { raw: text.slice(at, end), upTo: end };
     at = array && text[after] === "," ? skipSpace(text, after + 1) : after;
-    if (at > after && text[at] === "]") throw new Error(`${name}, line ${text.slice(0, after).split("\n").length}: broken JSON: a comma stands before the array's end: take it out`);
+    if (at > after && text[at] === "]") throw broken(at, " (a comma stands before the array's end)", "take it out");
   }
-  if (array && skipSpace(text, at + 1) < text.length) throw new Error(`${name}: something follows the array: take it out`);
+  const next = skipSpace(text, at + 1);
+  if (array && next < text.length) throw broken(next, " (something follows the array)");
 }
 
 /** The members of an object as `{key, begin, end}` of their values. */

@@ -1,10 +1,15 @@
-"""Who uses a keyboard, a screen reader, a dark room or a telephone."""
+"""Keyboards, screen readers, dark mode and narrow screens."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.page.conftest import AXE, faults
+from tests.page.conftest import OpenPage, classify, find_violations
 
 pytestmark = pytest.mark.slow
+
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
@@ -13,38 +18,35 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_stands_in_anybodys_way(opened, tmp_path, view):
-    """By axe-core's rules, with something in each tab; and nothing is wider than the window."""
+def test_each_tab_is_accessible_and_fits_the_window(
+    opened: OpenPage, choose_file: Callable[..., None], view: str
+) -> None:
     page = opened(**VIEWS[view])
-    page.evaluate(AXE)
     page.wait_for_selector("#purpose .labels")
-    assert faults(page) == []
-    page.fill("#text", "the late goal won a cup for the home side, vote minister said match law")
-    page.click("text=Classify")
+    assert find_violations(page) == []
+    classify(page, "the late goal won a cup for the home side, vote minister said match law")
     page.wait_for_selector("#answer .text span")
-    page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
-    assert faults(page) == []
-    (tmp_path / "a.csv").write_text("text\n" + "the goal, broken\n" + "the goal won\n" * 9)
-    page.click("#tab-file")
-    page.set_input_files("#pick", tmp_path / "a.csv")
+    page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
+    assert find_violations(page) == []
+    choose_file(page, "a.csv", "text\n" + "the goal, broken\n" + "the goal won\n" * 9)
     page.wait_for_selector("a[download]")
-    assert faults(page) == []
+    assert find_violations(page) == []
     page.click("#tab-model")
     page.wait_for_selector("#card h3")
     page.evaluate("document.getElementById('key').hidden = false")
-    assert faults(page) == []
+    assert find_violations(page) == []
 
 
-def press(page, *keys):
+def press(page: Any, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
 
 
-def focused(page):
+def focused(page: Any) -> Any:
     return page.evaluate("document.activeElement.id || document.activeElement.className || document.activeElement.href")
 
 
-def test_a_document_is_classified_and_read_with_the_keyboard_alone(page):
+def test_a_document_is_classified_with_the_keyboard_alone(page: Any) -> None:
     press(page, "Tab")
     assert focused(page) == "tab-document"
     press(page, "Tab")
@@ -53,7 +55,7 @@ def test_a_document_is_classified_and_read_with_the_keyboard_alone(page):
     press(page, "Control+Enter")
     page.wait_for_selector("#answer .text span")
     press(page, "Tab", "Tab")
-    assert focused(page) == "text"  # the shaded text, by its class: the area above has it for its name
+    assert focused(page) == "text"  # the class of the shaded text; the input has it as its id
     assert page.evaluate("document.activeElement.tagName") == "DIV"
     press(page, "ArrowRight", "ArrowRight")
     assert page.text_content(".text .here") == "late"
@@ -62,9 +64,9 @@ def test_a_document_is_classified_and_read_with_the_keyboard_alone(page):
     assert page.text_content(".text .here") == "the"
 
 
-def test_a_file_is_scored_and_kept_with_the_keyboard_alone(page, tmp_path):
+def test_a_file_is_scored_and_downloaded_with_the_keyboard_alone(page: Any, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nthe goal\n")
-    with page.expect_file_chooser() as chooser:  # from the start: the browser takes a while to heed it
+    with page.expect_file_chooser() as chooser:  # from the start: the browser intercepts it with a delay
         press(page, "Tab", "ArrowRight")
         assert focused(page) == "tab-file"
         press(page, "Tab")
@@ -78,7 +80,7 @@ def test_a_file_is_scored_and_kept_with_the_keyboard_alone(page, tmp_path):
     assert download.value.suggested_filename == "a.labelled.csv"
 
 
-def test_tabs_are_walked_with_the_arrow_keys(page):
+def test_arrow_keys_move_between_the_tabs_in_a_circle(page: Any) -> None:
     press(page, "Tab", "ArrowLeft")
     assert focused(page) == "tab-model"
     page.wait_for_selector("#model:not([hidden])")
@@ -88,9 +90,7 @@ def test_tabs_are_walked_with_the_arrow_keys(page):
     assert page.locator("[role=tab][tabindex='0']").count() == 1
 
 
-def test_what_happens_is_told_to_a_screen_reader(page):
-    page.fill("#text", "the goal")
-    page.click("text=Classify")
-    page.wait_for_selector("#answer:not([hidden])")
+def test_a_screen_reader_announces_the_answer_and_skips_the_bars(page: Any) -> None:
+    classify(page, "the goal")
     assert page.locator("[role=status]").first.text_content().startswith("Done: ")
     assert page.locator(".bar:not([aria-hidden])").count() == 0

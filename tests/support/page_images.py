@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.page.conftest import BROWSER, MISSING, launched
+from tests.page.conftest import BROWSER, MISSING, running_browser
 from tests.support.service import WAIT_SECONDS, running_server
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def main(artifact: Path, many: Path) -> None:
     """Take all of them."""
     if BROWSER is None:
         sys.exit(f"images: {MISSING}")
-    with launched() as browser:
+    with running_browser() as browser:
         with running_server(artifact) as server:
             for name, options in (
                 ("document", {"viewport": WIDE}),
