@@ -24,7 +24,7 @@ async def answer_document(service: Service, document: Document, deadline: float)
     """Answer one document by the version that read it; raise what ``Service.classify`` raises."""
     is_small = len(document.text) <= INLINE_CHARACTERS
     if is_small:
-        outcome = await service.enqueue(document.text, document.explain, deadline)
+        outcome = await service.submit(document.text, document.explain, deadline)
         service.metrics.count_prediction(outcome.result.prediction)
     else:
         (outcome,) = (await service.classify([document.text], document.explain, deadline)).outcomes

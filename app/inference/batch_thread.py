@@ -1,4 +1,4 @@
-"""A thread that runs the queued items in batches, and probes the network when it is idle."""
+"""A thread that runs the items of its queue in batches, and probes the network when it is idle."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from app.inference.fifo import QueuedItem
 from app.inference.liveness import ThreadLiveness
-from app.inference.queue import Queue
+from app.inference.queue import Queue, QueuedItem, QueueLimits
 from app.inference.results import Outcome, Timing
 from app.inference.worker_thread import WorkerThread
 
@@ -20,30 +20,32 @@ log = logging.getLogger("docket")
 
 
 class BatchThread(Generic[Item, Result]):
-    """Takes batches of light or of heavy items from the queue, and sets the future of each item.
+    """Takes batches from ``queue``, and sets the future of each item.
 
-    ``record(batch, begin, error)`` is called after each batch. ``probe()`` runs in the thread when no call has
+    ``record(thread, batch, begin, error)`` is called after each batch. ``probe()`` runs in the thread when no call has
     succeeded for a while; it returns the weight of its work.
     """
 
     def __init__(
         self,
-        queue: Queue[Item, Outcome[Result]],
+        name: str,
+        limits: QueueLimits,
         run: Callable[[Sequence[Item]], Sequence[Result]],
-        record: Callable[[Sequence[QueuedItem[Item, Outcome[Result]]], float, Exception | None], None],
+        record: Callable[
+            [BatchThread[Item, Result], Sequence[QueuedItem[Item, Outcome[Result]]], float, Exception | None], None
+        ],
         probe: Callable[[], int],
-        *,
-        heavy: bool,
     ) -> None:
-        self._queue, self._run, self._record, self._probe, self._heavy = queue, run, record, probe, heavy
-        self._running: list[QueuedItem[Item, Outcome[Result]]] = []
+        self.queue = Queue[Item, Outcome[Result]](limits)
         self.liveness = ThreadLiveness()
-        self._worker: WorkerThread[Any] = WorkerThread("batcher, heavy" if heavy else "batcher")
+        self._run, self._record, self._probe = run, record, probe
+        self._running: list[QueuedItem[Item, Outcome[Result]]] = []
+        self._worker = WorkerThread[Any](name)
         self._loop_task = asyncio.create_task(self._run_batches())
 
     def __iter__(self) -> Iterator[QueuedItem[Item, Outcome[Result]]]:
-        """Iterate over the items of the running batch."""
-        return iter(self._running)
+        """Iterate over the items of the running batch and of the queue."""
+        return chain(self._running, self.queue)
 
     @property
     def stuck(self) -> bool:
@@ -66,7 +68,7 @@ class BatchThread(Generic[Item, Result]):
         if (seconds := self.liveness.seconds_to_probe) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    return await self._queue.take(heavy=self._heavy)
+                    return await self.queue.take()
         return []
 
     async def _run_probe(self) -> None:
@@ -97,12 +99,13 @@ class BatchThread(Generic[Item, Result]):
                 if not queued.future.done():
                     timing = Timing(begin - queued.enqueued_at, len(batch), seconds)
                     queued.future.set_result(Outcome(result, timing))
-        self._record(batch, begin, error)
+        self.queue.record_batch(weight, batch[0].enqueued_at)
+        self._record(self, batch, begin, error)
 
     async def _run_one_by_one(self, batch: list[QueuedItem[Item, Outcome[Result]]], error: Exception) -> None:
         for queued in batch:
             if queued.future.done():
-                self._queue.cancelled += len(batch) > 1
+                self.queue.cancelled += len(batch) > 1
             elif len(batch) > 1:
                 await self._run_batch([queued])
             else:

@@ -1,8 +1,9 @@
 """Dynamic batching: many calls of ``submit(item)`` become few calls of ``run(items)``.
 
 There is no timer. Items that arrive while a batch runs form the next batch, up to a budget of weight. An idle service
-answers at once, and a busy one batches by itself. A second thread runs the items that are heavier than a batch, so
-that they delay no light item. Every ``submit`` ends, with its result or with an exception.
+answers at once, and a busy one batches by itself. A second thread with a queue of its own limits runs the items that
+are heavier than a batch: long documents neither delay nor refuse a short one. Every future of ``submit`` ends, with
+its outcome or with an exception.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
-from types import TracebackType
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from app.inference.batch_thread import BatchThread
-from app.inference.fifo import QueuedItem
-from app.inference.queue import Queue, QueueLimits
+from app.inference.queue import QueuedItem, QueueLimits
 from app.inference.results import BatchRecord, Outcome
 
 Item = TypeVar("Item")
@@ -52,28 +51,25 @@ class Batcher(Generic[Item, Result]):
         on_batch: Callable[[BatchRecord], None] = lambda record: None,
         probe: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._run, self._timeout, self._on_batch, self._probe = run, limits.timeout, on_batch, probe
-        self._queue: Queue[Item, Outcome[Result]] = Queue(weigh, limits)
-        self._threads: list[BatchThread[Item, Result]] = []
+        self._run, self._weigh, self._limits, self._on_batch, self._probe = run, weigh, limits, on_batch, probe
         self.draining = False
 
     async def __aenter__(self) -> Batcher[Item, Result]:
-        self._threads = [
-            BatchThread(self._queue, self._run, self._record, self._probe, heavy=heavy) for heavy in (False, True)
+        self._light, self._heavy = self._threads = [
+            BatchThread(name, self._limits, self._run, self._record, self._probe)
+            for name in ("batcher", "batcher, heavy")
         ]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.abandon()
         for thread in self._threads:
             thread.stop()
 
     @property
     def waiting(self) -> int:
-        """Items in the queue."""
-        return len(self._queue)
+        """Items in the queues."""
+        return sum(len(thread.queue) for thread in self._threads)
 
     @property
     def stuck(self) -> bool:
@@ -91,37 +87,25 @@ class Batcher(Generic[Item, Result]):
             thread.liveness.discount_pause(seconds)
 
     def check(self, deadline: float = math.inf, weight: int = 0) -> None:
-        """Raise what ``enqueue`` would raise for an item of at least this weight, before work is spent on it."""
-        self._check_open()
-        self._queue.check(self._seconds_until(deadline), weight)
+        """Raise what ``submit`` would raise for an item of at least this weight, before work is spent on it."""
+        self._check([self._thread_for(weight)], deadline)
 
-    def enqueue(self, item: Item, deadline: float = math.inf) -> asyncio.Future[Outcome[Result]]:
+    def submit(self, item: Item, deadline: float = math.inf) -> asyncio.Future[Outcome[Result]]:
         """Queue an item; raise ``QueueFull`` or ``Draining``. To cancel the future withdraws the item.
 
         The future ends with the outcome, ``DeadlinePassed``, ``Draining`` or the exception of ``run``.
         """
-        self._check_open()
-        (future,) = self._queue.put([item], self._seconds_until(deadline))
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(min(deadline, loop.time() + self._timeout), self._expire, future)
+        (future,), timer = self._queue_items([item], deadline)
         future.add_done_callback(lambda _: timer.cancel())
         return future
 
-    async def submit(self, item: Item, deadline: float = math.inf) -> Outcome[Result]:
-        """Queue an item and wait for its outcome; raise what ``enqueue`` and its future raise."""
-        return await self.enqueue(item, deadline)
-
     async def submit_all(self, items: Sequence[Item], deadline: float = math.inf) -> list[Outcome[Result]]:
-        """Queue all items or none, and wait for their outcomes, in order."""
-        self._check_open()
-        seconds = self._seconds_until(deadline)
-        futures = self._queue.put(items, seconds)
+        """Queue all items or none, and return their outcomes, in order; raise what ``submit`` and its future raise."""
+        futures, timer = self._queue_items(items, deadline)
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.gather(*futures)
-        except TimeoutError:
-            raise self._deadline_passed() from None
+            return await asyncio.gather(*futures)
         finally:
+            timer.cancel()
             for future in futures:
                 future.cancel()  # after one failure no caller waits for the others
 
@@ -132,37 +116,63 @@ class Batcher(Generic[Item, Result]):
     def abandon(self) -> None:
         """Admit nothing new, and end every queued or running item with ``Draining``."""
         self.drain()
-        for queued in chain(*self._threads, self._queue):
-            if not queued.future.done():
-                queued.future.set_exception(Draining("the service has stopped before your turn: ask again"))
+        for thread in self._threads:
+            for queued in thread:
+                if not queued.future.done():
+                    queued.future.set_exception(Draining("the service has stopped before your turn: ask again"))
 
-    def _check_open(self) -> None:
+    def _thread_for(self, weight: int) -> BatchThread[Item, Result]:
+        return self._light if weight <= self._limits.batch_weight else self._heavy
+
+    def _check(self, threads: Sequence[BatchThread[Item, Result]], deadline: float) -> None:
         if self.draining:
             raise Draining("the service is stopping: ask again in a moment")
+        seconds = min(self._limits.timeout, deadline - asyncio.get_running_loop().time())
+        for thread in set(threads):
+            thread.queue.check(seconds)
 
-    def _seconds_until(self, deadline: float) -> float:
-        return min(self._timeout, deadline - asyncio.get_running_loop().time())
+    def _queue_items(
+        self, items: Sequence[Item], deadline: float
+    ) -> tuple[list[asyncio.Future[Outcome[Result]]], asyncio.TimerHandle]:
+        """Queue all items or none; return their futures, and the timer that ends these."""
+        weights = [self._weigh(item) for item in items]
+        threads = [self._thread_for(weight) for weight in weights]
+        self._check(threads, deadline)
+        loop, enqueued_at = asyncio.get_running_loop(), time.perf_counter()
+        futures: list[asyncio.Future[Outcome[Result]]] = []
+        for thread, item, weight in zip(threads, items, weights, strict=True):
+            futures.append(loop.create_future())
+            thread.queue.append(QueuedItem(item, weight, futures[-1], enqueued_at, copy_context()))
+        return futures, loop.call_at(min(deadline, loop.time() + self._limits.timeout), self._expire, futures)
 
-    def _deadline_passed(self) -> DeadlinePassed:
-        return DeadlinePassed(
-            f"no answer within {self._timeout:g} s, or the time that its client gave: send less at once, or give more"
+    def _expire(self, futures: Sequence[asyncio.Future[Outcome[Result]]]) -> None:
+        sentence = (
+            f"no answer within {self._limits.timeout:g} s, or the time that its client gave: "
+            "send less at once, or give more"
         )
-
-    def _expire(self, future: asyncio.Future[Outcome[Result]]) -> None:
-        if not future.done():
-            future.set_exception(self._deadline_passed())
+        for future in futures:
+            if not future.done():
+                future.set_exception(DeadlinePassed(sentence))
 
     def _record(
-        self, batch: Sequence[QueuedItem[Item, Outcome[Result]]], begin: float, error: Exception | None
+        self,
+        thread: BatchThread[Item, Result],
+        batch: Sequence[QueuedItem[Item, Outcome[Result]]],
+        begin: float,
+        error: Exception | None,
     ) -> None:
-        seconds, weight = time.perf_counter() - begin, sum(queued.weight for queued in batch)
-        self._queue.record_batch(weight, batch[0])
-        queue_seconds = tuple(begin - queued.enqueued_at for queued in batch)
-        contexts = tuple(queued.context for queued in batch)
-        cancelled, self._queue.cancelled = self._queue.cancelled, 0
+        record = BatchRecord(
+            items=len(batch),
+            weight=sum(queued.weight for queued in batch),
+            queue_seconds=tuple(begin - queued.enqueued_at for queued in batch),
+            seconds=time.perf_counter() - begin,
+            cancelled=thread.queue.cancelled,
+            waiting=self.waiting,
+            error=error,
+            contexts=tuple(queued.context for queued in batch),
+        )
+        thread.queue.cancelled = 0
         try:
-            self._on_batch(
-                BatchRecord(len(batch), weight, queue_seconds, seconds, cancelled, self.waiting, error, contexts)
-            )
+            self._on_batch(record)
         except Exception:  # no error of a hook may stop the batches
             log.exception("a hook on the batch record failed")

@@ -20,7 +20,7 @@ from model.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from app.observability.metrics import Metrics
 
@@ -52,9 +52,7 @@ class Reloader:
         self._follow_task = asyncio.create_task(self._follow_pointer())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._follow_task.cancel()
         self._loader.stop()
 

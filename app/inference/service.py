@@ -56,10 +56,10 @@ class Service:
         self.reloader, self.batcher, self.watchdog, self.metrics = reloader, batcher, watchdog, metrics
         self._large_request = asyncio.Lock()
 
-    def enqueue(self, text: str, explain: bool, deadline: float) -> asyncio.Future[Outcome[ClassifiedDocument]]:
-        """Encode a text of at most ``INLINE_CHARACTERS`` and queue it; raise what ``Batcher.enqueue`` raises."""
+    def submit(self, text: str, explain: bool, deadline: float) -> asyncio.Future[Outcome[ClassifiedDocument]]:
+        """Encode a text of at most ``INLINE_CHARACTERS`` and queue it; raise what ``Batcher.submit`` raises."""
         classifier = self.reloader.current
-        return self.batcher.enqueue(EncodedDocument(classifier, classifier.encode(text, explain)), deadline)
+        return self.batcher.submit(EncodedDocument(classifier, classifier.encode(text, explain)), deadline)
 
     async def classify(self, texts: Sequence[str], explain: bool, deadline: float) -> Classified:
         """Classify all texts or none; raise ``RequestTooLarge`` and what ``Batcher.submit_all`` raises."""

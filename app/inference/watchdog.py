@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from app.inference.batcher import Batcher
 
@@ -45,9 +44,7 @@ class Watchdog:
         self._check_task = asyncio.create_task(self._check_health())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._check_task.cancel()
         faulthandler.cancel_dump_traceback_later()
 

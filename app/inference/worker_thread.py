@@ -7,7 +7,7 @@ import atexit
 import os
 import queue
 import threading
-from contextlib import suppress
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,14 +22,14 @@ class WorkerThread(Generic[Result]):
 
     def __init__(self, name: str) -> None:
         self._busy = False
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Result], asyncio.Future[Result]] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Result], Future[Result]] | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     async def call(self, function: Callable[[], Result]) -> Result:
         """Run ``function`` in the thread. An exception that is no ``Exception`` becomes a ``RuntimeError``."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future: Future[Result] = Future()
         self._calls.put((function, future))
-        return await future
+        return await asyncio.wrap_future(future)
 
     def stop(self) -> None:
         """End the thread after the queued calls; the process does not wait for a running call."""
@@ -40,26 +40,15 @@ class WorkerThread(Generic[Result]):
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             function, future = call
-            if future.cancelled():
-                continue
-            self._busy = True
-            try:
-                settle = partial(_set_result, future, function())
-            except Exception as error:  # the caller receives every exception, and the thread continues
-                settle = partial(_set_exception, future, error)
-            except BaseException as error:  # SystemExit would end this thread only, and leave the caller waiting
-                settle = partial(_set_exception, future, RuntimeError(repr(error)))
-            self._busy = False
-            with suppress(RuntimeError):  # the event loop has ended, and with it every caller
-                future.get_loop().call_soon_threadsafe(settle)
-            del call, function, future, settle  # an idle thread keeps no reference to its last call
-
-
-def _set_result(future: asyncio.Future[Result], result: Result) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _set_exception(future: asyncio.Future[Result], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+            if future.set_running_or_notify_cancel():
+                self._busy = True
+                try:
+                    settle = partial(future.set_result, function())
+                except Exception as error:  # the caller receives every exception, and the thread continues
+                    settle = partial(future.set_exception, error)
+                except BaseException as error:  # SystemExit would end this thread only, and leave the caller waiting
+                    settle = partial(future.set_exception, RuntimeError(repr(error)))
+                self._busy = False
+                settle()
+                del settle
+            del call, function, future  # an idle thread keeps no reference to its last call

@@ -11,9 +11,9 @@ from app.inference.batcher import Batcher
 from app.inference.queue import QueueLimits
 from app.inference.results import BatchRecord, Outcome
 
-TEST_TIMEOUT_SECONDS = 30.0
+TEST_TIMEOUT_SECONDS = 120.0
 LIMITS = QueueLimits(batch_weight=100, max_items=100, max_weight=1000, timeout=TEST_TIMEOUT_SECONDS, timeout_share=0.8)
-Task = asyncio.Task[Outcome[str]]
+Submitted = asyncio.Future[Outcome[str]]
 
 
 class BlockingNetwork:
@@ -57,36 +57,28 @@ async def wait_until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def block(batcher: Batcher[str, str], network: BlockingNetwork) -> Task:
+async def block(batcher: Batcher[str, str], network: BlockingNetwork) -> Submitted:
     """Submit an item whose batch runs until ``network.release``."""
-    task = asyncio.create_task(batcher.submit("block"))
-    task.add_done_callback(lambda task: task.cancelled() or task.exception())  # a test may leave it
+    future = batcher.submit("block")
+    future.add_done_callback(lambda future: future.cancelled() or future.exception())  # a test may drop the future
     await asyncio.to_thread(network.blocked.wait, TEST_TIMEOUT_SECONDS)
-    return task
+    return future
 
 
 @asynccontextmanager
-async def blocked_batcher(**options: Any) -> AsyncIterator[tuple[Batcher[str, str], BlockingNetwork, Task]]:
-    """A batcher, its network, and the submit of a first item, whose batch runs until ``network.release``."""
+async def blocked_batcher(**options: Any) -> AsyncIterator[tuple[Batcher[str, str], BlockingNetwork, Submitted]]:
+    """A batcher, its network, and the future of a first item, whose batch runs until ``network.release``."""
     network = BlockingNetwork()
     async with make_batcher(network, **options) as batcher:
         yield batcher, network, await block(batcher, network)
 
 
-async def queue_items(batcher: Batcher[str, str], *items: str) -> list[Task]:
-    """Submit items that stay in the queue, behind a blocked batch."""
-    waiting = batcher.waiting + len(items)
-    tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
-    await wait_until(lambda: batcher.waiting == waiting)
-    return tasks
+async def results_of(*futures: Submitted) -> list[str]:
+    return [outcome.result for outcome in await asyncio.gather(*futures)]
 
 
-async def results_of(*tasks: Task) -> list[str]:
-    return [outcome.result for outcome in await asyncio.gather(*tasks)]
-
-
-async def exception_of(task: Task) -> BaseException | None:
-    """The exception that ends a task. A task that never ends fails the test."""
-    done, _ = await asyncio.wait([task], timeout=5)
-    assert done, "this submit does not end"
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
+async def exception_of(future: Submitted) -> BaseException | None:
+    """The exception that ends a future. A future that never ends fails the test."""
+    await asyncio.wait([future], timeout=TEST_TIMEOUT_SECONDS)
+    assert future.done(), "this item gets no outcome"
+    return asyncio.CancelledError() if future.cancelled() else future.exception()

@@ -16,7 +16,6 @@ from tests.support.batching import (
     blocked_batcher,
     exception_of,
     make_batcher,
-    queue_items,
     results_of,
     wait_until,
 )
@@ -97,12 +96,12 @@ async def test_successful_batches_make_probes_unnecessary() -> None:
 async def test_a_full_queue_refuses_no_probe(frequent_probes: None) -> None:
     probe = Probe()
     async with blocked_batcher(max_items=1, batch_weight=1, probe=probe) as (batcher, network, first):
-        (other,) = await queue_items(batcher, "a")
+        queued = batcher.submit("a")
         with pytest.raises(QueueFull):
-            await batcher.submit("b")
+            batcher.submit("b")
         probes = len(probe.threads)
         network.release.set()
-        await results_of(first, other)
+        await results_of(first, queued)
         await wait_until(lambda: len(probe.threads) > probes)
         assert batcher.error is None
 

@@ -194,7 +194,7 @@ def test_documents_that_wait_near_the_end_of_the_grace_time_are_abandoned() -> N
     async def run() -> None:
         async with create_batcher(block, batch_weight=1) as batcher:
             with draining_on_sigterm(batcher, grace=1.2):
-                calls = [asyncio.create_task(batcher.submit(item)) for item in ("in progress", "waits")]
+                calls = [batcher.submit(item) for item in ("in progress", "waits")]
                 while batcher.waiting != 1:  # noqa: ASYNC110  # the queue sets no event
                     await asyncio.sleep(0)
                 os.kill(os.getpid(), signal.SIGTERM)
