@@ -11,7 +11,7 @@ BIN := .venv/bin
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 FAST := tests/model tests/client tests/training/test_train.py tests/training/data/test_files.py tests/scoring/test_lines.py \
 	tests/app/test_settings.py tests/app/observability tests/app/api tests/app/server/test_uvicorn_contract.py \
-	tests/app/server/test_http_protocol.py tests/app/server/test_http_server.py tests/app/server/test_pipelining.py \
+	tests/app/server/test_http_protocol.py tests/app/server/test_pipelining.py \
 	tests/app/middleware/test_api_keys.py tests/test_command.py
 IN_PARALLEL := --numprocesses 3 --dist loadfile
 RAY_TESTS := hypothesis pandas pytest pytest-timeout rich

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -114,18 +113,11 @@ async def run_service(settings: Settings, metrics: Metrics, tracing: Tracing | N
             yield Service(reloader, batcher, watchdog, metrics)
 
 
-def add_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
+def build_application(settings: Settings) -> ASGIApp:
     """Put the middleware in front of the framework, which a simple prediction therefore never reaches."""
-    app = PredictHandler(app)
+    app: ASGIApp = PredictHandler(create_app(settings))
     if settings.api_keys_file is not None:
         app = ApiKeys(app, settings)
     if settings.cors_origins is not None:
         app = Cors(app, settings.cors_origins)
     return RequestScope(app, settings)
-
-
-def from_environment() -> ASGIApp:
-    """Build the application of a worker process from the environment."""
-    logging.captureWarnings(True)  # otherwise Python writes warnings in another form than the log's
-    settings = Settings.read()
-    return add_middleware(create_app(settings), settings)

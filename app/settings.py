@@ -119,12 +119,6 @@ class Settings(BaseModel):
         folder = os.environ.get(_METRICS_FOLDER)
         return Path(folder) if folder else None
 
-    def write(self) -> None:
-        """Write the settings to the environment. The worker processes read them there."""
-        for name, value in self.model_dump(mode="json").items():
-            if value is not None:  # no variable can express None
-                os.environ[PREFIX + name.upper()] = str(value)
-
 
 def share_metrics(folder: Path) -> None:
     """Have the worker processes that start later add up their metrics in ``folder``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 from structlog.contextvars import merge_contextvars
 
+from app.observability.stderr import StderrHandler
 from model.terminal import escape_unprintable
 
 if TYPE_CHECKING:
@@ -22,19 +23,13 @@ LogFormat = Literal["text", "json"]
 log = logging.getLogger("docket")
 
 
-def config(log_format: LogFormat) -> dict[str, Any]:
-    """Return a configuration for ``logging.config``: every logger and Python's warnings use one format.
-
-    It holds plain values alone, since uvicorn hands it to worker processes.
-    """
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "app.observability.logs.make_formatter", "log_format": log_format}},
-        "handlers": {"stderr": {"class": "app.observability.stderr.StderrHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {"docket": {"level": "INFO"}},
-    }
+def configure(log_format: LogFormat) -> None:
+    """Write the lines of every logger and Python's warnings to stderr in one format."""
+    handler = StderrHandler()
+    handler.setFormatter(make_formatter(log_format))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
 
 
 def make_formatter(log_format: LogFormat) -> logging.Formatter:

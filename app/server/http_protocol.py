@@ -19,6 +19,11 @@ from app.errors import HeadTooLarge, MalformedRequest, RequestTimeout, TooManyCo
 if TYPE_CHECKING:
     from collections.abc import Sized
 
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+    from app.settings import Settings
+
 MAX_HEAD_BYTES = 1 << 16
 """Bytes of a head, and of chunk sizes and trailers; the parser has no limit."""
 SPARE_CONNECTIONS = 128
@@ -34,8 +39,9 @@ FORWARDED_HEADERS = (b"origin", b"x-request-id")
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's connection, with limits. A request that arrives in one piece costs no timer."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        super().__init__(config, server_state, app_state)
+        self._settings: Settings = app_state["settings"]
         self._unparsed_bytes = 0  # since the last byte of a body or the end of a request
         self._is_in_body = False
         self._is_in_head = False
@@ -45,8 +51,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Accept the connection, or answer that there are too many."""
         super().connection_made(transport)
+        self._connection = transport
         self.flow = PipelineFlowControl(transport, self.pipeline)
-        self._settings = self.app_state["settings"]
         surplus = len(self.connections) - self._settings.connections
         if surplus > SPARE_CONNECTIONS:
             transport.close()
@@ -119,7 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._refusal = error
         if self._has_early_response():
-            self.transport.close()
+            self._connection.close()
         elif self._is_in_body:
             self.scope["state"]["refusal"] = error
             self.on_body(b"")  # wakes the application, which waits for the body
@@ -157,7 +163,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._is_in_head:
             self._refuse(RequestTimeout("head", self._settings.head_timeout))
         else:
-            self.transport.close()
+            self._connection.close()
 
 
 class PipelineFlowControl(FlowControl):

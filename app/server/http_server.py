@@ -6,37 +6,51 @@ import asyncio
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from app.main import build_application
 from app.server import tls
+from app.server.http_protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
     from types import FrameType
 
+    from app.settings import Settings
+
 
 class HttpServer(uvicorn.Server):
-    """Serves the application of a ``uvicorn.Config`` on sockets that are open already."""
+    """Serves the application on sockets that are open already.
+
+    Raises: ``UsageError`` if the certificate cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        config = uvicorn.Config(
+            partial(build_application, settings),
+            factory=True,
+            http=HttpProtocol,
+            proxy_headers=False,  # no part of the service uses the client's address
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=max(1, int(settings.grace)),
+        )
+        super().__init__(config)
+        self.tls_options = tls.connection_options(settings)
 
     def handle_early_signals(self) -> None:
         """Exit with 0 on SIGTERM and SIGINT, and ignore SIGHUP, until the application handles these signals."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._exit)
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, lambda number, frame: None)
+        signal.signal(signal.SIGHUP, lambda number, frame: None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen on ``sockets``. uvicorn itself sets no time limit for a handshake."""
         await super().startup(sockets=[])
-        self.create_protocol = partial(
-            cast("Any", self.config.http_protocol_class),
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        self.tls_options = tls.connection_options(self.config.ssl, self.lifespan.state["settings"].head_timeout)
+        self.create_protocol = partial(HttpProtocol, self.config, self.server_state, self.lifespan.state)
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
             server = await loop.create_server(

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.middleware import key_file
-from app.observability import stderr
+from app.observability import logs, stderr
 from app.observability.metric_files import check_space
 from app.server import tls
-from app.server.artifact_check import check_artifact, check_artifact_in_copy
 from app.settings import Settings as Settings
 from app.settings import share_metrics
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    import uvicorn
-
-try:
-    import resource
-except ImportError:  # on Windows
-    resource = None  # type: ignore[assignment]  # mypy reads the line above alone
+    from multiprocessing.connection import Connection
 
 SPARE_FILES = 256
 """Open files of a process beside its connections: about 60, and twice as many while it loads another version."""
@@ -44,29 +40,29 @@ def serve(settings: Settings) -> None:
     stderr.make_nonblocking()
     requested_connections = settings.connections
     settings = _raise_file_limit(settings)
-    settings.write()
     with ExitStack() as stack:
-        workers = settings.workers or _count_cores()
+        from model.device import count_usable_cores  # importing torch takes 2 s
+
+        workers = settings.workers or count_usable_cores()
         if workers > 1:
             _share_metrics(stack, workers)
-        config = _create_config(settings)
+        from app.server.http_server import HttpServer  # imports the application; workers are copies of this process
+
+        logs.configure(settings.log)
         if settings.connections < requested_connections:
             message = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
             log.warning(message, settings.connections + SPARE_FILES, settings.connections, requested_connections)
-        artifact = check_artifact(settings) if workers == 1 else check_artifact_in_copy(settings)
-        if artifact.device == "cuda" and not settings.workers:
+        version, device = _check_artifact(settings) if workers == 1 else _check_artifact_in_copy(settings)
+        if device == "cuda" and not settings.workers:
             workers = 1
-        config.workers = workers
         listener = stack.enter_context(_listen(settings.host, settings.port))
-        _log_start(settings, config, listener, artifact.version)
+        _log_start(settings, workers, listener, version)
         if workers > 1:
             from app.server.supervisor import Supervisor
 
-            Supervisor(config, listener).run()
+            Supervisor(settings, workers, listener).run()
         else:
-            from app.server.http_server import HttpServer
-
-            server = HttpServer(config)
+            server = HttpServer(settings)
             server.handle_early_signals()
             server.run(sockets=[listener])
 
@@ -75,7 +71,7 @@ def _check_files(settings: Settings) -> None:
     """Check the keys, the certificate, and whether tracing is installed. Raises: ``UsageError``."""
     if settings.api_keys_file is not None:
         key_file.check(settings.api_keys_file)
-    tls.check(settings)
+    tls.connection_options(settings)
     if settings.traces:
         try:
             import app.observability.tracing  # noqa: F401  # the check is whether it can be imported
@@ -91,8 +87,6 @@ def _raise_file_limit(settings: Settings) -> Settings:
     Returns the settings, with fewer connections if the limit cannot be raised so far. Raises: ``UsageError`` if the
     number of connections was set and needs more files than the limit.
     """
-    if resource is None:
-        return settings
     needed = settings.connections + SPARE_FILES
     soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != hard_limit < needed:
@@ -105,12 +99,6 @@ def _raise_file_limit(settings: Settings) -> Settings:
     if resource.RLIM_INFINITY != soft_limit < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard_limit))
     return settings.model_copy(update={"connections": needed - SPARE_FILES})
-
-
-def _count_cores() -> int:
-    from model import device  # importing torch takes 2 s
-
-    return device.count_usable_cores()
 
 
 def _share_metrics(stack: ExitStack, workers: int) -> None:
@@ -126,25 +114,47 @@ def _share_metrics(stack: ExitStack, workers: int) -> None:
     share_metrics(folder)
 
 
-def _create_config(settings: Settings) -> uvicorn.Config:
-    """Import the application, and return the configuration of its server. Workers are copies of this process."""
-    import uvicorn
+def _check_artifact(settings: Settings) -> tuple[str, str]:
+    """Load the artifact as a worker does, and return its version and the type of its device: ``cpu`` or ``cuda``.
 
-    from app.main import from_environment
-    from app.observability import logs
-    from app.server.http_protocol import HttpProtocol
+    Raises: ``UsageError`` if it cannot be served.
+    """
+    from model.classifier import Classifier
 
-    return uvicorn.Config(
-        from_environment,
-        factory=True,
-        http=HttpProtocol,
-        proxy_headers=False,  # no part of the service uses the client's address
-        log_config=logs.config(settings.log),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=max(1, int(settings.grace)),
-        **tls.uvicorn_options(settings),
-    )
+    classifier = Classifier.load(settings.artifact, settings.device, threads=1, warm=False)
+    return classifier.version, classifier.device
+
+
+def _check_artifact_in_copy(settings: Settings) -> tuple[str, str]:
+    """Check the artifact in a copy of this process, which then holds no network and no GPU.
+
+    Raises: ``UsageError`` if the artifact cannot be served, or if there is no room for another process.
+    """
+    receiver, sender = Pipe(duplex=False)
+    copy = get_context("fork").Process(target=_send_check, args=(settings, sender))
+    with receiver:
+        try:
+            with sender:
+                copy.start()
+            result: tuple[str, str] | UsageError = receiver.recv()
+        except EOFError:
+            result = UsageError(f"the process that tried {settings.artifact} was ended: it may need more memory")
+        except OSError as error:
+            raise UsageError(
+                f"several workers cannot be started ({error}): give more memory and processes, or --workers 1"
+            ) from error
+    copy.join()
+    if isinstance(result, UsageError):
+        raise result
+    return result
+
+
+def _send_check(settings: Settings, sender: Connection) -> None:
+    with suppress(BrokenPipeError, KeyboardInterrupt):  # the service ended, or Ctrl-C reached all its processes
+        try:
+            sender.send(_check_artifact(settings))
+        except UsageError as error:
+            sender.send(error)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -169,13 +179,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _log_start(settings: Settings, config: uvicorn.Config, listener: socket.socket, version: str) -> None:
+def _log_start(settings: Settings, workers: int, listener: socket.socket, version: str) -> None:
     host, port = listener.getsockname()[:2]
+    scheme = "http" if settings.tls_certificate is None else "https"
     fields = {
         "artifact": str(settings.artifact),
         "version": version,
-        "address": f"{'https' if config.is_ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}",
-        "workers": config.workers,
+        "address": f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+        "workers": workers,
     }
-    noun = "worker" if config.workers == 1 else "workers"
+    noun = "worker" if workers == 1 else "workers"
     log.info(f"serving %(artifact)s (%(version)s) on %(address)s with %(workers)d {noun}", fields, extra=fields)

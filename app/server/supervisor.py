@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -18,15 +19,13 @@ from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 
 from app.server.drain import CLOSE_DELAY_SECONDS
-from app.server.worker import SIGNALS
-from app.server.worker_process import RESTART_INTERVAL_SECONDS, WorkerProcess
+from app.server.worker import RESTART_INTERVAL_SECONDS, SIGNALS, Status, Worker
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
-    import uvicorn
+    from app.settings import Settings
 
 log = logging.getLogger("docket")
 KILL_DELAY_SECONDS = 3.0
@@ -37,12 +36,11 @@ ACCEPT_LIMIT = 64
 
 
 class Supervisor:
-    """Serves with ``config.workers`` workers until SIGTERM or SIGINT. SIGHUP is passed on to each worker."""
+    """Serves with ``count`` workers until SIGTERM or SIGINT. SIGHUP is passed on to each worker."""
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        assert config.timeout_graceful_shutdown is not None
-        self._config, self._listener, self._grace = config, listener, config.timeout_graceful_shutdown
-        self._workers: list[WorkerProcess] = []
+    def __init__(self, settings: Settings, count: int, listener: socket.socket) -> None:
+        self._settings, self._count, self._listener = settings, count, listener
+        self._workers: list[Worker] = []
         self._signals: list[signal.Signals] = []  # received, and not handled yet
         self._pending: socket.socket | None = None  # accepted, and not dealt yet
         self._turn = 0
@@ -66,25 +64,24 @@ class Supervisor:
             sys.exit(exit_code)
 
     def _start_all(self) -> None:
-        count = self._config.workers
         try:
-            while len(self._workers) < count:
+            while len(self._workers) < self._count:
                 self._workers.append(self._start_worker())
         except OSError as error:
             raise UsageError(
-                f"{count} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
+                f"{self._count} workers cannot be started ({error}): give more memory and processes, or fewer --workers"
             ) from error
 
-    def _start_worker(self) -> WorkerProcess:
+    def _start_worker(self) -> Worker:
         sockets = [self._listener, *(worker.channel for worker in self._workers)]
-        return WorkerProcess(self._config, [*sockets, self._pending] if self._pending else sockets)
+        return Worker(self._settings, [*sockets, self._pending] if self._pending else sockets)
 
     def _handle_signals(self) -> bool:
         """Handle the received signals. Return whether one of them ends the service."""
         while self._signals:
             number = self._signals.pop(0)
             if number != signal.SIGHUP:
-                log.info("%s: %d workers drain for %g s at most", number.name, len(self._workers), self._grace)
+                log.info("%s: %d workers drain for %g s at most", number.name, self._count, self._settings.grace)
                 return True
             self._send_signal(number)
         return False
@@ -95,7 +92,7 @@ class Supervisor:
 
     def _dispatch(self) -> None:
         """Wait for connections or for the end of a worker, and deal the connections."""
-        sentinels = [worker.sentinel for worker in self._workers if worker.exit_code is None]
+        sentinels = [worker.process.sentinel for worker in self._running()]
         connection.wait(sentinels if self._pending else [self._listener, *sentinels], POLL_SECONDS)
         for worker in self._workers:
             worker.update_status()
@@ -133,25 +130,26 @@ class Supervisor:
     def _replace_ended(self) -> int:
         """Replace the workers that have ended. Return an exit code if one could not start and no other serves."""
         for place, worker in enumerate(self._workers):
-            if worker.exit_code is None:
+            exit_code = worker.process.exitcode
+            if exit_code is None:
                 continue
-            if worker.exit_code == STARTUP_FAILURE and not any(other.is_serving for other in self._workers):
+            if exit_code == STARTUP_FAILURE and all(other.status == Status.STARTING for other in self._running()):
                 return STARTUP_FAILURE
             if time.monotonic() >= worker.replace_at:
                 self._replace(place, worker)
         return 0
 
-    def _replace(self, place: int, worker: WorkerProcess) -> None:
+    def _replace(self, place: int, worker: Worker) -> None:
         try:
             self._workers[place] = self._start_worker()
         except OSError as error:
             worker.replace_at = time.monotonic() + RESTART_INTERVAL_SECONDS
             log.error("no process can be started (%s): it is tried again in %g s", error, RESTART_INTERVAL_SECONDS)
             return
-        fields = {"ended": worker.pid, "code": worker.exit_code}
+        fields = {"ended": worker.process.pid, "code": worker.process.exitcode}
         log.warning("process %(ended)d ended with %(code)d, another takes its place", fields, extra=fields)
         worker.release()
-        mark_process_dead(worker.pid)  # removes its gauges
+        mark_process_dead(worker.process.pid)  # removes its gauges
 
     def _drain(self) -> None:
         """End the workers. New connections get 503 from them for a moment, then the socket closes."""
@@ -163,20 +161,21 @@ class Supervisor:
         if self._pending:
             self._pending.close()
         for worker in self._workers:
-            worker.close_channel()
-        while (running := self._running()) and time.monotonic() < begin + self._grace + KILL_DELAY_SECONDS:
-            connection.wait([worker.sentinel for worker in running], POLL_SECONDS)
+            with suppress(OSError):  # the process has ended
+                worker.channel.shutdown(socket.SHUT_WR)
+        while (running := self._running()) and time.monotonic() < begin + self._settings.grace + KILL_DELAY_SECONDS:
+            connection.wait([worker.process.sentinel for worker in running], POLL_SECONDS)
             if self._signals:
                 self._signals.clear()
                 self._send_signal(signal.SIGTERM)  # a second one ends the drain of a worker
         for worker in self._workers:
             if worker.release():
-                fields = {"killed": worker.pid}
+                fields = {"killed": worker.process.pid}
                 log.error("process %(killed)d did not end in time after SIGTERM, and was killed", fields, extra=fields)
         log.info("all workers have ended, after %.1f s", time.monotonic() - begin)
 
-    def _running(self) -> list[WorkerProcess]:
-        return [worker for worker in self._workers if worker.exit_code is None]
+    def _running(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.process.exitcode is None]
 
 
 @contextmanager

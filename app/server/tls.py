@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ssl
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.watched_files import WatchedFiles
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    import uvicorn
+    from pathlib import Path
 
     from app.settings import Settings
 
@@ -19,48 +18,30 @@ CLOSE_TIMEOUT_SECONDS = 1.0
 """Wait for the client's close message. asyncio waits for 30 s, and so would a drain."""
 
 
-def check(settings: Settings) -> None:
-    """Check the files. Raises: ``UsageError`` if only one is named, or if they cannot be used."""
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of an event loop for encrypted connections: none without a certificate.
+
+    Raises: ``UsageError`` if only one of the files is named, or if they cannot be used.
+    """
     certificate, key = settings.tls_certificate, settings.tls_key
     if certificate is None and key is None:
-        return
+        return {}
     if certificate is None or key is None:
         missing = "DOCKET_TLS_CERTIFICATE" if certificate is None else "DOCKET_TLS_KEY"
         raise UsageError(f"{missing} is not set and the other half is: TLS needs a certificate and its key, or neither")
-    _read(certificate, key)
-
-
-def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """Return the options of ``uvicorn.Config``: none without a certificate."""
-    if settings.tls_certificate is None:
-        return {}
-    return {
-        "ssl_certfile": settings.tls_certificate,
-        "ssl_keyfile": settings.tls_key,
-        "ssl_context_factory": _create_context,
-    }
-
-
-def connection_options(context: ssl.SSLContext | None, handshake_seconds: float) -> dict[str, Any]:
-    """Return the options of an event loop for encrypted connections: none without a certificate."""
-    if context is None:
-        return {}
-    return {"ssl": context, "ssl_handshake_timeout": handshake_seconds, "ssl_shutdown_timeout": CLOSE_TIMEOUT_SECONDS}
-
-
-def _create_context(config: uvicorn.Config, _: object) -> ssl.SSLContext:
-    """Return a context that passes each connection on to the context of the current files."""
-    assert config.ssl_certfile is not None
-    assert config.ssl_keyfile is not None
-    files = Path(config.ssl_certfile), Path(config.ssl_keyfile)
-    first_context = _read(*files)
-    current_context = WatchedFiles(files, partial(_read, *files), first_context)
+    read = partial(_read, certificate, key)
+    first_context = read()
+    current_context = WatchedFiles([certificate, key], read, first_context)
 
     def select_context(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
         connection.context = current_context()
 
-    first_context.sni_callback = select_context
-    return first_context
+    first_context.sni_callback = select_context  # passes each handshake on to the context of the current files
+    return {
+        "ssl": first_context,
+        "ssl_handshake_timeout": settings.head_timeout,
+        "ssl_shutdown_timeout": CLOSE_TIMEOUT_SECONDS,
+    }
 
 
 def _read(certificate: Path, key: Path) -> ssl.SSLContext:

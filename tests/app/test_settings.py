@@ -155,15 +155,6 @@ def test_an_invalid_option_is_refused() -> None:
     assert "--port 70000 cannot be used (say a number that is 65535 or less)" in refuse(port=70_000)
 
 
-@pytest.mark.parametrize(
-    "settings", [Settings(), Settings(**{name: value for name, (_, value, _) in SETTINGS.items()})]
-)
-def test_written_settings_are_read_back(settings: Settings) -> None:
-    settings.write()
-    assert Settings.read() == settings
-    assert ("DOCKET_API_KEYS_FILE" in os.environ) is (settings.api_keys_file is not None)
-
-
 def test_settings_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1
