@@ -14,6 +14,7 @@ from model import __version__, interrupts, terminal
 from model.errors import UsageError
 from training.data.corpora import NAMED_CORPORA
 from training.data.read_options import add_corpus_arguments, add_text_arguments, parse_read_options
+from training.recipe import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def _add_train(commands: Commands[ArgumentParser]) -> None:
     parser = commands.add_parser("train", help="labelled documents → an artifact")
     add_corpus_arguments(parser, f"{', '.join(NAMED_CORPORA)}, a file of rows, or a folder of folders")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the artifact to")
-    parser.add_argument("--recipe", default="default", metavar="NAME", help="default or classic")
+    parser.add_argument("--recipe", default="default", metavar="NAME", help=" or ".join(RECIPES))
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw of the test; 0, if left out")
     parser.add_argument("--epochs", type=_positive_integer, metavar="N", help="how often to read the documents")
     parser.add_argument("--resume", action="store_true", help="go on where the same training was stopped")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from model.errors import UsageError
-from scoring.output_file import FORMATS, name_side_files, read_note
+from scoring.output_file import CONVERTERS, name_side_files, read_note
 
 
 def check_output_file(name: str, source: str) -> Path:
@@ -18,8 +18,8 @@ def check_output_file(name: str, source: str) -> Path:
         path = path.resolve() if path.is_symlink() else path
         if path.is_dir():
             raise UsageError(f"{name} is a folder: name a file in it with --out")
-        if path.suffix.lower() not in FORMATS:
-            raise UsageError(f"{name} is of no kind that can be written: make it {' or '.join(FORMATS)}")
+        if path.suffix.lower() not in CONVERTERS:
+            raise UsageError(f"{name} is of no kind that can be written: make it {' or '.join(CONVERTERS)}")
         if path.exists() and not path.is_file():
             raise UsageError(f"{name} is no file: name one with --out")
         _check_input(name, path, source)

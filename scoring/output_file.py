@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOTE_INTERVAL_SECONDS = 1.0
 """A run that is killed repeats this much work at most."""
-FORMATS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
+CONVERTERS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
     ".jsonl": None,
     ".csv": table.write_csv,
     ".parquet": table.write_parquet,
@@ -103,7 +103,7 @@ class OutputFile:
         """Convert the complete lines to the file's format and give the file its name."""
         with self._report_full_disk():
             self._write_note()
-            convert = FORMATS[self._path.suffix.lower()]
+            convert = CONVERTERS[self._path.suffix.lower()]
             if convert:
                 convert(self.part, self._temporary, self._settings)
                 self._temporary.replace(self._path)

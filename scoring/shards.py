@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ray.data import Dataset
     from ray.data.block import BlockAccessor
 
-FORMATS = (".jsonl", ".parquet")
+SHARD_FORMATS = (".jsonl", ".parquet")
 PACKED_SUFFIX = ".gz"
 LINE_COLUMN, LOCATION_COLUMN = "docket:line", "docket:where"
 """Columns that are added to those of the documents."""
@@ -48,7 +48,7 @@ def open_source(name: str, text_fields: tuple[str, ...]) -> Dataset:
         datasource = JsonLinesSource(paths, filesystem=system)
     else:
         raise UsageError(
-            f"{name} is no file, and no folder of files, of one kind of {' or '.join(FORMATS)}: name such a one"
+            f"{name} is no file, and no folder of files, of one kind of {' or '.join(SHARD_FORMATS)}: name such a one"
         )
     return ray.data.read_datasource(datasource, num_cpus=READING_CORES)
 
@@ -57,7 +57,7 @@ def open_sink(name: str) -> tuple[str, AnswerFiles]:
     """Return a new folder, and a sink that writes files into it in the format of its suffix."""
     out = name.rstrip("/")
     suffix = Path(out).suffix
-    if suffix not in FORMATS:
+    if suffix not in SHARD_FORMATS:
         raise UsageError(
             "the engine ray writes a folder of files: name it with --out, and let it end in .jsonl or .parquet"
         )

@@ -17,11 +17,11 @@ class Recipe:
     layers: int
     both: bool  # whether documents are read in both directions
     window: int  # words; 0: one window for each document
-    pooling: str  # see model.network.pooling
+    pooling: str  # one of model.network.pooling.POOLINGS
     rows: int  # of the table: words take half at most, bigrams the others
     pairs: bool  # whether it has bigrams
     grams: int  # rows for the most frequent character n-grams, in addition to ``rows``
-    linear: bool  # whether linear models become units of the network
+    linear: bool  # whether linear models become units of the network, whose features are sums by pooling weights
     # its training
     epochs: int
     least_steps: int  # a small corpus gets more epochs, to reach this number
@@ -48,13 +48,14 @@ CLASSIC = Recipe(
     batch_documents=32, batch_tokens=10**9, longest=256, mixup=0.0,
 )  # fmt: skip
 
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, CLASSIC)}
+
 
 def find_recipe(name: str) -> Recipe:
     """The recipe with this name.
 
     Raises ``UsageError`` where there is none.
     """
-    recipes = {recipe.name: recipe for recipe in (DEFAULT, CLASSIC)}
-    if name not in recipes:
-        raise UsageError(f"there is no recipe {name!r}: say {' or '.join(recipes)}")
-    return recipes[name]
+    if name not in RECIPES:
+        raise UsageError(f"there is no recipe {name!r}: say {' or '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,10 +1,11 @@
-"""The pooling weights ``g w_t``: how much each token counts in the logits of its document."""
+"""The pooling weights ``g w_t``. Training and inference networks sum the states of a document with them."""
 
 import torch
 from torch import Tensor
 
 from model.network.packing import segment_lengths
 
+POOLINGS = ("last", "mean", "weighted")
 UNKNOWN_IMPORTANCE = 3.0
 """Raw weight of an unknown token in the length |w| of a document: unknown tokens lower the confidence."""
 
@@ -22,7 +23,7 @@ def pooling_weights(
     ``tokens``: int64 [tokens]. ``starts``: int64 [documents], the first token of each document.
     ``importance``: float [words]. ``one_document``: words are counted without sorting.
 
-    ``pooling`` is one of:
+    ``pooling`` is one of ``POOLINGS``:
 
     - ``last``: the last token has all the weight, g = 1.
     - ``mean``: all tokens have the same weight, g = 1.

@@ -16,7 +16,7 @@ from torch.nn.functional import embedding, embedding_bag
 
 from model.network.embedding_rows import ExtraRows, bigram_rows, rows_between, split_ids
 from model.network.packing import Packing, chunk_bounds, chunk_sizes, pack_windows, segment_lengths, split_windows
-from model.network.pooling import pooling_weights
+from model.network.pooling import POOLINGS, pooling_weights
 from model.network.recurrence import tanh_recurrence
 
 CHUNK_TOKENS = 8192
@@ -37,7 +37,7 @@ class TanhRNN(nn.Module):
     ``words``: table rows of words; row 0 is for unknown tokens. ``ngrams``: table rows of character n-grams.
     ``bigrams``: int64, the keys ``previous * words + word`` of the known bigrams, rising; they have the last rows.
     ``window``: tokens in a window; 0 makes each document one window.
-    ``pooling``: ``last``, ``mean`` or ``weighted``, see ``model.network.pooling``.
+    ``pooling``: one of ``model.network.pooling.POOLINGS``.
     """
 
     bigrams: Tensor
@@ -57,7 +57,7 @@ class TanhRNN(nn.Module):
         bigrams: Tensor | None = None,
     ) -> None:
         super().__init__()
-        assert pooling in ("last", "mean", "weighted")
+        assert pooling in POOLINGS
         self.words, self.ngrams, self.window, self.pooling = words, ngrams, window, pooling
         self.chunk_tokens = CHUNK_TOKENS
         self.directions = 2 if bidirectional else 1

@@ -10,7 +10,7 @@ from model.terminal import format_count, quote
 from training.data.documents import Documents
 from training.data.formats.archives import MAX_TEXT_LENGTH, open_unpacked
 from training.data.formats.encodings import advise_encoding, decode_document, find_byte_order_mark, guess_encoding
-from training.data.formats.file_formats import FORMATS, find_suffix
+from training.data.formats.file_formats import READERS, find_suffix
 from training.data.formats.foreign_files import recognise_foreign_file
 from training.data.messages import quote_list
 
@@ -165,7 +165,7 @@ def _explain_missing_labels(folder: Path, files: Sequence[str]) -> str:
     if any(name.endswith(".arrow") for name in files):
         return f"{folder} holds Arrow files: write them as one .parquet, with Hugging Face's datasets by to_parquet"
     for name in files:
-        if find_suffix(Path(name)) in FORMATS.keys() - {".txt"}:
+        if find_suffix(Path(name)) in READERS.keys() - {".txt"}:
             return f"{folder} holds files and no folder for each label: name one of the files, such as {folder / name}"
     return f"{folder} holds no folder with documents: make one folder for each label and put its texts in"
 

@@ -1,4 +1,8 @@
-"""The file formats by their suffixes, and how a file is opened as a table. A new format is one line in ``FORMATS``."""
+"""The file formats by their suffixes, and how a file is opened as a table.
+
+A new format is a module beside this one and a line in ``READERS``. The web page has a reader of its own,
+``app/static/table.js``, which the same table of cases tests.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from training.data.messages import Notify
     from training.data.read_options import ReadOptions
 
-FORMATS: dict[str, Callable[[SourceFile], Table]] = {
+READERS: dict[str, Callable[[SourceFile], Table]] = {
     ".jsonl": json_rows.read_table,
     ".ndjson": json_rows.read_table,
     ".json": json_rows.read_table,
@@ -62,7 +66,7 @@ def open_table(
         foreign = recognise_foreign_file(path.name, head, tabular=True)
         if foreign and not (suffix == ".parquet" and head.startswith(b"PAR1")):
             raise UsageError(f"{name} is {foreign.kind}: {foreign.advice}")
-        read_table = FORMATS.get(suffix) or _recognise_content(name, head.lstrip(BLANK_BYTES))
+        read_table = READERS.get(suffix) or _recognise_content(name, head.lstrip(BLANK_BYTES))
         yield read_table(SourceFile(name, suffix, stream, options, labelled, notify, path.stat().st_size))
 
 
@@ -73,5 +77,5 @@ def _recognise_content(name: str, head: bytes) -> Callable[[SourceFile], Table]:
     if fasttext.is_fasttext(head.decode("latin-1")):
         return text_lines.read_table
     raise UsageError(
-        f"{name} is of no kind that can be read: make it {', '.join(FORMATS)}, or one of them as .gz or .xz"
+        f"{name} is of no kind that can be read: make it {', '.join(READERS)}, or one of them as .gz or .xz"
     )
