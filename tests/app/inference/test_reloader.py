@@ -244,16 +244,11 @@ def test_a_worker_that_starts_while_the_current_version_is_refused_serves_the_pr
         assert reload_status(server).startswith("refused: ")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [(tiny.flip_bit, "model.pt"), (tiny.change_golden_labels, "golden document 1")],
-    ids=["bit", "golden"],
-)
-def test_a_start_with_a_broken_version_is_refused(folder: Path, spoil: Callable[[Path], None], reason: str) -> None:
-    spoil(folder / "old")
+def test_a_start_with_a_broken_version_is_refused(folder: Path) -> None:
+    tiny.change_golden_labels(folder / "old")
     done = run_docket("serve", folder, "--port", 0)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1), done.stderr
-    assert reason in done.stderr.decode()
+    assert b"golden document 1" in done.stderr
 
 
 def test_a_refused_version_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
