@@ -120,8 +120,7 @@ bench-client: train
 	touch $@
 
 images: train
-	$(MAKE) train CORPUS=20newsgroups ARTIFACT=artifacts/20newsgroups
-	$(BIN)/python -m tests.support.page_images $(ARTIFACT) artifacts/20newsgroups
+	$(BIN)/python -m tests.support.page_images $(ARTIFACT)
 
 wheels:
 	rm -rf dist
