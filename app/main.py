@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from app.api import docs_pages, openapi, operations, problems, routes, web_page
+from app.api import openapi, operations, problems, routes, static_pages
 from app.api.predict import PredictHandler
 from app.inference.batcher import Batcher
 from app.inference.documents import classify_batch, weigh
@@ -23,7 +23,7 @@ from app.middleware.cors import Cors
 from app.middleware.key_file import KeyFile
 from app.middleware.request_scope import RequestScope
 from app.observability.metrics import Metrics
-from app.protocols.registry import add_protocols
+from app.protocols import add_protocols
 from app.server.drain import draining_on_sigterm
 from app.settings import Settings
 from model import __version__
@@ -75,10 +75,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(routes.router)
     app.include_router(operations.router)
-    app.include_router(docs_pages.router)
+    app.include_router(static_pages.docs)
     problem_formats = add_protocols(app, settings.protocols)
     if settings.page:
-        app.include_router(web_page.router)
+        app.include_router(static_pages.page)
     problems.install(app)
     api_keys.describe(app, settings)
     return app

@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from app.api.responses import BatchAnswer
-from app.parsing.batch_documents import read_document
+from app.parsing.documents import read_document
 from app.parsing.schemas import BatchDocument, BatchError
 
 Row = dict[str, Any]

@@ -1,23 +1,49 @@
-"""Documents → answers: the service classifies them, and each prediction becomes a response's JSON."""
+"""From admission to the answer: the queue must have room before a body is read; then the service classifies."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from app.api.responses import Answer, Answers, BatchAnswer, answer
+from app.api.responses import Answer, Answers, form_answer, form_results
+from app.errors import MalformedRequest
 from app.inference.service import INLINE_CHARACTERS
 from app.parsing.schemas import BatchDocument, BatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from app.inference.results import Timing
     from app.inference.service import Service
     from app.parsing.schemas import Document, Options
-    from model.classifier import Classifier
-    from model.prediction import Prediction
+
+
+TIMEOUT_HEADER = "x-request-timeout"
+
+
+def admit(service: Service, timeout_header: str | bytes | None) -> float:
+    """Return the deadline, on the loop's clock, of a request with this ``X-Request-Timeout``.
+
+    Raises:
+        MalformedRequest: the header is not a number of seconds.
+        QueueFull, Draining: the request would not be answered before its deadline.
+
+    """
+    seconds = math.inf
+    if timeout_header is not None:
+        try:
+            seconds = float(timeout_header)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise MalformedRequest(
+                "the header X-Request-Timeout is not a number of seconds above 0: mend it or leave it out"
+            )
+    deadline = asyncio.get_running_loop().time() + seconds
+    service.batcher.check(deadline)
+    return deadline
 
 
 async def answer_document(service: Service, document: Document, deadline: float) -> tuple[Answer, Timing]:
@@ -29,7 +55,7 @@ async def answer_document(service: Service, document: Document, deadline: float)
     else:
         (outcome,) = (await service.classify([document.text], document.explain, deadline)).outcomes
     classifier, prediction = outcome.result
-    form = partial(answer, prediction, document.text, classifier, document)
+    form = partial(form_answer, prediction, document.text, classifier, document)
     return form() if is_small or not document.explain else await asyncio.to_thread(form), outcome.timing
 
 
@@ -46,21 +72,3 @@ async def answer_batch(
     form = partial(form_results, documents, predictions, classifier, options)
     results = await asyncio.to_thread(form) if options.explain else form()
     return {"results": results, "version": classifier.version}, classified.longest_timing
-
-
-def form_results(
-    documents: Sequence[BatchDocument | BatchError],
-    predictions: Iterable[Prediction],
-    classifier: Classifier,
-    options: Options,
-) -> list[BatchAnswer | BatchError]:
-    """The answer or the error of each document, in order; ``predictions`` are those of the valid documents."""
-    remaining = iter(predictions)
-    results: list[BatchAnswer | BatchError] = []
-    for document in documents:
-        if isinstance(document, BatchDocument):
-            result = cast("BatchAnswer", answer(next(remaining), document.text, classifier, options))
-            results.append(result if document.id is None else {**result, "id": document.id})
-        else:
-            results.append(document)
-    return results

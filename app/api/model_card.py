@@ -11,8 +11,11 @@ from model.artifacts.data_profile import proportions
 from model.artifacts.manifest import CONFUSION_CELLS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client.samples import Sample
+
     from app.observability.metrics import Metrics
-    from model.artifacts.data_profile import DataProfile
     from model.classifier import Classifier
 
 DRAWN = 40
@@ -114,66 +117,60 @@ class Card(TypedDict):
 def card(classifier: Classifier, metrics: Metrics) -> Card:
     """As it is now; a manifest of many labels takes some milliseconds, so call it in a thread."""
     facts, profile = classifier.manifest, classifier.profile
+    corpus: Corpus | None = facts.get("corpus")
     return {
         "version": classifier.version,
         "labels": list(classifier.labels),
         "recipe": facts["recipe"]["name"] if "recipe" in facts else None,
-        "corpus": _corpus(facts["corpus"]) if "corpus" in facts else None,
+        "corpus": {**corpus, "name": PurePath(corpus["name"]).name} if corpus else None,
         "packages": facts.get("versions", {}),
         "scores": _scores(facts["scores"]) if facts.get("scores", {}).keys() >= COMPLETE else None,
         "examples": facts.get("examples", []),
-        "trained_on": _trained_on(profile) if profile else None,
-        "live": _live(metrics),
-    }
-
-
-def _corpus(corpus: dict[str, Any]) -> Corpus:
-    return {
-        "name": PurePath(corpus["name"]).name,
-        "documents": corpus["documents"],
-        "fingerprint": corpus["fingerprint"],
+        "trained_on": _summary(profile.predicted, profile.unknown_rate, profile.mean_confidence) if profile else None,
+        "live": _live(metrics.samples()),
     }
 
 
 def _scores(scores: dict[str, Any]) -> Scores:
     labels, cells = scores["labels"], scores[CONFUSION_CELLS]
     wrong = sorted(((n, i, j) for i, j, n in cells if i != j), key=lambda cell: (-cell[0], cell[1:]))
-    drawn = len(labels) <= DRAWN
-    counts = [[0] * len(labels) for _ in labels if drawn]
-    for i, j, n in cells if drawn else ():
-        counts[i][j] = n
+    confusion = None
+    if len(labels) <= DRAWN:
+        confusion = [[0] * len(labels) for _ in labels]
+        for i, j, n in cells:
+            confusion[i][j] = n
     return {
         **{name: scores[name] for name in NUMBERS},  # type: ignore[typeddict-item]  # a dict of names
         "per_label": [{"label": label, **scores["per_label"][label]} for label in labels],
-        "confusion": counts if drawn else None,
+        "confusion": confusion,
         "mistakes": [{"right": labels[i], "said": labels[j], "documents": n} for n, i, j in wrong[:MISTAKES]],
         "abstention": scores.get("abstention"),
     }
 
 
-def _trained_on(profile: DataProfile) -> DataSummary:
-    return {
-        "documents": sum(profile.predicted.values()),
-        "unknown_rate": profile.unknown_rate,
-        "mean_confidence": profile.mean_confidence,
-        "labels": proportions(profile.predicted),
-    }
-
-
-def _live(metrics: Metrics) -> DataSummary:
+def _live(samples: Sequence[Sample]) -> DataSummary:
     """From the counters that Prometheus reads: of all workers, and of each version that they served."""
-    samples = metrics.samples()
-    counts = {
-        sample.labels["label"]: int(sample.value) for sample in samples if sample.name == "docket_predictions_total"
-    }
 
     def total(name: str) -> float:
         return sum(sample.value for sample in samples if sample.name == f"docket_{name}")
 
-    documents, tokens = int(total("confidence_count")), total("tokens_total")
+    documents, tokens = total("confidence_count"), total("tokens_total")
+    labels = {
+        sample.labels["label"]: int(sample.value) for sample in samples if sample.name == "docket_predictions_total"
+    }
+    return _summary(
+        labels,
+        total("unknown_tokens_total") / tokens if tokens else None,
+        total("confidence_sum") / documents if documents else None,
+    )
+
+
+def _summary(labels: dict[str, int], unknown_rate: float | None, mean_confidence: float | None) -> DataSummary:
+    """``labels``: the number of documents that got each."""
+    documents = sum(labels.values())
     return {
         "documents": documents,
-        "unknown_rate": total("unknown_tokens_total") / tokens if tokens else None,
-        "mean_confidence": total("confidence_sum") / documents if documents else None,
-        "labels": proportions(counts) if documents else {},
+        "unknown_rate": unknown_rate,
+        "mean_confidence": mean_confidence,
+        "labels": proportions(labels) if documents else {},
     }

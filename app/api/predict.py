@@ -6,17 +6,17 @@ handler therefore answers the simple request, and FastAPI every other one; both 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from app.api.admission import TIMEOUT_HEADER, admit
-from app.api.answers import answer_document
+from app.api.answers import TIMEOUT_HEADER, admit, answer_document
 from app.api.responses import server_timing
 from app.inference.service import INLINE_CHARACTERS
 from app.parsing.body import parse_document
-from app.parsing.limits import check_characters
+from app.parsing.documents import check_characters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,51 +28,37 @@ if TYPE_CHECKING:
 PREDICT_PATH = "/predict"
 _JSON = b"application/json"
 _TIMEOUT = TIMEOUT_HEADER.encode()
-
-
-class JsonAnswer(NamedTuple):
-    """An answer as it is sent: its JSON, and the value of ``Server-Timing``."""
-
-    content: bytes
-    timing: str
-
-
-class Route(NamedTuple):
-    """What the request log, the metrics and the spans need of a route."""
-
-    path: str
+_ROUTE = SimpleNamespace(path=PREDICT_PATH)
+"""What the request log, the metrics and the spans need of a route."""
 
 
 class PredictHandler:
     """ASGI middleware: answers a ``POST /predict`` with a small JSON body and without unusual headers."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app, self._route = app, Route(PREDICT_PATH)
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it on to the framework."""
-        if scope["type"] != "http" or scope["path"] != PREDICT_PATH or scope["method"] != "POST":
+        is_predict = scope["type"] == "http" and scope["path"] == PREDICT_PATH and scope["method"] == "POST"
+        if not is_predict or not _is_simple(headers := dict(scope["headers"])):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if not _is_simple(headers):
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = self._route  # as the router of the framework does
-        answer = await predict_document(scope["state"], headers.get(_TIMEOUT), lambda: _read_body(receive))
+        scope["route"] = _ROUTE  # as the router of the framework does
+        content, timing = await predict_document(scope["state"], headers.get(_TIMEOUT), lambda: _read_body(receive))
         response_headers = [
-            (b"content-length", b"%d" % len(answer.content)),
+            (b"content-length", b"%d" % len(content)),
             (b"content-type", _JSON),
-            (b"server-timing", answer.timing.encode()),
+            (b"server-timing", timing.encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": response_headers})
-        await send({"type": "http.response.body", "body": answer.content})
+        await send({"type": "http.response.body", "body": content})
 
 
 async def predict_document(
     state: State, timeout_header: str | bytes | None, read_body: Callable[[], Awaitable[bytes]]
-) -> JsonAnswer:
-    """Admit the request, parse its body, classify the document and form the answer.
+) -> tuple[bytes, str]:
+    """Admit the request, parse its body and classify the document; return JSON and the value of ``Server-Timing``.
 
     Raises what ``admit``, ``parse_document``, ``check_characters`` and ``answer_document`` raise.
     """
@@ -82,7 +68,7 @@ async def predict_document(
     check_characters(document.text, settings.max_characters)
     document = document.with_abstain_below(settings.abstain_below)
     answer, timing = await answer_document(service, document, deadline)
-    return JsonAnswer(to_json(answer), server_timing(timing))
+    return to_json(answer), server_timing(timing)
 
 
 def _is_simple(headers: dict[bytes, bytes]) -> bool:

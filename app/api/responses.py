@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NotRequired
+from typing import TYPE_CHECKING, NotRequired, cast
 
 from typing_extensions import TypedDict  # pydantic reads typing's own from Python 3.12 on
 
-from app.parsing.schemas import BatchError
+from app.parsing.schemas import BatchDocument, BatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from app.inference.results import Timing
     from app.parsing.schemas import Options
     from model import prediction as model
@@ -71,7 +73,7 @@ class Answers(TypedDict):
     version: str
 
 
-def answer(prediction: Prediction, text: str, classifier: Classifier, options: Options) -> Answer:
+def form_answer(prediction: Prediction, text: str, classifier: Classifier, options: Options) -> Answer:
     """A prediction as it is answered: as many scores as asked for, and the explanation in words."""
     scores = prediction.scores if options.top_k is None else prediction.scores[: options.top_k]
     response: Answer = {
@@ -91,6 +93,24 @@ def answer(prediction: Prediction, text: str, classifier: Classifier, options: O
     if options.explain and prediction.explanation:
         response["explanation"] = _in_words(prediction.explanation, text, classifier.token_spans(text))
     return response
+
+
+def form_results(
+    documents: Sequence[BatchDocument | BatchError],
+    predictions: Iterable[Prediction],
+    classifier: Classifier,
+    options: Options,
+) -> list[BatchAnswer | BatchError]:
+    """The answer or the error of each document, in order; ``predictions`` are those of the valid documents."""
+    remaining = iter(predictions)
+    results: list[BatchAnswer | BatchError] = []
+    for document in documents:
+        if isinstance(document, BatchDocument):
+            result = cast("BatchAnswer", form_answer(next(remaining), document.text, classifier, options))
+            results.append(result if document.id is None else {**result, "id": document.id})
+        else:
+            results.append(document)
+    return results
 
 
 def server_timing(timing: Timing) -> str:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.admission import TIMEOUT_HEADER, admit
-from app.api.answers import answer_batch
+from app.api.answers import TIMEOUT_HEADER, admit, answer_batch
 from app.api.openapi import prediction
 from app.api.predict import PREDICT_PATH, predict_document
 from app.api.responses import Answer, Answers, server_timing
-from app.parsing.batch_documents import read_document
 from app.parsing.body import read_body, require_json
-from app.parsing.limits import check_documents
+from app.parsing.documents import check_documents, read_document
 from app.parsing.schemas import Batch, Document
 
 if TYPE_CHECKING:
@@ -33,8 +31,8 @@ async def predict(request: Request) -> Response:
     """Its label, the label's probability, and the probabilities of the others. No text is cut."""
     state: State = request.scope["state"]
     require_json(request.headers)
-    answer = await predict_document(state, request.headers.get(TIMEOUT_HEADER), request.body)
-    return Response(answer.content, headers={"server-timing": answer.timing}, media_type="application/json")
+    content, timing = await predict_document(state, request.headers.get(TIMEOUT_HEADER), request.body)
+    return Response(content, headers={"server-timing": timing}, media_type="application/json")
 
 
 @router.post(

@@ -10,8 +10,7 @@ from pydantic_core import to_json
 from app.api.answers import answer_batch
 from app.api.responses import server_timing
 from app.errors import InvalidBody
-from app.parsing.batch_documents import read_document
-from app.parsing.limits import check_characters, check_documents
+from app.parsing.documents import check_characters, check_documents, read_document
 from app.parsing.schemas import BatchDocument, Options
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from app.api.responses import Answer, Score
     from app.inference.results import Timing
+    from app.parsing.schemas import Problem
 
 
 class TextAnswers(NamedTuple):
@@ -65,3 +65,8 @@ async def answer_texts(
     options = Options(top_k=top_k, abstain_below=settings.abstain_below)
     answers, timing = await answer_batch(request.state.service, documents, options, deadline)
     return TextAnswers(cast("list[Answer]", answers["results"]), answers["version"], timing)
+
+
+def format_problem(problem: Problem) -> dict[str, Any]:
+    """Form a problem as the clients of two protocols read it."""
+    return {"error": problem.detail}

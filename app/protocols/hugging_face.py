@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.api.admission import TIMEOUT_HEADER, admit
+from app.api.answers import TIMEOUT_HEADER, admit
 from app.parsing.body import read_body
 from app.parsing.schemas import StrictSchema
 from app.protocols.common_answers import answer_texts
-
-if TYPE_CHECKING:
-    from app.parsing.schemas import Problem
 
 PREFIX = "/hf"
 router = APIRouter(include_in_schema=False)
@@ -47,8 +44,3 @@ async def classify(request: Request) -> Response:
     body = await read_body(request, Classification)
     answers = await answer_texts(request, body.inputs, deadline, body.parameters.top_k if body.parameters else None)
     return answers.respond(answers.scores)
-
-
-def format_problem(problem: Problem) -> dict[str, Any]:
-    """Form a problem as the protocol's clients read it."""
-    return {"error": problem.detail}

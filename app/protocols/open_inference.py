@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.admission import TIMEOUT_HEADER, admit
+from app.api.answers import TIMEOUT_HEADER, admit
 from app.api.operations import live, ready
 from app.errors import InvalidBody, UnknownModel, quote_input
 from app.parsing.body import parse_body, require_json, require_uncompressed
 from app.protocols.common_answers import answer_texts
 from app.protocols.open_inference_schema import InferenceRequest
 from model import __version__
-
-if TYPE_CHECKING:
-    from app.parsing.schemas import Problem
 
 PREFIX, MODEL = "/v2", "docket"
 JSON_LENGTH = "inference-header-content-length"
@@ -86,11 +83,6 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     json_bytes = to_json(content)
     headers = answers.headers | {JSON_LENGTH: str(len(json_bytes))}
     return Response(json_bytes + packed_outputs, headers=headers, media_type="application/octet-stream")
-
-
-def format_problem(problem: Problem) -> dict[str, Any]:
-    """Form a problem as the protocol's clients read it."""
-    return {"error": problem.detail}
 
 
 def _check_model(request: Request, model: str, version: str | None) -> str:

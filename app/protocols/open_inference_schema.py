@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import struct
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.errors import InvalidBody
-from app.parsing.limits import check_documents
+from app.parsing.documents import check_documents
 from app.parsing.schemas import NULL_IS_UNSET, ValidUnicode
-from app.protocols import tensor_bytes
 from model.terminal import format_count
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def _refuse_shared_memory(region: str) -> str:
 
 MAX_SIZE = 10**20
 """More than any body has, and short enough for a sentence: Python formats no number of more than 4,300 digits."""
+LENGTH_BYTES = 4
+"""Bytes of the length before each text of a binary tensor."""
 Size = Annotated[int, Field(ge=0, le=MAX_SIZE)]
 SharedMemory = Annotated[str, AfterValidator(_refuse_shared_memory)]
 
@@ -94,9 +96,12 @@ class InferenceRequest(OpenSchema):
         if (size is None) == (tensor.data is None):
             raise InvalidBody("inputs.0: send either data or, with binary_data_size, bytes after the JSON")
         if tensor.data is None:
-            texts: list[Any] = [*tensor_bytes.unpack_texts(packed, count)]
+            texts: list[Any] = [*_unpack_texts(packed, count)]
         else:
-            texts = _flatten(tensor.data, len(tensor.shape))
+            texts = tensor.data
+            for _ in tensor.shape[1:]:
+                if texts and all(isinstance(element, list) for element in texts):
+                    texts = list(chain.from_iterable(texts))
         if len(texts) != count:
             raise InvalidBody(
                 f"inputs.0: {format_count(len(texts), 'text')} for shape {tensor.shape}: mend one or the other"
@@ -111,18 +116,10 @@ class InferenceRequest(OpenSchema):
             tensor = _form_tensor(output, self.inputs[0].shape, answers.answers)
             binary = output.parameters.binary_data
             if self.parameters.binary_data_output if binary is None else binary:
-                pack: Any = tensor_bytes.pack_texts if tensor["datatype"] == "BYTES" else tensor_bytes.pack_numbers
-                packed.append(pack(tensor.pop("data")))
+                packed.append(_pack(tensor["datatype"], tensor.pop("data")))
                 tensor["parameters"] = {"binary_data_size": len(packed[-1])}
             tensors.append(tensor)
         return tensors, b"".join(packed)
-
-
-def _flatten(data: list[Any], dimensions: int) -> list[Any]:
-    for _ in range(dimensions - 1):
-        if data and all(isinstance(element, list) for element in data):
-            data = list(chain.from_iterable(data))
-    return data
 
 
 def _form_tensor(output: Output, shape: list[int], answers: list[Answer]) -> dict[str, Any]:
@@ -143,3 +140,31 @@ def _rank_labels(answer: Answer, limit: int) -> list[str]:
     """``score:index:label`` of the highest scores; the index is the label's place in the alphabet of all labels."""
     index = {label: number for number, label in enumerate(sorted(score["label"] for score in answer["scores"]))}
     return [f"{score['score']}:{index[score['label']]}:{score['label']}" for score in answer["scores"][:limit]]
+
+
+def _unpack_texts(packed: bytes, max_texts: int) -> list[str]:
+    """Read texts, each after its length in bytes; raise ``InvalidBody`` for invalid bytes or too many texts."""
+    texts: list[str] = []
+    end = 0
+    while end < len(packed):
+        begin = end + LENGTH_BYTES
+        if len(texts) == max_texts or begin > len(packed):
+            raise InvalidBody(
+                f"the tensor's bytes are not the {max_texts} texts of its shape: mend its shape or its bytes"
+            )
+        end = begin + int.from_bytes(packed[end:begin], "little")
+        if end > len(packed):
+            raise InvalidBody(f"text {len(texts) + 1} breaks off: write each text's length in bytes before it")
+        try:
+            texts.append(packed[begin:end].decode())
+        except UnicodeDecodeError:
+            raise InvalidBody(f"text {len(texts) + 1} is no UTF-8: send it in UTF-8") from None
+    return texts
+
+
+def _pack(datatype: str, data: list[Any]) -> bytes:
+    """Write each number in four bytes, or each text in UTF-8 after its length in bytes."""
+    if datatype == "FP32":
+        return struct.pack(f"<{len(data)}f", *data)
+    encoded = [text.encode() for text in data]
+    return b"".join(len(text).to_bytes(LENGTH_BYTES, "little") + text for text in encoded)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator
 
-from app.api.admission import TIMEOUT_HEADER, admit
+from app.api.answers import TIMEOUT_HEADER, admit
 from app.api.operations import ready
 from app.parsing.body import read_body
 from app.parsing.schemas import NULL_IS_UNSET, StrictSchema

@@ -10,7 +10,7 @@ from tests.support.service import read_problem, running_server
 
 pytestmark = pytest.mark.slow
 
-FILES = sorted(file.name for file in (resources.files("app") / "static").iterdir())
+FILES = sorted(file.name for file in (resources.files("app") / "static").iterdir() if file.is_file())
 RULES = {
     "default-src 'none'",
     "script-src 'self'",

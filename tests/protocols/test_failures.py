@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.protocols.registry import add_protocols
+from app.protocols import add_protocols
 from tests.protocols.conftest import MAX_BODY
 from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 

@@ -1,4 +1,4 @@
-"""The documents of a batch, each validated by itself, so that an invalid one fails alone."""
+"""The documents of a request: their number, their length, and each of a batch validated by itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,25 @@ from pydantic import ValidationError
 
 from app.errors import RequestTooLarge
 from app.parsing.json_reader import RepeatedKey
-from app.parsing.limits import check_characters
 from app.parsing.schemas import BatchDocument, BatchError
 from app.parsing.validation_errors import describe_first_error, describe_unknown_fields
+
+
+def check_characters(text: str, limit: int) -> None:
+    """Raise ``RequestTooLarge`` for a text of more than ``limit`` characters."""
+    if len(text) > limit:
+        raise RequestTooLarge(
+            f"the text has {len(text):,} characters and may have {limit:,}: "
+            "send it in parts, or raise DOCKET_MAX_CHARACTERS"
+        )
+
+
+def check_documents(count: int, limit: int) -> None:
+    """Raise ``RequestTooLarge`` for more than ``limit`` documents."""
+    if count > limit:
+        raise RequestTooLarge(
+            f"the batch has {count:,} documents and may have {limit:,}: send it in parts, or raise DOCKET_MAX_DOCUMENTS"
+        )
 
 
 def read_document(document: Any, max_characters: int | None = None) -> BatchDocument | BatchError:
