@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
 from model import child_process
@@ -52,21 +52,21 @@ def _score_in_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, p
         for block in blocks:
             queue.append((block, pool.submit(_score_lines, block.documents)))
             if len(queue) >= QUEUED_BLOCKS * processes:
-                yield _wait_for_first(queue)
-        while queue:
-            yield _wait_for_first(queue)
+                block, lines = queue.popleft()
+                yield block, lines.result()
+        for block, lines in queue:
+            yield block, lines.result()
     except BrokenProcessPool:
         raise UsageError(
             "a process that scored has ended, as for want of memory: say fewer --workers and run the command again, "
             "with --out it goes on where it stopped"
         ) from None
+    except BaseException:
+        for process in active_children():  # the pool may not know one yet, and would wait for its end for ever
+            process.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _wait_for_first(queue: deque[tuple[Block, Future[Lines]]]) -> ScoredBlock:
-    block, lines = queue.popleft()
-    return block, lines.result()
 
 
 class _Process:

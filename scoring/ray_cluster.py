@@ -20,6 +20,7 @@ from model.errors import UsageError
 from model.terminal import format_count, print_message
 from scoring import shards, source, table
 from scoring.blocks import Blocks
+from scoring.job import describe_errors
 from scoring.scorer import Scorer, format_line
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ def run(job: Job) -> None:
     with sink.filesystem.open_output_stream(f"{sink.path}/_SUCCESS"):
         pass  # the usual mark of a complete folder
     seconds = time.perf_counter() - start
+    errors = f"; {describe_errors(sink.errors)}" if sink.errors else ""
     print_message(
         f"{format_count(sink.rows, 'document')} in {seconds:.1f} s, {sink.rows / seconds:,.0f} a second, "
-        f"by {format_count(workers, 'worker')}: {out} has the answers of {version}"
+        f"by {format_count(workers, 'worker')}: {out} has the answers of {version}{errors}"
     )
 
 
@@ -97,7 +99,9 @@ class Worker:
             columns: table.ColumnTypes = {"id": {str}} if shards.LINE_COLUMN in batch.column_names else {}
             schema = table.build_schema(columns, explain=self._scorer.options.explain)
             return shards.join_columns(batch, table.build_table(answers, schema))
-        return pa.table({shards.LINE_COLUMN: pa.array([format_line(answer) for answer in answers], pa.binary())})
+        lines = pa.array([format_line(answer) for answer in answers], pa.binary())
+        errors = pa.array([answer.get("error") for answer in answers], pa.string())
+        return pa.table({shards.LINE_COLUMN: lines, shards.ERROR_COLUMN: errors})
 
     def _documents(self, batch: pa.Table) -> Iterator[InputRow]:
         for row in batch.to_pylist():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import ray
 from pyarrow import fs, parquet
+from ray.data.block import Block, BlockAccessor
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource
 
 from model.errors import UsageError
@@ -15,15 +16,15 @@ from scoring.input_row import rename_column
 from training.data.formats.parquet_rows import find_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ray.data import Dataset
-    from ray.data.block import BlockAccessor
 
 SHARD_FORMATS = (".jsonl", ".parquet")
 PACKED_SUFFIX = ".gz"
 LINE_COLUMN, LOCATION_COLUMN = "docket:line", "docket:where"
 """Columns that are added to those of the documents."""
+ERROR_COLUMN = "error"
 BLOCK_BYTES = 1 << 23
 """Documents that a worker receives at a time: one or two seconds of work, which is repeated if the worker dies."""
 READING_CORES = 0.05
@@ -129,9 +130,19 @@ def join_columns(rows: pa.Table, answers: pa.Table) -> pa.Table:
 
 
 class AnswerFiles(BlockBasedFileDatasink):
-    """Files of answers, named in the order of the documents. ``rows``: the number of answers."""
+    """Files of answers, named in the order of the documents.
 
-    rows = 0
+    ``rows``: the number of answers; ``errors``: of those with an error.
+    """
+
+    rows = errors = 0
+
+    def write(self, blocks: Iterable[Block], context: Any) -> int:
+        """Write the blocks of one task and return the number of their errors."""
+        blocks = list(blocks)
+        super().write(blocks, context)
+        columns = [BlockAccessor.for_block(block).to_arrow()[ERROR_COLUMN] for block in blocks if len(block)]
+        return sum(len(column) - column.null_count for column in columns)
 
     def write_block_to_file(self, block: BlockAccessor, file: pa.NativeFile) -> None:
         """Write one file."""
@@ -142,6 +153,6 @@ class AnswerFiles(BlockBasedFileDatasink):
             file.write(b"".join(answers[LINE_COLUMN].to_pylist()))
 
     def on_write_complete(self, write_result: Any) -> None:
-        """Count the answers."""
+        """Count the answers and their errors."""
         super().on_write_complete(write_result)
-        self.rows = write_result.num_rows
+        self.rows, self.errors = write_result.num_rows, sum(write_result.write_returns)

@@ -1,32 +1,34 @@
-"""``docket predict --engine ray`` on two nodes of one machine; ``make test-ray`` has what it needs."""
+"""``docket predict --engine ray`` on two nodes of one machine. ``make test-ray`` installs Ray and runs these tests."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from tests.support import document_files
+from tests.support.service import wait_until
 
 ray = pytest.importorskip("ray", reason="Ray has an environment of its own: make test-ray")
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("default"),  # Ray's own are many
+    pytest.mark.filterwarnings("default"),  # Ray raises many
 ]
 
-PATIENCE = 240.0
-MADE = document_files.random_documents(3_000)
+TIMEOUT_SECONDS = 240.0
+DOCUMENTS = document_files.random_documents(3_000)
+Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of two nodes with a core each."""
+    """The address of a cluster of two nodes with a core each."""
     from ray.cluster_utils import Cluster
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -43,115 +45,136 @@ def cluster() -> Iterator[str]:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three files, in the order of their names."""
     folder = tmp_path_factory.mktemp("corpus")
-    for place, begin in enumerate(range(0, len(MADE), 1_000)):
-        document_files.write_json_lines(folder / f"{place}.jsonl", MADE[begin : begin + 1_000])
+    for number in range(3):
+        rows = DOCUMENTS[1_000 * number : 1_000 * (number + 1)]
+        document_files.write_json_lines(folder / f"{number}.jsonl", rows)
     return folder
 
 
 @pytest.fixture(scope="module")
-def alone(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """What one process says."""
-    file = document_files.write_json_lines(tmp_path_factory.mktemp("alone") / "corpus.jsonl", MADE)
-    done = subprocess.run(command(artifact, file, "--workers", 1), capture_output=True, timeout=PATIENCE, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def expected(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """The answers of one process."""
+    file = document_files.write_json_lines(tmp_path_factory.mktemp("one") / "corpus.jsonl", DOCUMENTS)
+    result = subprocess.run(
+        command(artifact, file, "--workers", 1), capture_output=True, timeout=TIMEOUT_SECONDS, check=True
+    )
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "docket", "predict", *map(str, arguments)]
 
 
-def scored(cluster: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    run, own = command(*arguments, "--engine", "ray"), os.environ | {"RAY_ADDRESS": cluster}
-    return subprocess.run(run, env=own, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def predict(cluster: str, *arguments: object) -> tuple[int, str]:
+    """Run the command on the cluster; return its exit code and stderr."""
+    result = subprocess.run(
+        command(*arguments, "--engine", "ray"),
+        env=os.environ | {"RAY_ADDRESS": cluster},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    return result.returncode, result.stderr
 
 
-def answers(folder: Path) -> list[dict]:
+def read_answers(folder: Path) -> list[Row]:
     assert (folder / "_SUCCESS").exists()
     return [json.loads(line) for file in sorted(folder.glob("*.jsonl")) for line in file.read_text().splitlines()]
 
 
-def assert_same(ours: list[dict], theirs: list[dict]) -> None:
-    """All but the last bits of scores, which depend on how documents fall into batches."""
-    assert [answer["id"] for answer in ours] == [answer["id"] for answer in theirs]
-    for one, other in zip(ours, theirs, strict=True):
-        assert {name: one[name] for name in ("label", "tokens", "unknown_tokens", "version")} == {
-            name: other[name] for name in ("label", "tokens", "unknown_tokens", "version")
-        }
-        assert [each["score"] for each in one["scores"]] == pytest.approx(
-            [each["score"] for each in other["scores"]], abs=1e-6
-        )
+def assert_equal_answers(answers: list[Row], expected: list[Row]) -> None:
+    """Compare all but the last bits of scores, which depend on how documents fall into batches."""
+    for left, right in zip(answers, expected, strict=True):
+        for name in ("id", "label", "tokens", "unknown_tokens", "version"):
+            assert left[name] == right[name]
+        left_scores, right_scores = ([score["score"] for score in answer["scores"]] for answer in (left, right))
+        assert left_scores == pytest.approx(right_scores, abs=1e-6)
 
 
-def workers() -> list[int]:
+def scoring_pids() -> list[int]:
     """The process ids of the actors that score, as Ray reports them."""
     actors = ray._private.state.actors().values()
-    return [each["Pid"] for each in actors if each["State"] == "ALIVE" and "Worker" in each["ActorClassName"]]
+    return [actor["Pid"] for actor in actors if actor["State"] == "ALIVE" and "Worker" in actor["ActorClassName"]]
 
 
-def test_two_nodes_answer_a_folder_of_json_lines_as_one_machine_does_and_in_its_order(
-    cluster, artifact, corpus, alone, tmp_path
-):
-    done = scored(cluster, artifact, corpus, "--out", tmp_path / "answers.jsonl")
-    assert done.returncode == 0, done.stderr
-    assert "3,000 documents" in done.stderr
-    assert "by 2 workers" in done.stderr
-    assert_same(answers(tmp_path / "answers.jsonl"), alone)
+def test_two_nodes_give_the_answers_of_one_machine_in_order(
+    cluster: str, artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path
+) -> None:
+    exit_code, stderr = predict(cluster, artifact, corpus, "--out", tmp_path / "answers.jsonl")
+    assert exit_code == 0, stderr
+    assert "3,000 documents" in stderr
+    assert "by 2 workers" in stderr
+    assert "error" not in stderr
+    assert_equal_answers(read_answers(tmp_path / "answers.jsonl"), expected)
 
 
-def test_a_worker_that_is_killed_costs_nothing(cluster, artifact, corpus, alone, tmp_path):
-    out = tmp_path / "answers.jsonl"
-    run, own = command(artifact, corpus, "--engine", "ray", "--out", out), os.environ | {"RAY_ADDRESS": cluster}
-    with subprocess.Popen(run, env=own, stderr=subprocess.PIPE, text=True) as process:
-        end = time.monotonic() + PATIENCE
-        while len(workers()) < 2:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        os.kill(workers()[0], signal.SIGKILL)
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, told
-    assert_same(answers(out), alone)
+def test_a_killed_worker_loses_no_answer(
+    cluster: str, artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path
+) -> None:
+    run = command(artifact, corpus, "--engine", "ray", "--out", tmp_path / "answers.jsonl")
+    environment = os.environ | {"RAY_ADDRESS": cluster}
+    with subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: process.poll() is not None or bool(scoring_pids()))
+        os.kill(scoring_pids()[0], signal.SIGKILL)
+        _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 0, stderr
+    assert_equal_answers(read_answers(tmp_path / "answers.jsonl"), expected)
 
 
-def test_parquet_is_read_and_written_at_a_uri(cluster, artifact, alone, tmp_path):
-    pd.DataFrame(MADE).rename(columns={"text": "body"}).to_parquet(tmp_path / "in.parquet", row_group_size=1_000)
-    uri = (tmp_path / "out.parquet").as_uri()
-    done = scored(cluster, artifact, (tmp_path / "in.parquet").as_uri(), "--text-field", "body", "--out", uri)
-    assert done.returncode == 0, done.stderr
+def test_parquet_is_read_and_written_at_a_uri(
+    cluster: str, artifact: Path, expected: list[Row], tmp_path: Path
+) -> None:
+    pd.DataFrame(DOCUMENTS).rename(columns={"text": "body"}).to_parquet(tmp_path / "in.parquet", row_group_size=1_000)
+    source, uri = (tmp_path / "in.parquet").as_uri(), (tmp_path / "out.parquet").as_uri()
+    exit_code, stderr = predict(cluster, artifact, source, "--text-field", "body", "--out", uri)
+    assert exit_code == 0, stderr
     table = pd.concat([pd.read_parquet(file) for file in sorted((tmp_path / "out.parquet").glob("*.parquet"))])
     assert list(table.columns)[:3] == ["id", "body", "label"]
-    assert list(table["id"]) == [answer["id"] for answer in alone]
-    assert list(table["label"]) == [answer["label"] for answer in alone]
-    assert list(table["score"]) == pytest.approx([answer["score"] for answer in alone], abs=1e-6)
-    again = scored(cluster, artifact, (tmp_path / "in.parquet").as_uri(), "--out", uri)
-    assert (again.returncode, again.stderr.splitlines()[-1]) == (
-        2,
-        f"docket: {uri} is there already: name another, or remove it",
-    )
+    assert list(table["id"]) == [answer["id"] for answer in expected]
+    assert list(table["label"]) == [answer["label"] for answer in expected]
+    assert list(table["score"]) == pytest.approx([answer["score"] for answer in expected], abs=1e-6)
+    exit_code, stderr = predict(cluster, artifact, source, "--out", uri)
+    assert exit_code == 2
+    assert stderr.splitlines()[-1] == f"docket: {uri} is there already: name another, or remove it"
 
 
-def test_a_row_without_a_text_has_an_error_in_its_place_and_keeps_its_columns(cluster, artifact, tmp_path):
-    rows = [{"id": 1.5, "text": "the goal", "label": "own"}, {"id": 2, "text": None, "team": "x"}]
-    file = document_files.write_json_lines(tmp_path / "a.jsonl", rows)
-    done = scored(cluster, artifact, file, "--out", tmp_path / "out.jsonl")
-    assert done.returncode == 0, done.stderr
-    one, none = answers(tmp_path / "out.jsonl")
-    assert (one["id"], one["text"], one["input_label"]) == (1.5, "the goal", "own")
-    assert one["label"]
-    assert one["error"].startswith("id")
-    assert (none["id"], none["team"]) == (2, "x")
-    assert "there is no 'text'" in none["error"]
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_row_without_a_text_keeps_its_columns_and_its_error_is_counted(
+    cluster: str, artifact: Path, tmp_path: Path, suffix: str
+) -> None:
+    rows: list[Row] = [{"id": 1.5, "text": "the goal", "label": "mine"}, {"id": 2.0, "text": None, "label": "x"}]
+    file, out = tmp_path / f"a{suffix}", tmp_path / f"out{suffix}"
+    if suffix == ".jsonl":
+        document_files.write_json_lines(file, [*rows, {"id": 3, "text": "the goal"}])
+    else:
+        pd.DataFrame([*rows, {"id": 3.0, "text": "the goal"}]).to_parquet(file)
+    exit_code, stderr = predict(cluster, artifact, file, "--out", out)
+    assert exit_code == 0, stderr
+    assert stderr.splitlines()[-1].endswith("; 2 rows ended in an error, and their field 'error' says why")
+    if suffix == ".jsonl":
+        refused, failed, valid = read_answers(out)
+    else:
+        refused, failed, valid = pd.concat(map(pd.read_parquet, sorted(out.glob("*.parquet")))).to_dict("records")
+    assert (refused["id"], refused["text"], refused["input_label"]) == (1.5, "the goal", "mine")
+    assert refused["label"] == valid["label"]
+    assert refused["error"].startswith("id")
+    assert (failed["id"], failed["input_label"]) == (2, "x")
+    assert "there is no 'text'" in failed["error"]
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "why"),
+    ("content", "options", "message"),
     [
         ('{"text": "the goal"}\n\n{"text": \n', [], "a.jsonl, line 3: is broken JSON"),
         ('{"text": "the goal"}\n', ["--device", "cuda"], "the cluster has no GPU"),
     ],
+    ids=["broken line", "no GPU"],
 )
-def test_what_cannot_be_scored_is_refused_in_one_sentence(cluster, artifact, tmp_path, content, options, why):
+def test_an_unusable_input_or_device_is_refused_in_one_sentence(
+    cluster: str, artifact: Path, tmp_path: Path, content: str, options: list[str], message: str
+) -> None:
     (tmp_path / "a.jsonl").write_text(content)
-    done = scored(cluster, artifact, tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl", *options)
-    assert done.returncode == 2, done.stderr
-    assert why in done.stderr.splitlines()[-1]
+    exit_code, stderr = predict(cluster, artifact, tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl", *options)
+    assert exit_code == 2, stderr
+    assert message in stderr.splitlines()[-1]

@@ -1,16 +1,19 @@
-"""The columns of the input stand beside the answers, in every kind of file, and no row is lost for what it lacks."""
+"""Answers keep the columns of their rows, in every file format, and a row without a text gets an error."""
 
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from pyarrow import parquet
 
+from tests.support import tiny
 from tests.support.command_line import run_inline
 
-ROWS = [
+Row = dict[str, Any]
+ROWS: list[Row] = [
     {"id": "1", "text": "A late goal won it", "customer": "acme"},
     {"id": "2", "text": None, "customer": "beta"},
     {"id": "3", "text": "The minister said", "customer": None},
@@ -18,162 +21,155 @@ ROWS = [
 ANSWER = {"label", "score", "scores", "tokens", "unknown_tokens", "version"}
 
 
-def written(path: Path, rows: list[dict]) -> Path:
-    """The rows as a file of the kind that its name says."""
+def write_file(path: Path, rows: list[Row]) -> Path:
+    """Write rows in the format of the suffix."""
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     elif path.suffix == ".parquet":
         pd.DataFrame(rows).to_parquet(path)
     else:
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
-            writer.writeheader()
-            writer.writerows(rows)
+        pd.DataFrame(rows).to_csv(path, sep="\t" if path.suffix == ".tsv" else ",", index=False)
     return path
 
 
-def read(path: Path) -> list[dict]:
-    """The rows of a file; of a CSV without the empty cells."""
+def read_file(path: Path) -> list[Row]:
+    """Return the rows of a file in the format of its suffix."""
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
     if path.suffix == ".parquet":
-        return parquet.read_table(path).to_pylist()
+        rows: list[Row] = parquet.read_table(path).to_pylist()
+        return rows
     with path.open(newline="") as file:
         return list(csv.DictReader(file, strict=True))
 
 
-def predicted(artifact: Path, path: Path, out: Path, *options: object) -> list[dict]:
-    done = run_inline("predict", artifact, path, "--workers", 1, "--out", out, *options)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    return read(out)
+def predict(artifact: Path, path: Path, out: Path, *options: object) -> list[Row]:
+    result = run_inline("predict", artifact, path, "--workers", 1, "--out", out, *options)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    return read_file(out)
 
 
-def said(answer: dict) -> dict:
-    """Without what is empty."""
-    return {name: value for name, value in answer.items() if value is not None and value != ""}
+def without_empty(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None and value != ""}
 
 
-@pytest.mark.parametrize("out", [".jsonl", ".csv", ".parquet"])
-@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".tsv", ".parquet"])
-def test_each_row_comes_back_in_its_place_with_its_columns_first_and_an_error_where_it_has_no_text(
-    artifact, tmp_path, kind, out
-):
-    answers = predicted(artifact, written(tmp_path / f"in{kind}", ROWS), tmp_path / f"out{out}")
+@pytest.mark.parametrize("output", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("source", [".jsonl", ".csv", ".tsv", ".parquet"])
+def test_answers_are_in_order_behind_the_columns_of_their_rows(
+    artifact: Path, tmp_path: Path, source: str, output: str
+) -> None:
+    answers = predict(artifact, write_file(tmp_path / f"in{source}", ROWS), tmp_path / f"out{output}")
     assert [list(answer)[:3] for answer in answers] == [["id", "text", "customer"]] * 3
-    assert [said({name: answer[name] for name in ROWS[0]}) for answer in answers] == [said(row) for row in ROWS]
-    one, none, three = map(said, answers)
-    assert "text" in none["error"]
-    assert none.keys() & ANSWER == set()
-    for answer in (one, three):
-        assert answer.keys() >= ANSWER - ({"scores"} if out == ".csv" else set())
+    assert [without_empty({name: answer[name] for name in ROWS[0]}) for answer in answers] == [
+        without_empty(row) for row in ROWS
+    ]
+    first, failed, last = map(without_empty, answers)
+    assert "text" in failed["error"]
+    assert failed.keys() & ANSWER == set()
+    for answer in (first, last):
+        assert answer.keys() >= ANSWER - ({"scores"} if output == ".csv" else set())
         assert "error" not in answer
 
 
-@pytest.mark.parametrize("text", [None, "", " \t", float("nan"), ["a"], {"a": 1}], ids=str)
-def test_a_row_without_a_text_never_ends_it_whatever_stands_in_its_place(artifact, tmp_path, text):
-    path = written(tmp_path / "in.jsonl", [{"text": "goal"}, {"id": 7, "text": text}, {"id": 8}, {"text": "law"}])
-    good, bad, missing, last = predicted(artifact, path, tmp_path / "out.jsonl")
-    assert good["label"]
+def test_a_row_without_a_usable_text_has_an_error_in_its_place(artifact: Path, tmp_path: Path) -> None:
+    texts = [None, "", " \t", float("nan"), ["a"], {"a": 1}, "\ud800"]
+    rows: list[Row] = [{"id": number, "text": text} for number, text in enumerate(texts)]
+    path = write_file(tmp_path / "in.jsonl", [{"text": "goal"}, *rows, {"id": len(rows)}, {"text": "law"}])
+    first, *failed, last = predict(artifact, path, tmp_path / "out.jsonl")
+    assert first["label"]
     assert last["label"]
-    for answer, number in ((bad, 7), (missing, 8)):
-        assert answer["id"] == number
+    assert [answer["id"] for answer in failed] == list(range(len(rows) + 1))
+    for answer in failed:
         assert answer.keys() & ANSWER == set()
         assert "text" in answer["error"]
 
 
-@pytest.mark.parametrize("own", [1.5, {"a": 1}, True, [1], "\ud800"], ids=str)
-def test_an_id_that_the_service_would_refuse_has_its_error_beside_the_answer(artifact, tmp_path, own):
-    path = written(tmp_path / "in.jsonl", [{"id": own, "text": "goal"}, {"id": None, "text": "goal"}])
-    wrong, without = predicted(artifact, path, tmp_path / "out.jsonl")
-    assert wrong["id"] == ("?" if own == "\ud800" else own)
-    assert wrong["label"] == without["label"]
-    assert wrong["error"].startswith("id")
-    assert "error" not in without
+def test_an_id_that_the_service_would_refuse_has_its_error_beside_the_answer(artifact: Path, tmp_path: Path) -> None:
+    ids = [1.5, {"a": 1}, True, [1], "\ud800"]
+    path = write_file(tmp_path / "in.jsonl", [{"id": value, "text": "goal"} for value in [*ids, None]])
+    *refused, valid = predict(artifact, path, tmp_path / "out.jsonl")
+    assert [answer["id"] for answer in refused] == [*ids[:-1], "?"]
+    assert all(answer["label"] == valid["label"] and answer["error"].startswith("id") for answer in refused)
+    assert "error" not in valid
 
 
-def test_on_stdout_the_columns_are_kept_but_the_text(artifact, tmp_path):
-    done = run_inline("predict", artifact, written(tmp_path / "in.csv", ROWS), "--workers", 1)
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["customer"] for answer in answers] == ["acme", "beta", ""]
-    assert all("text" not in answer for answer in answers)
+@pytest.mark.parametrize(
+    ("content", "text", "customer"),
+    [
+        ("text,customer\nA late goal,acme\nThe minister said,beta\n", "text", "customer"),
+        ("A late goal,acme\nThe minister said,acme\nA cup won,beta\n", "1", "2"),
+    ],
+    ids=["names", "recognised columns"],
+)
+def test_stdout_has_all_columns_but_the_text(
+    artifact: Path, tmp_path: Path, content: str, text: str, customer: str
+) -> None:
+    (tmp_path / "in.csv").write_text(content)
+    result = run_inline("predict", artifact, tmp_path / "in.csv", "--workers", 1)
+    assert result.returncode == 0, result.stderr
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (answers[0][customer], answers[-1][customer]) == ("acme", "beta")
+    assert all(text not in answer for answer in answers)
 
 
-def test_on_stdout_a_text_whose_column_was_recognised_is_left_out_too(artifact, tmp_path):
-    path = tmp_path / "nameless.csv"
-    path.write_text("A late goal,acme\nThe minister said,acme\nA cup won,beta\n")
-    done = run_inline("predict", artifact, path, "--workers", 1)
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(answer["2"], "1" in answer) for answer in answers] == [("acme", False), ("acme", False), ("beta", False)]
-
-
-@pytest.mark.parametrize("out", [".jsonl", ".csv", ".parquet"])
-def test_a_column_with_the_name_of_an_answers_field_is_kept_under_another_and_that_is_said(artifact, tmp_path, out):
-    row = {"text": "goal", "label": "own", "score": "high", "input_label": "older"}
-    path = written(tmp_path / "in.jsonl", [row])
-    done = run_inline("predict", artifact, path, "--out", tmp_path / f"out{out}")
-    (answer,) = read(tmp_path / f"out{out}")
+@pytest.mark.parametrize("output", [".jsonl", ".csv", ".parquet"])
+def test_a_column_with_the_name_of_an_answers_field_is_renamed_and_reported(
+    artifact: Path, tmp_path: Path, output: str
+) -> None:
+    row = {"text": "goal", "label": "mine", "score": "high", "input_label": "older"}
+    path = write_file(tmp_path / "in.jsonl", [row])
+    result = run_inline("predict", artifact, path, "--out", tmp_path / f"out{output}")
+    (answer,) = read_file(tmp_path / f"out{output}")
     assert [name for name in answer if "label" in name] == ["input_input_label", "input_label", "label"]
-    assert (answer["input_input_label"], answer["input_score"], answer["input_label"]) == ("own", "high", "older")
-    assert answer["label"] in ("sports", "politics")
+    assert (answer["input_input_label"], answer["input_score"], answer["input_label"]) == ("mine", "high", "older")
+    assert answer["label"] in tiny.LABELS
     assert 0 < float(answer["score"]) < 1
-    assert "label as input_input_label, score as input_score" in done.stderr
+    assert "label as input_input_label, score as input_score" in result.stderr
     on_stdout = run_inline("predict", artifact, path)
     assert "the output keeps label as input_input_label, score as input_score" in on_stdout.stderr
 
 
-def test_a_row_with_too_many_values_keeps_all_of_them_beside_its_error(artifact, tmp_path):
+def test_a_row_with_too_many_values_keeps_all_of_them_beside_its_error(artifact: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,team\ngoal,a,b\n")
-    (answer,) = predicted(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+    (answer,) = predict(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
     assert (answer["text"], answer["team"]) == ("goal", "a,b")
     assert answer["error"].startswith("line 2: 3 values under 2 fields")
 
 
-def test_columns_of_a_parquet_file_keep_their_kind_and_mixed_ones_become_text(artifact, tmp_path):
-    rows = [
+def test_columns_of_a_parquet_file_keep_their_types_and_mixed_types_become_text(artifact: Path, tmp_path: Path) -> None:
+    rows: list[Row] = [
         {"text": "goal", "n": 1, "x": 1, "yes": True, "mixed": 1, "large": 1 << 70, "inner": {"a": [1]}, "none": None},
-        {"text": "law", "n": -2, "x": 0.5, "yes": False, "mixed": "a", "large": 1, "inner": None, "late": "here"},
+        {"text": "law", "n": -2, "x": 0.5, "yes": False, "mixed": "a", "large": 1, "inner": None, "late": "last"},
     ]
-    answers = predicted(artifact, written(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet")
+    answers = predict(artifact, write_file(tmp_path / "in.jsonl", rows), tmp_path / "out.parquet")
     first, second = ({name: value for name, value in answer.items() if name not in ANSWER} for answer in answers)
-    assert first == {
-        "text": "goal",
-        "n": 1,
-        "x": 1.0,
-        "yes": True,
-        "mixed": "1",
-        "large": str(1 << 70),
-        "inner": '{"a":[1]}',
-        "none": None,
-        "late": None,
-        "error": None,
-    }
-    assert (second["x"], second["mixed"], second["large"], second["late"]) == (0.5, "a", "1", "here")
+    changed = {"x": 1.0, "mixed": "1", "large": str(1 << 70), "inner": '{"a":[1]}', "late": None, "error": None}
+    assert first == rows[0] | changed
+    assert (second["x"], second["mixed"], second["large"], second["late"]) == (0.5, "a", "1", "last")
 
 
-def test_a_csv_has_scores_and_explanations_for_those_who_ask(artifact, tmp_path):
-    path = written(tmp_path / "in.jsonl", [{"text": "the goal", "tags": ["a", "b"]}])
-    (answer,) = predicted(artifact, path, tmp_path / "out.csv", "--top-k", 1, "--explain")
+@pytest.mark.parametrize("output", [".csv", ".parquet"])
+def test_a_table_has_requested_scores_and_explanations(artifact: Path, tmp_path: Path, output: str) -> None:
+    path = write_file(tmp_path / "in.jsonl", [{"text": "the goal", "tags": ["a", "b"]}, {"text": " "}])
+    answer, failed = predict(artifact, path, tmp_path / f"out{output}", "--top-k", 1, "--explain")
+    if output == ".csv":
+        answer |= {name: json.loads(answer[name]) for name in ("scores", "explanation")}
     assert json.loads(answer["tags"]) == ["a", "b"]
-    assert [each["label"] for each in json.loads(answer["scores"])] == [answer["label"]]
-    assert [each["word"] for each in json.loads(answer["explanation"])["words"]] == ["the", "goal"]
+    assert [score["label"] for score in answer["scores"]] == [answer["label"]]
+    assert [word["word"] for word in answer["explanation"]["words"]] == ["the", "goal"]
+    assert not failed["label"]
+    assert "blank" in failed["error"]
 
 
-def test_no_cell_that_is_added_to_a_csv_is_a_formula(tmp_path):
-    from tests.support import tiny
-
+def test_a_csv_gets_no_cell_that_is_a_formula(tmp_path: Path) -> None:
     folder = tiny.artifact(tmp_path / "artifact", labels=['=HYPERLINK("x")', "=1+1"])
-    path = written(tmp_path / "in.csv", [{"text": "goal", "note": "=own"}])
-    (answer,) = predicted(folder, path, tmp_path / "out.csv")
+    path = write_file(tmp_path / "in.csv", [{"text": "goal", "note": "=mine"}])
+    (answer,) = predict(folder, path, tmp_path / "out.csv")
     assert answer["label"].startswith("'=")
-    assert answer["note"] == "=own"
+    assert answer["note"] == "=mine"
 
 
-def test_bytes_times_and_numbers_that_are_none_are_written(artifact, tmp_path):
-    frame = pd.DataFrame(
-        {"text": ["goal"], "raw": [b"\xff\x00"], "at": [pd.Timestamp("2026-01-02")], "x": [float("nan")]}
-    )
-    frame.to_parquet(tmp_path / "in.parquet")
-    (answer,) = predicted(artifact, tmp_path / "in.parquet", tmp_path / "out.jsonl")
+def test_bytes_times_and_nan_are_written_as_json(artifact: Path, tmp_path: Path) -> None:
+    row = {"text": "goal", "raw": b"\xff\x00", "at": pd.Timestamp("2026-01-02"), "x": float("nan")}
+    (answer,) = predict(artifact, write_file(tmp_path / "in.parquet", [row]), tmp_path / "out.jsonl")
     assert (answer["raw"], answer["at"], answer["x"]) == ("_wA=", "2026-01-02T00:00:00", None)
