@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from training.data.near_duplicates import group_near_duplicates
 
 
@@ -13,42 +15,34 @@ def replace_words(text: str, interval: int) -> str:
     return " ".join(f"other{i}" if i % interval == interval // 2 else word for i, word in words)
 
 
-def test_unrelated_texts_are_groups_of_one():
-    assert sorted(group_near_duplicates([make_text(seed) for seed in range(200)])) == list(range(200))
+ORIGINALS = [make_text(seed) for seed in range(100)]
 
 
-def test_copies_are_one_group_at_any_position():
-    a, b, c = make_text(1), make_text(2), make_text(3)
-    groups = group_near_duplicates([a, b, a, c, b, a])
-    assert groups[0] == groups[2] == groups[5]
-    assert groups[1] == groups[4]
-    assert len({groups[0], groups[1], groups[3]}) == 3
+@pytest.mark.parametrize(
+    ("texts", "groups"),
+    [
+        (ORIGINALS, range(100)),
+        ([ORIGINALS[place] for place in (0, 1, 0, 2, 1, 0)], [0, 1, 0, 2, 1, 0]),
+        (["The minister said: no!", "the  MINISTER\nsaid (no)", "The minister said yes"], [0, 0, 1]),
+        ([ORIGINALS[0], " ".join(reversed(ORIGINALS[0].split()))], [0, 1]),
+        (["goal", "vote", "goal", "late goal", "goal late"], [0, 1, 0, 2, 3]),
+        (["", "goal", "...", "vote", " "], [0, 1, 0, 2, 0]),
+    ],
+    ids=["unrelated texts", "copies", "case and punctuation", "another order of words", "short texts", "no words"],
+)
+def test_texts_with_the_same_words_in_the_same_order_are_one_group(texts: list[str], groups: list[int]) -> None:
+    number: dict[int, int] = {}
+    assert [number.setdefault(group, len(number)) for group in group_near_duplicates(texts).tolist()] == list(groups)
 
 
-def test_case_punctuation_and_white_space_do_not_count():
-    groups = group_near_duplicates(["The minister said: no!", "the  MINISTER\nsaid (no)", "The minister said yes"])
-    assert groups[0] == groups[1] != groups[2]
-
-
-def test_texts_that_share_nine_tenths_of_their_shingles_are_one_group():
-    originals = [make_text(seed) for seed in range(100)]
-    groups = group_near_duplicates(originals + [replace_words(text, 100) for text in originals])
+def test_texts_that_share_nine_tenths_of_their_shingles_are_one_group_and_a_third_two() -> None:
+    groups = group_near_duplicates(ORIGINALS + [replace_words(text, 100) for text in ORIGINALS])
     assert (groups[:100] == groups[100:]).sum() >= 95
-
-
-def test_texts_that_share_a_third_of_their_shingles_are_two_groups():
-    originals = [make_text(seed) for seed in range(100)]
-    groups = group_near_duplicates(originals + [replace_words(text, 10) for text in originals])
+    groups = group_near_duplicates(ORIGINALS + [replace_words(text, 10) for text in ORIGINALS])
     assert (groups[:100] != groups[100:]).all()
 
 
-def test_the_order_of_words_counts():
-    text = make_text(1)
-    groups = group_near_duplicates([text, " ".join(reversed(text.split()))])
-    assert groups[0] != groups[1]
-
-
-def test_a_copy_of_a_copy_is_in_the_group():
+def test_a_copy_of_a_copy_is_in_the_group() -> None:
     versions = [make_text(0, 400)]
     for step in range(8):
         words = versions[-1].split()
@@ -57,19 +51,7 @@ def test_a_copy_of_a_copy_is_in_the_group():
     assert len(set(group_near_duplicates(versions).tolist())) == 1
 
 
-def test_short_texts_are_one_group_only_if_they_are_equal():
-    groups = group_near_duplicates(["goal", "vote", "goal", "late goal", "goal late"])
-    assert groups[0] == groups[2]
-    assert len(set(groups.tolist())) == 4
-
-
-def test_texts_without_a_word_are_one_group_and_do_not_join_others():
-    groups = group_near_duplicates(["", "goal", "...", "vote", " "])
-    assert groups[0] == groups[2] == groups[4]
-    assert len(set(groups.tolist())) == 3
-
-
-def test_the_order_of_texts_does_not_change_the_groups():
-    texts = [make_text(seed) for seed in range(50)] + [replace_words(make_text(seed), 100) for seed in range(50)]
+def test_the_order_of_texts_does_not_change_the_groups() -> None:
+    texts = ORIGINALS[:50] + [replace_words(text, 100) for text in ORIGINALS[:50]]
     forward, backward = group_near_duplicates(texts), group_near_duplicates(texts[::-1])[::-1]
     assert ((forward[:, None] == forward) == (backward[:, None] == backward)).all()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,45 +10,41 @@ from model.errors import UsageError
 from training.data import reader
 from training.data.read_options import ReadOptions
 
+Case = dict[str, Any]
 CASES = Path(__file__).parents[2] / "data" / "cases"
-EXPECTED = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
+EXPECTED: list[Case] = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
 
 
-def options(case: dict) -> ReadOptions:
-    return ReadOptions(
-        **{name: tuple(each) if isinstance(each, list) else each for name, each in case.get("options", {}).items()}
-    )
+def read_options(case: Case) -> ReadOptions:
+    options = case.get("options", {})
+    return ReadOptions(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
 
 
 @pytest.mark.parametrize("case", EXPECTED, ids=lambda case: case["case"])
-def test_labelled_documents_are_those_of_the_table(case):
+def test_labelled_documents_are_those_of_the_table(case: Case) -> None:
     path, messages = CASES / case["file"], list[str]()
     if "refused" in case:
         with pytest.raises(UsageError) as caught:
-            reader.read_labelled(path, options(case), messages.append)
+            reader.read_labelled(path, read_options(case), messages.append)
         assert case["refused"] in str(caught.value)
         assert "\n" not in str(caught.value)
         return
-    documents, _ = reader.read_labelled(path, options(case), messages.append)
+    documents, _ = reader.read_labelled(path, read_options(case), messages.append)
     assert [list(pair) for pair in zip(documents.texts, documents.labels, strict=True)] == case["rows"]
     assert bool(messages) == ("says" in case)
-    assert all(any(each in line for line in messages) for each in case.get("says", []))
+    assert all(any(message in line for line in messages) for message in case.get("says", []))
 
 
 @pytest.mark.parametrize(
     "case", [case for case in EXPECTED if "texts" in case or "texts_refused" in case], ids=lambda case: case["case"]
 )
-def test_inputs_are_those_of_the_table(case):
-    path = CASES / case["file"]
+def test_inputs_are_those_of_the_table(case: Case) -> None:
+    inputs = reader.read_inputs(CASES / case["file"], read_options(case), lambda line: None)
     if "texts_refused" in case:
         with pytest.raises(UsageError) as caught:
-            list(reader.read_inputs(path, options(case), lambda line: None))
+            list(inputs)
         assert case["texts_refused"] in str(caught.value)
         return
-    documents = list(reader.read_inputs(path, options(case), lambda line: None))
+    documents = list(inputs)
     assert [document.text for document in documents] == case["texts"]
     assert all((document.text is None) == (document.error is not None) for document in documents)
-
-
-def test_each_file_has_a_case():
-    assert {case["file"] for case in EXPECTED} == {path.name for path in CASES.iterdir()} - {"expected.json"}
