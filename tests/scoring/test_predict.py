@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -226,4 +226,5 @@ def test_blocks_are_read_only_a_few_ahead_of_the_processes(artifact: Path, corpu
     scored = process_pool.score_blocks(iter(Blocks(read())), scorer, artifact, 2)
     block, _ = next(scored)
     assert numbers[-1] < len(block.documents) * (process_pool.MIN_BLOCKS * 2 + 2) < 2_500
+    assert isinstance(scored, Generator)
     scored.close()

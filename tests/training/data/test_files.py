@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -46,8 +47,8 @@ def write_documents(folder: Path, name: str, texts: list[str], labels: list[str]
         data = lines(*("\t".join(map(str, row)) for row in rows)).encode()
     else:
         data = table.to_csv(index=False).encode()
-    compress = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
-    return write(path, compress(data))
+    compress: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress}
+    return write(path, compress.get(path.suffix, bytes)(data))
 
 
 @pytest.mark.parametrize("packed", ["", ".gz", ".xz"])

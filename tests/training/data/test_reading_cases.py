@@ -16,8 +16,10 @@ EXPECTED: list[Case] = json.loads((CASES / "expected.json").read_text(encoding="
 
 
 def read_options(case: Case) -> ReadOptions:
-    options = case.get("options", {})
-    return ReadOptions(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in case.get("options", {}).items()
+    }
+    return ReadOptions(**options)
 
 
 @pytest.mark.parametrize("case", EXPECTED, ids=lambda case: case["case"])
