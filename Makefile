@@ -9,10 +9,6 @@ METHODS ?=
 TORCH_INDEX ?=
 BIN := .venv/bin
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-FAST := tests/model tests/client tests/training/test_train.py tests/training/data/test_files.py tests/scoring/test_lines.py \
-	tests/app/test_settings.py tests/app/observability tests/app/api tests/app/server/test_uvicorn_contract.py \
-	tests/app/server/test_http_protocol.py tests/app/server/test_pipelining.py \
-	tests/app/middleware/test_api_keys.py tests/test_command.py
 IN_PARALLEL := --numprocesses 3 --dist loadfile
 RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
@@ -136,8 +132,8 @@ test-lowest:
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	$(PYTHON) tests/support/lowest_versions.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet $(INDEX) --constraint .venv-lowest/constraints.txt \
-		--editable '.[training,otel]' --editable ./client hypothesis pandas pytest pytest-timeout pyyaml requests
-	.venv-lowest/bin/python -m pytest -m 'not slow' -p no:cacheprovider $(FAST)
+		--editable '.[training,dev,otel]' --editable ./client
+	.venv-lowest/bin/python -m pytest -m 'not slow' $(IN_PARALLEL) -p no:cacheprovider
 
 test-ray: .venv-ray/installed
 	.venv-ray/bin/python -m pytest tests/scoring/test_cluster.py
