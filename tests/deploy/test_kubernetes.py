@@ -24,19 +24,6 @@ POD = TEMPLATE["spec"]
 PATHS = {getattr(route, "path", "") for route in (*routes.router.routes, *operations.router.routes)}
 
 
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment without any ``DOCKET_…``."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    return monkeypatch
-
-
-def test_kustomize_applies_every_manifest() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {*NAMES, "kustomization.yaml", "adapter-values.yaml"}
-    assert len(MANIFESTS) == len(NAMES) == 5
-
-
 def test_every_selector_matches_the_pods() -> None:
     labels = TEMPLATE["metadata"]["labels"]
     for manifest in MANIFESTS.values():
@@ -47,6 +34,7 @@ def test_every_selector_matches_the_pods() -> None:
     assert selectors == [{"matchLabels": labels}] * len(selectors)
     target = {"apiVersion": DEPLOYMENT["apiVersion"], "kind": "Deployment", "name": "docket"}
     assert SCALER["spec"]["scaleTargetRef"] == target
+    assert SCALER["spec"]["minReplicas"] > BUDGET["spec"]["maxUnavailable"]
 
 
 def test_a_pod_has_time_to_drain() -> None:
@@ -96,22 +84,10 @@ def test_the_artifact_is_mounted_read_only_where_the_image_reads_it() -> None:
     assert re.fullmatch(r"docket:\d+\.\d+\.\d+", CONTAINER["image"])
 
 
-def test_the_service_starts_with_the_variables_of_the_pod(environment: pytest.MonkeyPatch) -> None:
+def test_the_service_starts_with_the_variables_of_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
     for variable in CONTAINER["env"]:
-        environment.setenv(variable["name"], variable["value"])
+        monkeypatch.setenv(variable["name"], variable["value"])
     assert Settings.read().workers == 1
-
-
-def test_the_service_starts_with_the_variables_that_kubernetes_sets_for_a_service(
-    environment: pytest.MonkeyPatch,
-) -> None:
-    """``enableServiceLinks: false`` omits them from our pod, but not from a pod of others."""
     assert POD["enableServiceLinks"] is False
-    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"):
-        environment.setenv(f"DOCKET_{name}", "tcp://10.0.0.11:80")
-    assert Settings.read() == Settings()
-
-
-def test_the_disruption_budget_leaves_a_pod() -> None:
-    assert SCALER["spec"]["minReplicas"] > BUDGET["spec"]["maxUnavailable"]
-    assert "replicas" not in DEPLOYMENT["spec"]  # the autoscaler sets it

@@ -50,17 +50,6 @@ def service_metrics(expression: str) -> set[str]:
     return {origin for name in names for origin in (service_metrics(RECORDED[name]) if name in RECORDED else {name})}
 
 
-@pytest.mark.parametrize(
-    ("expression", "names"),
-    [
-        ('sum by (job) (rate(a_total{path=~"/b|/c"}[5m])) / on (d) group_left (e) f:g:h', {"a_total", "f:g:h"}),
-        ("a > bool 1e3 and b offset 5m or absent(c == 0.5)", {"a", "b", "c"}),
-    ],
-)
-def test_the_metrics_of_an_expression_are_found(expression: str, names: set[str]) -> None:
-    assert metric_names(expression) == names
-
-
 def test_every_expression_uses_metrics_labels_and_paths_of_the_service(metrics: dict[str, set[str]]) -> None:
     for expression in EXPRESSIONS:
         assert service_metrics(expression), expression
@@ -87,15 +76,12 @@ def test_the_autoscaler_uses_the_metric_of_the_adapter(metrics: dict[str, set[st
     assert ADAPTER["seriesQuery"].split("{")[0] in metrics
 
 
-def test_every_alert_has_a_severity_a_description_and_an_entry_in_the_handbook() -> None:
+def test_every_alert_has_a_severity_a_description_an_entry_in_the_handbook_and_a_test() -> None:
     for alert in ALERTS.values():
         assert alert["labels"]["severity"] in {"critical", "warning"}
         assert alert["annotations"].keys() == {"summary", "description"}
     assert set(re.findall(r"^\| `(Docket\w+)` \|", HANDBOOK, re.MULTILINE)) == ALERTS.keys()
-
-
-def test_every_alert_fires_in_a_unit_test_of_promtool() -> None:
-    tests = (DEPLOY / "prometheus/rules_test.yml").read_text(encoding="utf-8")
+    tests = (DEPLOY / "prometheus/rules_test.yml").read_text(encoding="utf-8")  # promtool's, in which each alert fires
     assert set(re.findall(r'alertname="(\w+)"', tests)) == ALERTS.keys()
 
 
