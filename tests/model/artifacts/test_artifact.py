@@ -1,9 +1,13 @@
+"""An artifact is read as it was written, or refused in one sentence; a folder is replaced whole or not at all."""
+
 import json
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,51 +29,47 @@ def edit_manifest(folder: Path, **fields: object) -> None:
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def test_reading_returns_the_written_artifact(tmp_path):
+def test_reading_returns_the_written_artifact(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
     network, vocabulary = tiny.network(words=3), Vocabulary(["goal", "मैच"], ["खेल", "x"])
-    artifact.write(tmp_path / "a" / "b", network, vocabulary, Calibration(1.5), {"recipe": {"name": "default"}})
-    read = artifact.read(tmp_path / "a" / "b", CPU)
+    facts = {"recipe": {"name": "default"}, "profile": asdict(tiny.PROFILE)}
+    artifact.write(folder, network, vocabulary, Calibration(1.5), facts)
+    read = artifact.read(folder, CPU)
     assert (read.vocabulary.words, read.vocabulary.labels) == (["goal", "मैच"], ["खेल", "x"])
     assert read.calibration == Calibration(1.5)
     assert read.manifest["recipe"] == {"name": "default"}
     assert read.manifest["labels"] == ["खेल", "x"]
     assert read.manifest["format"] == artifact.FORMAT_NUMBER
+    assert read.profile == tiny.PROFILE
+    assert artifact.read(tiny.artifact(tmp_path / "without a profile"), CPU).profile is None
     tokens, starts = torch.tensor([0, 1, 2]), torch.tensor([0])
     torch.testing.assert_close(read.network(tokens, starts), network.eval()(tokens, starts))
-    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
-        "manifest.json",
-        "model.pt",
-        "vocabulary.json",
-    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "model.pt", "vocabulary.json"]
 
 
-def test_the_version_has_twelve_digits_and_depends_on_network_vocabulary_and_calibration(tmp_path):
-    def version(name: str, **options: object) -> str:
+def test_the_version_has_twelve_digits_and_depends_on_network_vocabulary_and_calibration(tmp_path: Path) -> None:
+    def version(name: str, **options: Any) -> str:
         return artifact.read(tiny.artifact(tmp_path / name, **options), CPU).version
 
     first = version("a")
     assert len(first) == 12
     assert int(first, 16)
+    artifact.update_manifest(tmp_path / "a", {"scores": {"accuracy": 0.5}})
+    updated = artifact.read(tmp_path / "a", CPU)
+    assert (updated.manifest["scores"], updated.version) == ({"accuracy": 0.5}, first)
     assert version("b") == first
-    others = {
-        version("c", seed=1),
-        version("d", words=tiny.WORDS[::-1]),
-        version("e", labels=("law", "sports")),
+    artifact.write(tmp_path / "c", tiny.network(), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(2.0), {})
+    versions = {
+        first,
+        version("d", seed=1),
+        version("e", words=tiny.WORDS[::-1]),
+        version("f", labels=("law", "sports")),
+        artifact.read(tmp_path / "c", CPU).version,
     }
-    artifact.write(tmp_path / "f", tiny.network(), Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(2.0), {})
-    others.add(artifact.read(tmp_path / "f", CPU).version)
-    assert len(others | {first}) == 5
+    assert len(versions) == 5
 
 
-def test_new_manifest_fields_do_not_change_the_version(tmp_path):
-    before = artifact.read(tiny.artifact(tmp_path), CPU)
-    artifact.update_manifest(tmp_path, {"scores": {"accuracy": 0.5}})
-    after = artifact.read(tmp_path, CPU)
-    assert after.manifest == before.manifest | {"scores": {"accuracy": 0.5}}
-    assert after.version == before.version
-
-
-def test_the_manifest_of_thousands_of_labels_is_small(tmp_path):
+def test_the_manifest_of_thousands_of_labels_is_small(tmp_path: Path) -> None:
     labels = [f"label {number}" for number in range(3_000)]
     row = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "documents": 1}
     confusion = [[int(i == j) for j in range(len(labels))] for i in range(len(labels))]
@@ -81,14 +81,9 @@ def test_the_manifest_of_thousands_of_labels_is_small(tmp_path):
     assert artifact.read_manifest(tmp_path)["scores"]["confusion_cells"] == [[i, i, 1] for i in range(3_000)]
 
 
-def test_the_profile_is_optional(tmp_path):
-    assert artifact.read(tiny.artifact(tmp_path / "new", profile=tiny.PROFILE), CPU).profile == tiny.PROFILE
-    assert artifact.read(tiny.artifact(tmp_path / "old"), CPU).profile is None
-
-
 UNUSABLE = "has a value of {!r} that cannot be used"
 INCOMPLETE_PROFILE = "has a profile that is not whole"
-EDITED = [
+EDITED: list[tuple[dict[str, object], str]] = [
     ({"format": 99}, "manifest.json is of format 99 and this docket reads"),
     ({"format": 2}, "manifest.json is of format 2 and this docket reads"),
     ({"version": None}, "manifest.json is cut short"),
@@ -114,8 +109,6 @@ EDITED = [
     ({"profile": asdict(tiny.PROFILE) | {"lengths": {"1.0": "many"}}}, INCOMPLETE_PROFILE),
     ({"profile": asdict(tiny.PROFILE) | {"unknown_rate": None}}, INCOMPLETE_PROFILE),
 ]
-UNREADABLE = [b"", b"[1]", b'"format"', b"\xff\xfe", b'{"name": "a web page"}', b"[" * 100_000]
-MIXED = "is not the file that manifest.json names"
 
 
 def assert_refused(folder: Path, expected: str) -> None:
@@ -129,56 +122,56 @@ def assert_refused(folder: Path, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("fields", "expected"), EDITED)
-def test_a_manifest_with_unusable_fields_is_refused(tmp_path, fields, expected):
+def test_a_manifest_with_unusable_fields_is_refused(tmp_path: Path, fields: dict[str, object], expected: str) -> None:
     edit_manifest(tiny.artifact(tmp_path), **fields)
     assert_refused(tmp_path, expected)
 
 
-@pytest.mark.parametrize("content", UNREADABLE, ids=lambda content: repr(content[:10]))
-def test_a_file_that_is_no_manifest_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        *((content, "cannot be read") for content in (b"", b"[1]", b'"format"', b"\xff\xfe", b"[" * 100_000)),
+        (b'{"name": "a web page"}', "cannot be read"),
+        (b'{"format": 98}', "is of format 98 and this docket reads"),  # a later format, with other fields
+    ],
+    ids=lambda value: repr(value[:10]),
+)
+def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
     (tiny.artifact(tmp_path) / "manifest.json").write_bytes(content)
-    assert_refused(tmp_path, "manifest.json cannot be read")
+    assert_refused(tmp_path, f"manifest.json {expected}")
 
 
-def test_a_manifest_of_a_later_format_with_other_fields_is_refused(tmp_path):
-    (tiny.artifact(tmp_path) / "manifest.json").write_text('{"format": 98}')
-    assert_refused(tmp_path, "manifest.json is of format 98 and this docket reads")
+@pytest.mark.parametrize(
+    ("name", "missing", "truncated"),
+    [
+        ("manifest.json", "is no artifact, it has no manifest.json", "manifest.json cannot be read"),
+        ("model.pt", "has no model.pt: copy the folder whole", "model.pt is not the file that manifest.json names"),
+        ("vocabulary.json", "has no vocabulary.json: copy", "vocabulary.json is not the file that manifest.json names"),
+    ],
+)
+def test_missing_truncated_and_mixed_files_are_refused(tmp_path: Path, name: str, missing: str, truncated: str) -> None:
+    path = tiny.artifact(tmp_path / "artifact") / name
+    path.write_bytes(path.read_bytes()[:-20])
+    assert_refused(path.parent, truncated)
+    shutil.copy(tiny.artifact(tmp_path / "another", words=["another"], seed=1) / name, path)
+    assert_refused(path.parent, "is not the file that manifest.json names")
+    path.unlink()
+    assert_refused(path.parent, missing)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "model.pt", "vocabulary.json"])
-def test_missing_truncated_and_mixed_files_are_refused(tmp_path, name):
-    other = tiny.artifact(tmp_path / "other", words=["another"], seed=1)
-    is_manifest = name == "manifest.json"
-    for damage in ("missing", "truncated", "mixed"):
-        path = tiny.artifact(tmp_path / damage) / name
-        if damage == "missing":
-            path.unlink()
-            expected = (
-                "is no artifact, it has no manifest.json" if is_manifest else f"has no {name}: copy the folder whole"
-            )
-        elif damage == "truncated":
-            path.write_bytes(path.read_bytes()[:-20])
-            expected = "manifest.json cannot be read" if is_manifest else f"{name} {MIXED}"
-        else:
-            shutil.copy(other / name, path)
-            expected = MIXED if is_manifest else f"{name} {MIXED}"
-        assert_refused(path.parent, expected)
-
-
-def test_a_file_and_a_missing_folder_are_refused(tmp_path):
+def test_a_file_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="file is a file and no artifact: name a folder"):
-        artifact.read(tmp_path / "file", CPU)
-    with pytest.raises(UsageError, match="missing is no artifact"):
-        artifact.read(tmp_path / "missing", CPU)
+    for name, sentence in (("file", "file is a file and no artifact: name a folder"), ("none", "none is no artifact")):
+        with pytest.raises(UsageError, match=sentence):
+            artifact.read(tmp_path / name, CPU)
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("old", ["nothing", "an empty folder", "an artifact"])
-def test_the_new_folder_replaces_the_old_one(tmp_path, old):
+@pytest.mark.parametrize("old", ["nothing", "an empty folder", "an artifact", "a link"])
+def test_the_new_folder_replaces_the_old_one_at_the_end_of_the_block(tmp_path: Path, old: str) -> None:
     folder = tmp_path / "deep" / "artifact"
     if old == "an empty folder":
         folder.mkdir(parents=True)
@@ -186,81 +179,55 @@ def test_the_new_folder_replaces_the_old_one(tmp_path, old):
         tiny.artifact(folder)
         (folder / "report").mkdir()
         (folder / "report" / "index.html").write_text("old")
+    if old == "a link":
+        folder.parent.mkdir()
+        folder.symlink_to(tiny.artifact(tmp_path / "v1"))
+    before = content(folder)
     with artifact.replace_folder(folder) as new:
         tiny.artifact(new, seed=1)
+        assert content(folder) == before
     assert content(folder) == content(tiny.artifact(tmp_path / "expected", seed=1))
     assert list(folder.parent.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, UsageError, KeyboardInterrupt])
-def test_a_failed_block_leaves_the_old_artifact_and_no_other_file(tmp_path, failure):
+def test_a_failed_block_leaves_the_old_artifact_and_no_other_file(tmp_path: Path, failure: type[BaseException]) -> None:
     old = content(tiny.artifact(tmp_path / "old"))
-
-    def fail(folder: Path) -> None:
-        with artifact.replace_folder(folder) as new:
+    for name in ("old", "new"):
+        with suppress(failure), artifact.replace_folder(tmp_path / name) as new:
             tiny.artifact(new, seed=1)
             raise failure("it failed")
-
-    for name in ("old", "new"):
-        with pytest.raises(failure):
-            fail(tmp_path / name)
     assert list(tmp_path.iterdir()) == [tmp_path / "old"]
     assert content(tmp_path / "old") == old
 
 
-def test_the_old_artifact_stays_until_the_new_one_is_complete(tmp_path):
-    old = content(tiny.artifact(tmp_path / "a"))
-    with artifact.replace_folder(tmp_path / "a") as new:
-        tiny.artifact(new, seed=1)
-        assert content(tmp_path / "a") == old
-    assert content(tmp_path / "a") != old
-
-
-def refusal_before_writing(folder: Path) -> str:
-    with pytest.raises(UsageError) as refusal, artifact.replace_folder(folder):
+@pytest.mark.parametrize(
+    ("name", "file", "sentence"),
+    [
+        ("work", "work/thesis.txt", "work exists and is no artifact: name another folder"),
+        ("work", "work/manifest.json", "work exists and is no artifact: name another folder"),
+        ("file", "file", "file exists and is no artifact: name another folder"),
+        ("file/artifact", "file", r"cannot be written \(Not a directory\): name another folder"),
+        ("artifact", "artifact/corpus.jsonl", "which is no part of an artifact: move it"),
+        ("artifact", "artifact/report/notes.txt", "which is no part of an artifact: move it"),
+        ("artifact", "artifact/.hidden", "which is no part of an artifact: move it"),
+        ("artifact", "artifact/folder/file", "which is no part of an artifact: move it"),
+    ],
+)
+def test_a_folder_with_files_of_a_user_is_refused_before_the_block_and_unchanged(
+    tmp_path: Path, name: str, file: str, sentence: str
+) -> None:
+    if name == "artifact":
+        tiny.artifact(tmp_path / name)
+    (tmp_path / file).parent.mkdir(exist_ok=True, parents=True)
+    (tmp_path / file).write_text('{"name": "an application of the web has a manifest.json too"}')
+    before = content(tmp_path)
+    with pytest.raises(UsageError, match=sentence), artifact.replace_folder(tmp_path / name):
         pytest.fail("the block must not run")
-    return str(refusal.value)
+    assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["thesis.txt", "manifest.json"])
-def test_a_folder_of_other_files_is_not_replaced(tmp_path, name):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / name).write_text('{"name": "an application of the web has a manifest.json too"}')
-    assert "work exists and is no artifact: name another folder" in refusal_before_writing(tmp_path / "work")
-    assert list(content(tmp_path)) == [f"work/{name}"]
-
-
-def test_a_file_is_not_replaced(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    assert "file exists and is no artifact: name another folder" in refusal_before_writing(tmp_path / "file")
-
-
-def test_an_unwritable_path_is_refused_before_the_block(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    sentence = refusal_before_writing(tmp_path / "file" / "artifact")
-    assert "cannot be written (Not a directory): name another folder" in sentence
-
-
-def test_a_link_to_an_artifact_stays_and_leads_to_the_new_one(tmp_path):
-    tiny.artifact(tmp_path / "v1")
-    (tmp_path / "current").symlink_to(tmp_path / "v1")
-    with artifact.replace_folder(tmp_path / "current") as new:
-        tiny.artifact(new, seed=1)
-    assert content(tmp_path / "current") == content(tiny.artifact(tmp_path / "expected", seed=1))
-
-
-@pytest.mark.parametrize("name", ["corpus.jsonl", "report/notes.txt", ".hidden", "folder/file"])
-def test_an_artifact_folder_with_other_files_is_refused_and_unchanged(tmp_path, name):
-    folder = tiny.artifact(tmp_path / "artifact")
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_text("a file of the user")
-    before = content(folder)
-    with pytest.raises(UsageError, match="which is no part of an artifact: move it"), artifact.replace_folder(folder):
-        pass
-    assert content(folder) == before
-
-
-def test_a_file_that_a_user_adds_during_training_stays(tmp_path):
+def test_a_file_that_a_user_adds_during_training_stays(tmp_path: Path) -> None:
     folder = tiny.artifact(tmp_path / "artifact")
 
     def train_while_a_user_adds_a_file() -> None:
@@ -274,30 +241,27 @@ def test_a_file_that_a_user_adds_during_training_stays(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone exchanges two folders in one step")
-def test_a_folder_always_exists_during_swaps(tmp_path):
-    """A thread checks the folder as often as it can."""
-    folder, stop, missing = tiny.artifact(tmp_path / "artifact"), threading.Event(), list[int]()
+def test_a_folder_always_exists_during_swaps(tmp_path: Path) -> None:
+    folder, stop, missing = tiny.artifact(tmp_path / "artifact"), threading.Event(), list[Path]()
 
     def check() -> None:
-        checks = 0
         while not stop.is_set():
-            checks += 1
             if not folder.exists():
-                missing.append(checks)
+                missing.append(folder)
 
     watcher = threading.Thread(target=check)
     watcher.start()
-    one, other = tiny.artifact(tmp_path / "one"), folder
+    another = tiny.artifact(tmp_path / "another")
     for _ in range(2_000):
-        folder_swap.swap_folders(one, other)
+        folder_swap.swap_folders(another, folder)
     stop.set()
     watcher.join()
     assert missing == []
 
 
-def test_folders_are_swapped_in_three_steps_where_the_system_has_no_atomic_swap(tmp_path):
-    for name in ("one", "other"):
+def test_folders_are_swapped_in_three_steps_where_the_system_has_no_atomic_swap(tmp_path: Path) -> None:
+    for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text("")
-    folder_swap.swap_in_three_steps(tmp_path / "one", tmp_path / "other")
-    assert content(tmp_path) == {"one/other": b"", "other/one": b""}
+    folder_swap.swap_in_three_steps(tmp_path / "one", tmp_path / "two")
+    assert content(tmp_path) == {"one/two": b"", "two/one": b""}
