@@ -1,14 +1,17 @@
-import json
-import shutil
+"""Golden documents: those with which a version is checked on the machine that serves it."""
+
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from model.artifacts import artifact, golden
 from model.artifacts.golden import MAX_GOLDEN_CHARACTERS, MAX_GOLDEN_DOCUMENTS
+from model.calibration import Calibration
 from model.classifier import Classifier
 from model.errors import UsageError
+from model.text.vocabulary import Vocabulary
 from tests.support import tiny
 
 TEXTS = [f"the {word} {number}" for number in range(10) for word in ("goal", "vote")]
@@ -23,77 +26,66 @@ def load(folder: Path, **fields: object) -> Classifier:
     return Classifier.load(folder, "cpu")
 
 
-def golden_fields(folder: Path) -> list[dict[str, object]]:
+def golden_fields(folder: Path) -> list[dict[str, Any]]:
     return [document._asdict() for document in golden.select_documents(load(folder).predict_texts, TEXTS, LABELS)]
 
 
-def test_golden_documents_are_at_most_eight_beginnings_from_all_labels_in_turn(tmp_path):
+def test_golden_documents_are_at_most_eight_beginnings_from_all_labels_in_turn(tmp_path: Path) -> None:
     sports, politics = ([f"the {word} {number}" for number in range(40)] for word in ("goal", "vote"))
     texts = ["", " \n", "the late goal " * 200, *sports, *politics]
-    selected = golden.select_documents(
-        load(tmp_path / "a").predict_texts, texts, ["x"] * 2 + ["sports"] * 41 + ["politics"] * 40
-    )
+    labels = ["x"] * 2 + ["sports"] * 41 + ["politics"] * 40
+    selected = golden.select_documents(load(tmp_path / "a").predict_texts, texts, labels)
     assert len(selected) == MAX_GOLDEN_DOCUMENTS
-    assert max(len(each.text) for each in selected) == MAX_GOLDEN_CHARACTERS
+    assert max(len(document.text) for document in selected) == MAX_GOLDEN_CHARACTERS
     assert selected[1].text == politics[0]
 
 
-def test_golden_documents_have_the_predictions_of_the_artifact_and_do_not_change_its_version(tmp_path):
-    folder = tiny.artifact(tmp_path / "a")
-    before = artifact.read_manifest(folder)["version"]
-    classifier = load(folder, golden=golden_fields(folder))
-    assert classifier.version == before
+def test_golden_documents_have_the_predictions_of_the_artifact_and_do_not_change_its_version(tmp_path: Path) -> None:
+    plain = load(tmp_path / "a")
+    assert plain.golden == ()
+    plain.check_golden_documents()
+    classifier = load(tmp_path / "a", golden=golden_fields(tmp_path / "a"))
+    assert classifier.version == plain.version
     assert len(classifier.golden) == MAX_GOLDEN_DOCUMENTS
-    for each in classifier.golden:
-        prediction = classifier.predict([classifier.encode(each.text)])[0]
-        assert (each.label, each.score) == pytest.approx((prediction.label, prediction.score))
+    for document in classifier.golden:
+        prediction = classifier.predict([classifier.encode(document.text)])[0]
+        assert (document.label, document.score) == pytest.approx((prediction.label, prediction.score))
     classifier.check_golden_documents()
 
 
-def test_a_document_with_two_equally_likely_labels_is_not_selected(tmp_path):
+def test_a_document_with_two_equally_likely_labels_is_not_selected(tmp_path: Path) -> None:
     network = tiny.network()
     with torch.no_grad():
         network.output.weight.zero_()
         network.output.bias.zero_()
-    original = load(tmp_path / "a")
-    artifact.write(tmp_path / "even", network, original._artifact.vocabulary, original._artifact.calibration, {})
+    artifact.write(tmp_path / "even", network, Vocabulary(tiny.WORDS, tiny.LABELS), Calibration(), {})
     assert golden.select_documents(load(tmp_path / "even").predict_texts, TEXTS, LABELS) == []
 
 
-@pytest.mark.parametrize("wrong", [{"score": 2e-3}, {"label": "weather"}], ids=lambda wrong: next(iter(wrong)))
-def test_another_label_or_score_is_refused_without_the_text_of_the_document(tmp_path, wrong):
+def test_another_label_or_score_is_refused_without_the_text_of_the_document(tmp_path: Path) -> None:
     documents = golden_fields(tmp_path / "a")
-    spoilt = documents[2] | wrong
-    if "score" in wrong:
-        spoilt["score"] = documents[2]["score"] + wrong["score"]
-    documents[2] = spoilt
-    with pytest.raises(UsageError, match=r"version \w{12} answers its golden document 3 with") as refusal:
-        load(tmp_path / "a", golden=documents).check_golden_documents()
-    assert str(spoilt["text"]) not in str(refusal.value)
+    close = [document | {"score": document["score"] + 5e-4} for document in documents]
+    load(tmp_path / "a", golden=close).check_golden_documents()
+    third = documents[2]
+    for spoilt in (third | {"score": third["score"] + 2e-3}, third | {"label": "weather"}):
+        documents[2] = spoilt
+        with pytest.raises(UsageError, match=r"version \w{12} answers its golden document 3 with") as refusal:
+            load(tmp_path / "a", golden=documents).check_golden_documents()
+        assert str(spoilt["text"]) not in str(refusal.value)
 
 
-def test_a_score_within_the_tolerance_is_accepted(tmp_path):
-    documents = [each | {"score": each["score"] + 5e-4} for each in golden_fields(tmp_path / "a")]
-    load(tmp_path / "a", golden=documents).check_golden_documents()
-
-
-def test_an_artifact_without_golden_documents_is_accepted(tmp_path):
-    classifier = load(tmp_path / "a")
-    assert classifier.golden == ()
-    classifier.check_golden_documents()
-
-
-@pytest.mark.parametrize("spoilt", [[{"text": "a"}], ["a"], 1, [{"text": "a", "label": "b", "score": "high"}], None])
-def test_invalid_golden_documents_are_refused_with_the_file_name(tmp_path, spoilt):
-    with pytest.raises(
-        UsageError, match=r"manifest\.json has (golden documents that are not whole|a value of 'golden').*: copy"
-    ):
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        [{"text": "a"}],
+        ["a"],
+        1,
+        [{"text": "a", "label": "b", "score": "high"}],
+        [{"text": "a", "label": "b", "score": float("nan")}],
+        None,
+    ],
+)
+def test_invalid_golden_documents_are_refused_with_the_file_name(tmp_path: Path, spoilt: object) -> None:
+    reasons = r"(has golden documents that are not whole|has a value of 'golden'|cannot be read \(NaN is no number\))"
+    with pytest.raises(UsageError, match=rf"manifest\.json {reasons}.*: "):
         load(tmp_path / "a", golden=spoilt)
-
-
-def test_a_score_of_nan_is_refused(tmp_path):
-    documents = [each | {"score": float("nan")} for each in golden_fields(tmp_path / "a")]
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
-    assert "NaN" in json.dumps(documents)
-    with pytest.raises(UsageError, match="NaN is no number"):
-        load(tmp_path / "b", golden=documents).check_golden_documents()

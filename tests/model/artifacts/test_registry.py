@@ -22,19 +22,19 @@ def version(path: Path) -> str:
     return str(artifact.read_manifest(path)["version"])
 
 
-def test_a_folder_of_versions_resolves_to_the_current_one_and_an_artifact_to_itself(folder):
+def test_a_folder_of_versions_resolves_to_the_current_one_and_an_artifact_to_itself(folder: Path) -> None:
     registry.write_pointer(folder, "two")
     assert registry.resolve_artifact(folder) == folder / "two"
     assert registry.resolve_artifact(folder / "one") == folder / "one"
     assert Classifier.load(folder, "cpu").version == version(folder / "two")
 
 
-def test_a_folder_of_versions_without_a_current_one_is_refused_with_advice(folder):
+def test_a_folder_of_versions_without_a_current_one_is_refused_with_advice(folder: Path) -> None:
     with pytest.raises(UsageError, match="docket models promote"):
         registry.resolve_artifact(folder)
 
 
-def test_promoting_the_current_version_again_keeps_the_previous_one(folder):
+def test_promoting_the_current_version_again_keeps_the_previous_one(folder: Path) -> None:
     assert registry.write_pointer(folder, "one") == Pointer("one", None)
     assert registry.previous_artifact(folder) is None
     for name in ("two", "two"):
@@ -44,14 +44,14 @@ def test_promoting_the_current_version_again_keeps_the_previous_one(folder):
     assert (folder / POINTER_FILE).read_text() == "two\none\n"
 
 
-def test_a_pointer_written_by_hand_is_read(folder):
+def test_a_pointer_written_by_hand_is_read(folder: Path) -> None:
     for text in ("one", "one\n", "one\r\n", " one \n\n"):
         (folder / POINTER_FILE).write_text(text, newline="")
         assert registry.read_pointer(folder) == Pointer("one", None)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "../one", "/etc", ".one", "one\n../two", "current"])
-def test_an_invalid_pointer_is_refused_and_a_promotion_replaces_it(folder, text):
+def test_an_invalid_pointer_is_refused_and_a_promotion_replaces_it(folder: Path, text: str) -> None:
     (folder / POINTER_FILE).write_text(text)
     with pytest.raises(UsageError, match="does not name a subfolder"):
         registry.resolve_artifact(folder)
@@ -59,18 +59,18 @@ def test_an_invalid_pointer_is_refused_and_a_promotion_replaces_it(folder, text)
     assert registry.resolve_artifact(folder) == folder / "one"
 
 
-def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(folder):
+def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(folder: Path) -> None:
     """Many put a link to a folder there; rsync without its option, kubectl cp and object stores leave links behind."""
     (folder / POINTER_FILE).symlink_to("one")
     with pytest.raises(UsageError, match="cannot be read"):
         registry.resolve_artifact(folder)
-    assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
+    assert [path.name for path in registry.list_artifacts(folder)] == ["one", "three", "two"]
     registry.write_pointer(folder, "two")
     assert registry.read_pointer(folder) == Pointer("two", None)
     assert (folder / "one" / artifact.MANIFEST_FILE).exists()
 
 
-def test_a_pointer_can_be_a_link_to_a_file(folder, tmp_path_factory):
+def test_a_pointer_can_be_a_link_to_a_file(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A ConfigMap of Kubernetes is mounted as such a link."""
     elsewhere = tmp_path_factory.mktemp("mounted") / "version"
     elsewhere.write_text("three")
@@ -78,14 +78,14 @@ def test_a_pointer_can_be_a_link_to_a_file(folder, tmp_path_factory):
     assert registry.resolve_artifact(folder) == folder / "three"
 
 
-def test_an_unwritable_pointer_is_refused_and_leaves_no_file(folder):
+def test_an_unwritable_pointer_is_refused_and_leaves_no_file(folder: Path) -> None:
     (folder / POINTER_FILE / "full").mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot be written"):
         registry.write_pointer(folder, "one")
-    assert not [each.name for each in folder.iterdir() if each.name.startswith(".")]
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def test_a_reader_never_sees_a_missing_or_partial_pointer(folder):
+def test_a_reader_never_sees_a_missing_or_partial_pointer(folder: Path) -> None:
     registry.write_pointer(folder, "one")
     finished = threading.Event()
 
@@ -105,9 +105,9 @@ def test_a_reader_never_sees_a_missing_or_partial_pointer(folder):
     assert len(seen) > 1
 
 
-def test_the_stamp_changes_with_each_replacement_and_edit(folder):
+def test_the_stamp_changes_with_each_replacement_and_edit(folder: Path) -> None:
     assert registry.pointer_stamp(folder) is None
-    stamps = []
+    stamps: list[object] = []
     for name in ("one", "two", "one", "one"):
         registry.write_pointer(folder, name)
         stamps.append(registry.pointer_stamp(folder))
@@ -117,13 +117,13 @@ def test_the_stamp_changes_with_each_replacement_and_edit(folder):
     assert len(set(stamps)) == len(stamps)
 
 
-def test_an_artifact_is_found_by_folder_name_version_or_prefix(folder):
+def test_an_artifact_is_found_by_folder_name_version_or_prefix(folder: Path) -> None:
     digits = version(folder / "two")
     for query in ("two", digits, digits[:6]):
         assert registry.find_artifact(folder, query) == folder / "two"
 
 
-def test_an_ambiguous_or_unknown_query_is_refused(folder):
+def test_an_ambiguous_or_unknown_query_is_refused(folder: Path) -> None:
     tiny.artifact(folder / "copy", seed=0)
     with pytest.raises(UsageError, match="fits copy and one in"):
         registry.find_artifact(folder, version(folder / "one"))
@@ -132,14 +132,14 @@ def test_an_ambiguous_or_unknown_query_is_refused(folder):
             registry.find_artifact(folder, query)
 
 
-def test_unfinished_and_other_folders_are_not_listed(folder):
+def test_unfinished_and_other_folders_are_not_listed(folder: Path) -> None:
     tiny.artifact(folder / ".four.0a1b2c3d")
     (folder / "notes").mkdir()
     (folder / "notes.txt").touch()
-    assert [each.name for each in registry.list_artifacts(folder)] == ["one", "three", "two"]
+    assert [path.name for path in registry.list_artifacts(folder)] == ["one", "three", "two"]
 
 
-def test_artifacts_are_described_by_manifest_or_error(folder):
+def test_artifacts_are_described_by_manifest_or_error(folder: Path) -> None:
     artifact.update_manifest(folder / "one", {"scores": {"accuracy": 0.9, "documents": 50}})
     (folder / "three" / artifact.MANIFEST_FILE).write_text("{")
     os.utime(folder / "one" / artifact.MANIFEST_FILE, (0, 0))
