@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.inference.service import MAX_EXPLAINED_WORDS
-from app.middleware.request_scope import BUDGETED_BODIES
+from app.middleware.exchange import BUDGETED_BODIES
 from tests.support.service import (
     WAIT_SECONDS,
     Server,

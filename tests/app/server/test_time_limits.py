@@ -1,46 +1,37 @@
-"""A connection is one of so many, and a request comes whole in time: else its client is told why not."""
+"""The time limits of a head, a body and an answer, and the limit on connections."""
 
-import contextlib
 import json
 import socket
 import time
 from collections.abc import Iterator
-from http.client import HTTPResponse
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import count_connections
+from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, open_connection, predict_request, read_responses
 from tests.support.service import WAIT_SECONDS, Server, metric_value, running_server, wait_until
 
-pytestmark = pytest.mark.slow
-SECONDS = 1.0
-BODY = b'{"text": "the late goal"}'
-HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
-WAYS = pytest.mark.parametrize(
-    "kind", [b"application/json", b"application/json; charset=utf-8"], ids=["direct", "long"]
-)
+LIMIT_SECONDS = 1.0
+REQUEST = predict_request({"text": "the late goal"})
+CONTENT_TYPES = pytest.mark.parametrize("kind", [JSON_TYPE, JSON_WITH_CHARSET], ids=["fast handler", "FastAPI"])
 
 
 @pytest.fixture(scope="module")
 def strict(artifact: Path) -> Iterator[Server]:
-    """It waits for a head and for a body for ``SECONDS``, and lets four connections in."""
-    with running_server(artifact, head_timeout=SECONDS, body_timeout=SECONDS, connections=4) as running:
-        yield running
+    """A service with short time limits and at most four connections."""
+    with running_server(artifact, head_timeout=LIMIT_SECONDS, body_timeout=LIMIT_SECONDS, connections=4) as server:
+        yield server
 
 
 @pytest.fixture
 def connection(strict: Server) -> Iterator[socket.socket]:
-    with connected(strict) as opened:
-        yield opened
+    with open_connection(strict) as connection:
+        yield connection
 
 
-def connected(server: Server) -> socket.socket:
-    return socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS)
-
-
-def rest(connection: socket.socket) -> bytes:
-    """All that comes until the connection is closed."""
+def read_until_closed(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
@@ -48,122 +39,97 @@ def count(server: Server, status: int) -> float:
     return metric_value(server, "docket_requests_total", status=str(status))
 
 
-def test_who_opens_a_connection_and_says_nothing_is_cut_off_without_a_word(connection: socket.socket) -> None:
-    assert rest(connection) == b""
+def test_a_silent_connection_is_closed_without_an_answer(connection: socket.socket) -> None:
+    assert read_until_closed(connection) == b""
 
 
-def test_a_head_that_does_not_end_is_408_however_steadily_it_comes(strict: Server, connection: socket.socket) -> None:
-    before, begun = count(strict, 408), time.monotonic()
+def test_a_head_without_an_end_is_408_even_if_it_arrives_steadily(strict: Server, connection: socket.socket) -> None:
+    before = count(strict, 408)
     connection.sendall(b"POST /predict HTTP/1.1\r\n")
-    with contextlib.suppress(OSError):  # it was cut off
-        while time.monotonic() < begun + 10 * SECONDS:
-            connection.sendall(b"x: y\r\n")
-            time.sleep(SECONDS / 10)
-            if select(connection):
-                break
-    told = rest(connection)
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"application/problem+json" in told
-    assert b"connection: close" in told
-    assert b"head was not whole within %g s" % SECONDS in told
+    connection.settimeout(LIMIT_SECONDS / 10)
+    end, response = time.monotonic() + WAIT_SECONDS, b""
+    while b"}" not in response and time.monotonic() < end:
+        connection.sendall(b"x: y\r\n")
+        with suppress(TimeoutError):
+            response += connection.recv(1 << 16)
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in response
+    assert b"connection: close" in response
+    assert b"head was not whole within %g s" % LIMIT_SECONDS in response
     assert count(strict, 408) == before + 1
 
 
-def select(connection: socket.socket) -> bool:
-    """Whether there is something to read."""
-    connection.setblocking(False)
-    try:
-        return bool(connection.recv(1, socket.MSG_PEEK))
-    except BlockingIOError:
-        return False
-    finally:
-        connection.settimeout(WAIT_SECONDS)
-
-
-@WAYS
-def test_a_body_that_does_not_end_is_408_and_counted_once(
-    strict: Server, connection: socket.socket, kind: bytes
-) -> None:
+@CONTENT_TYPES
+def test_a_body_without_an_end_is_408_and_counted_once(strict: Server, connection: socket.socket, kind: str) -> None:
     before, left = count(strict, 408), count(strict, 499)
-    connection.sendall(HEAD % (kind, len(BODY)) + BODY[:-1])
-    told = rest(connection)
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"body was not whole within %g s" % SECONDS in told
+    connection.sendall(predict_request({"text": "goal"}, kind)[:-1])
+    response = read_until_closed(connection)
+    assert response.startswith(b"HTTP/1.1 408 ")
+    assert b"body was not whole within %g s" % LIMIT_SECONDS in response
     wait_until(lambda: count(strict, 408) == before + 1)
     assert count(strict, 499) == left
 
 
-@WAYS
-def test_a_body_in_pieces_that_ends_in_time_is_answered(connection: socket.socket, kind: bytes) -> None:
-    connection.sendall(HEAD % (kind, len(BODY)))
-    for begin in range(0, len(BODY), 5):
-        connection.sendall(BODY[begin : begin + 5])
-        time.sleep(SECONDS / 20)
+@CONTENT_TYPES
+def test_a_request_in_pieces_that_ends_in_time_is_answered(connection: socket.socket, kind: str) -> None:
+    request = predict_request({"text": "the late goal"}, kind)
+    for begin in range(0, len(request), 30):
+        connection.sendall(request[begin : begin + 30])
+        time.sleep(LIMIT_SECONDS / 20)
     assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
-def test_requests_one_behind_the_other_have_their_time_each(connection: socket.socket) -> None:
-    """The end of one and the beginning of the next come together, for longer than one alone may take."""
-    whole = HEAD % (b"application/json", len(BODY)) + BODY
-    connection.sendall(whole[:-5])
+def test_each_request_of_a_connection_has_its_time_limit(connection: socket.socket) -> None:
+    """The end of a request and the beginning of the next arrive together, for longer than one request may take."""
+    connection.sendall(REQUEST[:-5])
     for _ in range(6):
-        time.sleep(SECONDS / 3)
-        connection.sendall(whole[-5:] + whole[:-5])
-        response = HTTPResponse(connection)
-        response.begin()
-        assert (response.status, bool(response.read())) == (200, True)
+        time.sleep(LIMIT_SECONDS / 3)
+        connection.sendall(REQUEST[-5:] + REQUEST[:-5])
+        assert read_responses(connection, 1)[0][0].startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_connection_that_rests_between_requests_is_not_blamed(connection: socket.socket) -> None:
-    whole = HEAD % (b"application/json", len(BODY)) + BODY
+def test_a_connection_may_be_idle_between_requests(connection: socket.socket) -> None:
     for _ in range(2):
-        connection.sendall(whole)
+        connection.sendall(REQUEST)
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
-        time.sleep(2 * SECONDS)
+        time.sleep(2 * LIMIT_SECONDS)
 
 
-def test_a_connection_whose_answer_came_before_its_body_is_closed_when_nothing_else_comes(strict: Server) -> None:
-    with connected(strict) as opened:
-        opened.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
-        assert opened.recv(1 << 16).startswith(b"HTTP/1.1 404 ")
-        opened.sendall(b"late")
-        assert rest(opened).count(b"{") <= 1  # what was left of the answer
+def test_a_connection_closes_whose_answer_preceded_its_body_if_nothing_follows(connection: socket.socket) -> None:
+    connection.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+    assert connection.recv(1 << 16).startswith(b"HTTP/1.1 404 ")
+    connection.sendall(b"late")
+    assert read_until_closed(connection).count(b"{") <= 1, "only the rest of the first answer"
 
 
-def test_who_takes_nothing_of_a_long_answer_in_is_cut_off(artifact: Path) -> None:
-    long = json.dumps({"documents": [{"text": "goal", "id": "a" * 1_000_000}] * 12}).encode()  # ids come back
-    head = HEAD.replace(b"/predict", b"/predict/batch") % (b"application/json", len(long))
-    with running_server(artifact) as server, connected(server) as opened:
-        opened.sendall(head + long)
+def test_a_client_that_reads_nothing_of_a_long_answer_is_cut_off(artifact: Path) -> None:
+    documents = [{"text": "goal", "id": "a" * 1_000_000}] * 12  # ids are part of the answer
+    body = json.dumps({"documents": documents}).encode()
+    head = b"POST /predict/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    with running_server(artifact) as server, open_connection(server) as connection:
+        connection.sendall(head % len(body) + body)
         wait_until(lambda: metric_value(server, "docket_requests_total", path="/predict/batch", status="200") == 1)
         assert count_connections(server.process.pid, server.port) == 1
         wait_until(lambda: count_connections(server.process.pid, server.port) == 0)
 
 
-def test_one_connection_too_many_is_503_and_there_is_room_when_another_ends(strict: Server) -> None:
-    whole = HEAD % (b"application/json", len(BODY)) + BODY
-    with contextlib.ExitStack() as stack:
+def test_one_connection_too_many_is_503_until_another_ends(strict: Server) -> None:
+    with ExitStack() as stack:
         for _ in range(4):
-            opened = stack.enter_context(connected(strict))
-            opened.sendall(whole)
-            assert opened.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
-        surplus = stack.enter_context(connected(strict))
-        surplus.sendall(whole)
-        told = rest(surplus)
-    assert told.startswith(b"HTTP/1.1 503 ")
-    assert b"retry-after: " in told
-    assert b"4 connections" in told
-    wait_until(lambda: answered(strict, whole))
-
-
-def answered(server: Server, request: bytes) -> bool:
-    with connected(server) as opened:
-        opened.sendall(request)
-        return opened.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+            connection = stack.enter_context(open_connection(strict))
+            connection.sendall(REQUEST)
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        surplus = stack.enter_context(open_connection(strict))
+        surplus.sendall(REQUEST)
+        response = read_until_closed(surplus)
+    assert response.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: " in response
+    assert b"4 connections" in response
+    wait_until(lambda: strict.get("/model").status_code == 200)
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [
         b"what is this about?\r\n\r\n",
         b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
@@ -172,23 +138,20 @@ def answered(server: Server, request: bytes) -> bool:
     ],
     ids=["words", "length", "chunk", "TLS"],
 )
-def test_what_is_no_http_is_400_in_the_form_of_all_failures(
-    strict: Server, connection: socket.socket, sent: bytes
-) -> None:
+def test_a_malformed_request_is_counted_as_400(strict: Server, connection: socket.socket, data: bytes) -> None:
     before = count(strict, 400)
-    connection.sendall(sent)
-    told = rest(connection)
-    assert told.startswith(b"HTTP/1.1 400 ")
-    assert b"application/problem+json" in told
+    connection.sendall(data)
+    response = read_until_closed(connection)
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in response
     wait_until(lambda: count(strict, 400) == before + 1)
 
 
-@WAYS
-def test_who_leaves_before_the_body_is_whole_is_counted_and_no_failure(strict: Server, kind: bytes) -> None:
+def test_a_client_that_leaves_before_the_end_of_its_body_is_counted_and_no_failure(strict: Server) -> None:
     left, failed, lines = count(strict, 499), count(strict, 500), len(strict.lines)
-    with connected(strict) as opened:
-        opened.sendall(HEAD % (kind, len(BODY)) + BODY[:-1])
-        time.sleep(SECONDS / 4)
+    with open_connection(strict) as connection:
+        connection.sendall(REQUEST[:-1])
+        time.sleep(LIMIT_SECONDS / 4)
     wait_until(lambda: count(strict, 499) == left + 1)
     assert count(strict, 500) == failed
     assert strict.lines[lines:] == []
