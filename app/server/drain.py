@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import threading
 from contextlib import contextmanager
 from contextvars import Context
 from multiprocessing import parent_process
@@ -31,9 +30,6 @@ def draining_on_sigterm(batcher: Batcher[Any, Any], grace: float) -> Iterator[No
     A second signal goes to the server at once. Documents that still wait one second before the end of ``grace``
     seconds get 503, while there is time to send it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
-        return
     loop = asyncio.get_running_loop()
     server_handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     level = logging.INFO if parent_process() is None else logging.DEBUG  # the supervisor logs for its workers

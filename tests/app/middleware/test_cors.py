@@ -133,8 +133,8 @@ def test_the_sites_of_the_setting_may_read_answers_and_failures(
             f"access-control-allow-origin: {origin}"
         ] * allowed
         assert any(line.startswith("vary: ") and "origin" in line for line in lines)
-        exposed = [line for line in lines if "expose-headers" in line and "retry-after" in line]
-        assert bool(exposed) is allowed
+        if allowed:
+            assert any("expose-headers" in line and "retry-after" in line for line in lines)
 
 
 def test_every_site_may_read_a_full_queue_where_all_are_allowed(slow: Path) -> None:

@@ -13,6 +13,7 @@ from tests.support.processes import count_connections
 from tests.support.raw_http import JSON_TYPE, JSON_WITH_CHARSET, open_connection, predict_request, read_responses
 from tests.support.service import WAIT_SECONDS, Server, metric_value, running_server, wait_until
 
+pytestmark = pytest.mark.slow
 LIMIT_SECONDS = 1.0
 REQUEST = predict_request({"text": "the late goal"})
 CONTENT_TYPES = pytest.mark.parametrize("kind", [JSON_TYPE, JSON_WITH_CHARSET], ids=["fast handler", "FastAPI"])

@@ -5,9 +5,10 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -35,7 +36,7 @@ def make_certificate(folder: Path, *, password: str = "") -> Path:
     return folder
 
 
-def tls_settings(folder: Path) -> dict[str, object]:
+def tls_settings(folder: Path) -> dict[str, Any]:
     return {"tls_certificate": folder / "tls.crt", "tls_key": folder / "tls.key"}
 
 
@@ -77,16 +78,6 @@ def test_requests_are_answered_over_tls(tls_server: Server, folder: Path) -> Non
             assert (answer.status_code, answer.json()["tokens"]) == (200, 10)
         long = client.post("/predict/batch", json={"documents": [{"text": TEXT * 9_000}] * 2})
         assert [result["tokens"] for result in long.json()["results"]] == [90_000, 90_000]
-
-
-def test_pipelined_requests_are_answered_in_order(tls_server: Server, folder: Path) -> None:
-    answers = b""
-    with open_tls(tls_server, folder) as connection:
-        types = (JSON_TYPE, JSON_WITH_CHARSET, JSON_TYPE)
-        connection.sendall(b"".join(predict_request({"text": "goal " * n}, kind) for n, kind in enumerate(types, 1)))
-        while answers.count(b'"tokens":') < 3:
-            answers += connection.recv(1 << 16)
-    assert [part[:1] for part in answers.split(b'"tokens":')[1:]] == [b"1", b"2", b"3"]
 
 
 @pytest.mark.parametrize("data", [b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"\0" * 100, b"\x16\x03"])
@@ -157,50 +148,31 @@ def test_a_drain_does_not_wait_for_the_close_message_of_a_client(artifact: Path,
     assert len(server.lines) == ONLY_START_AND_DRAIN
 
 
-def name_certificate_alone(folder: Path) -> dict[str, object]:
-    return {"tls_certificate": folder / "tls.crt"}
-
-
-def name_key_alone(folder: Path) -> dict[str, object]:
-    return {"tls_key": folder / "tls.key"}
-
-
-def name_missing_key(folder: Path) -> dict[str, object]:
-    return {"tls_certificate": folder / "tls.crt", "tls_key": folder / "missing"}
-
-
-def swap_files(folder: Path) -> dict[str, object]:
-    return {"tls_certificate": folder / "tls.key", "tls_key": folder / "tls.crt"}
-
-
-def use_key_of_another_certificate(folder: Path) -> dict[str, object]:
-    return {"tls_certificate": make_certificate(folder / "other") / "tls.crt", "tls_key": folder / "tls.key"}
-
-
-def use_key_with_password(folder: Path) -> dict[str, object]:
-    return tls_settings(make_certificate(folder / "locked", password="secret"))
-
-
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("certificate", "key", "reason"),
     [
-        (name_certificate_alone, "DOCKET_TLS_KEY is not set"),
-        (name_key_alone, "DOCKET_TLS_CERTIFICATE is not set"),
-        (name_missing_key, "missing cannot be read"),
-        (swap_files, "are not a certificate and its key"),
-        (use_key_of_another_certificate, "KEY_VALUES_MISMATCH"),
-        (use_key_with_password, "the key without a password"),
+        ("tls.crt", None, "DOCKET_TLS_KEY is not set"),
+        (None, "tls.key", "DOCKET_TLS_CERTIFICATE is not set"),
+        ("tls.crt", "missing", "missing cannot be read"),
+        ("tls.key", "tls.crt", "are not a certificate and its key"),
+        ("other/tls.crt", "tls.key", "KEY_VALUES_MISMATCH"),
+        ("locked/tls.crt", "locked/tls.key", "the key without a password"),
     ],
 )
 def test_a_start_with_unusable_files_is_refused(
     artifact: Path,
     folder: Path,
-    settings: Callable[[Path], dict[str, object]],
+    certificate: str | None,
+    key: str | None,
     reason: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(os, "environ", docket_environment(settings(folder)))
+    make_certificate(folder / "other")
+    make_certificate(folder / "locked", password="secret")
+    names = {"tls_certificate": certificate, "tls_key": key}
+    settings: dict[str, object] = {setting: folder / name for setting, name in names.items() if name is not None}
+    monkeypatch.setattr(os, "environ", docket_environment(settings))
     assert docket.main(["serve", str(artifact), "--port", "0"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
