@@ -112,7 +112,7 @@ def test_keys_of_commands_that_run_at_the_same_time_are_all_in_the_file(tmp_path
     printed = [line for process in processes for line in process.communicate(timeout=TIMEOUT_SECONDS)[0].split()]
     assert len(printed) == len({key.name for key in key_file.read(path)}) == 80
     keys = key_file.KeyFile(path)
-    assert all(keys.name_of([(b"x-api-key", key.encode())]) for key in printed)
+    assert all(keys.demand([(b"x-api-key", key.encode())]) for key in printed)
 
 
 def test_a_key_whose_line_cannot_be_completed_leaves_no_part_of_the_line(tmp_path: Path) -> None:

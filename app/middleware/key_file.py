@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from app.watched_files import WatchedFiles
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _LINE = re.compile(r"([\w.@-]{1,64}):([0-9a-fA-F]{64})")
@@ -37,25 +38,18 @@ class KeyFile:
     def __init__(self, path: Path) -> None:
         self._keys: WatchedFiles[tuple[Key, ...]] = WatchedFiles([path], partial(read, path), ())
 
-    def name_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return the holder of the key in a request's headers, or None if the key is missing or unknown.
+    def demand(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the holder of the key in a request's headers. Raises: ``InvalidKey`` if it is missing or unknown.
 
         The time is the same for each key: its hash is compared with all hashes, each in constant time.
         """
         sent = _find_key(headers)
-        if sent is None:
-            return None
-        digest, name = hashlib.sha256(sent).digest(), None
+        digest, name = hashlib.sha256(sent or b"").digest(), None
         for key in self._keys():
             if hmac.compare_digest(key.digest, digest):
                 name = key.name
-        return name
-
-    def demand(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
-        """Return the holder of the key in the headers. Raises: ``InvalidKey`` if the key is missing or unknown."""
-        name = self.name_of(headers)
-        if name is None:
-            raise InvalidKey(shown=bool(_find_key(headers)))
+        if name is None or sent is None:
+            raise InvalidKey(shown=bool(sent))
         return name
 
 
@@ -108,21 +102,13 @@ def appending(path: Path) -> Iterator[Callable[[str], None]]:
     """
     try:
         with open(path, "a+b", buffering=0, opener=partial(os.open, mode=0o600)) as file:
-            _lock(file)
+            fcntl.flock(file, fcntl.LOCK_EX)
             read(path)
             yield partial(_append, file)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}): name a file that can") from None
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Wait for the exclusive lock of ``file``. Windows has no such lock."""
-    with suppress(ImportError):
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _append(file: IO[bytes], line: str) -> None:

@@ -9,7 +9,7 @@ from tests.support.request_ledger import Ledger, table
 from tests.support.service import Server, running_server
 from tests.support.survival import survived
 
-ACCOUNTS = pytest.StashKey[list[Ledger]]()
+LEDGERS = pytest.StashKey[list[Ledger]]()
 PAGE = """# Faults that the service survives
 
 Written by `make chaos` with real processes on loopback, two workers each. After each case the service answered again, a
@@ -30,18 +30,19 @@ refused. A disk that fills up during a training ends it with exit code 2 and a s
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="as many connections as the issue asks for")
+    parser.addoption("--full", action="store_true", help="with 10,000 connections instead of 1,000")
     parser.addoption("--table", type=Path, help="the page to write")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ACCOUNTS] = []
+    config.stash[LEDGERS] = []
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     page = session.config.getoption("--table", default=None)
     if page is not None and exitstatus == 0:
-        page.write_text(PAGE + table(session.config.stash[ACCOUNTS]) + "\n", encoding="utf-8")
+        ledgers: list[Ledger] = session.config.stash[LEDGERS]
+        page.write_text(f"{PAGE}{table(ledgers)}\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(artifact: Path) -> Iterator[Server]:
-    """It waits long enough for 10,000 connections to be opened, and not much longer."""
+    """A service whose time limits are just long enough to open 10,000 connections."""
     with running_server(artifact, "--workers", "2", connections=6_000, head_timeout=8, body_timeout=8) as running:
         yield running
 
@@ -61,22 +62,22 @@ Case = Callable[..., AbstractContextManager[Ledger]]
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
-    """``with case("what happens", server) as ledger``: its account, checked at the end and kept for the table.
+    """``with case("name", server) as ledger``: checks the ledger at the end and that the service answers again.
 
-    ``server`` is asked again then, unless it is None: it has ended as it was told to.
+    ``server`` is None if the service has ended by then. ``dies``: a process was killed with the requests in it.
     """
 
-    def begun(title: str, server: Server | None, *, dies: bool = False) -> AbstractContextManager[Ledger]:
+    def start(title: str, server: Server | None, *, dies: bool = False) -> AbstractContextManager[Ledger]:
         ledger = Ledger(title)
-        accounts = request.config.stash.get(ACCOUNTS, None)
-        if accounts is not None:
-            accounts.append(ledger)
+        ledgers = request.config.stash.get(LEDGERS, None)
+        if ledgers is not None:
+            ledgers.append(ledger)
         return survived(server, ledger, dies=dies)
 
-    return begun
+    return start
 
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether there is time for all of it."""
+    """Whether to open all connections."""
     return bool(request.config.getoption("--full", default=False))

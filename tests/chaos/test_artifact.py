@@ -1,10 +1,11 @@
-"""An artifact that is cut, spoilt or replaced while it is read: refused with a sentence, or read as it was written."""
+"""An artifact that is cut, damaged or replaced while it is read is refused with a sentence, or read as written."""
 
 import json
 import random
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -21,19 +22,22 @@ CPU = torch.device("cpu")
 TEXTS = ("the late goal won the cup", "a vote for the law", "quux")
 
 
+Answer = tuple[str, list[list[tuple[str, float]]]]
+
+
 @pytest.fixture
-def whole(tmp_path: Path) -> Path:
-    return tiny.add_golden(tiny.artifact(tmp_path / "whole", profile=tiny.PROFILE))
+def artifact(tmp_path: Path) -> Path:
+    return tiny.add_golden(tiny.artifact(tmp_path / "artifact", profile=tiny.PROFILE))
 
 
-def said(folder: Path) -> tuple[str, list[list[tuple[str, float]]]] | None:
-    """The version and what it answers; None where it is refused, with one sentence that says where."""
+def read_answer(folder: Path) -> Answer | None:
+    """The version and the scores of ``TEXTS``; None where the artifact is refused in a sentence that names it."""
     refusal = ""
     try:
         classifier = Classifier(artifacts.read(folder, CPU), CPU)  # as load does, without the time to warm up
         classifier.check_golden_documents()
-    except UsageError as refused:
-        refusal = str(refused)
+    except UsageError as error:
+        refusal = str(error)
     if refusal:
         assert folder.name in refusal or "golden document" in refusal
         assert "\n" not in refusal
@@ -42,86 +46,77 @@ def said(folder: Path) -> tuple[str, list[list[tuple[str, float]]]] | None:
     return classifier.version, [prediction.scores for prediction in predictions]
 
 
-def spoilt(whole: Path, file: str, spoil: Callable[[bytes], bytes]) -> Path:
-    """A copy in which one file is another."""
-    copy = whole.with_name("copy")
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(whole, copy)
-    (copy / file).write_bytes(spoil((whole / file).read_bytes()))
+def copy_with(artifact: Path, file: str, content: bytes) -> Path:
+    """A copy of the artifact with another content of one file."""
+    copy = artifact.with_name("copy")
+    shutil.copytree(artifact, copy, dirs_exist_ok=True)
+    (copy / file).write_bytes(content)
     return copy
 
 
-def test_an_artifact_cut_at_any_of_50_places_is_refused(whole: Path) -> None:
-    for number in range(50):
-        share = random.Random(number).random()
-        cut = spoilt(whole, FILES[number % 3], lambda data, share=share: data[: int(len(data) * share)])
-        assert said(cut) is None, (number, share)
+def test_an_artifact_cut_at_any_of_50_places_is_refused(artifact: Path) -> None:
+    for seed in range(50):
+        content = (artifact / FILES[seed % 3]).read_bytes()
+        end = random.Random(seed).randrange(len(content))
+        assert read_answer(copy_with(artifact, FILES[seed % 3], content[:end])) is None, (seed, end)
 
 
-def test_one_bit_of_200_changes_no_answer_that_is_not_refused(whole: Path) -> None:
-    expected, refused = said(whole), 0
-    for number in range(200):
-        draw = random.Random(number)
+def test_an_artifact_with_a_flipped_bit_is_refused_or_answers_as_before(artifact: Path) -> None:
+    expected, refused = read_answer(artifact), 0
+    for seed in range(200):
+        draw, file = random.Random(seed), FILES[min(seed % 4, 2)]
+        content = bytearray((artifact / file).read_bytes())
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        answer = read_answer(copy_with(artifact, file, bytes(content)))
+        refused += answer is None
+        assert answer in (None, expected), seed
+    assert refused >= 100, "hashes protect the network and the vocabulary, but not what the manifest tells people"
 
-        def flip(data: bytes, draw: random.Random = draw) -> bytes:
-            place, bit = draw.randrange(len(data)), 1 << draw.randrange(8)
-            return data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
 
-        found = said(spoilt(whole, FILES[min(number % 4, 2)], flip))
-        refused += found is None
-        assert found in (None, expected), number
-    assert refused >= 100  # the network and the words are summed; of the manifest, what it tells people is not
+def find_paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of each value inside a JSON value."""
+    if path:
+        yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield from find_paths(entry, (*path, key))
 
 
 @pytest.mark.parametrize("value", [None, "x"], ids=repr)
-def test_a_manifest_whose_facts_are_of_another_kind_is_refused_or_changes_no_answer(whole: Path, value: object) -> None:
-    expected, facts = said(whole), json.loads((whole / artifacts.MANIFEST_FILE).read_text(encoding="utf-8"))
-
-    def places(found: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-        inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
-        return [path] * bool(path) + [each for key, own in inner for each in places(own, (*path, key))]
-
-    for path in places(facts):
-        changed = json.loads(json.dumps(facts))
-        inner = changed
+def test_a_manifest_with_a_value_of_another_type_is_refused_or_changes_no_answer(artifact: Path, value: object) -> None:
+    expected, manifest = read_answer(artifact), (artifact / artifacts.MANIFEST_FILE).read_text(encoding="utf-8")
+    for path in find_paths(json.loads(manifest)):
+        changed = parent = json.loads(manifest)
         for key in path[:-1]:
-            inner = inner[key]
-        inner[path[-1]] = value
-        written = json.dumps(changed).encode()
-        found = said(spoilt(whole, artifacts.MANIFEST_FILE, lambda data, written=written: written))
-        assert found in (None, expected), path
+            parent = parent[key]
+        parent[path[-1]] = value
+        answer = read_answer(copy_with(artifact, artifacts.MANIFEST_FILE, json.dumps(changed).encode()))
+        assert answer in (None, expected), path
 
 
-def test_an_artifact_that_is_replaced_while_it_is_read_is_one_or_the_other_or_refused(tmp_path: Path) -> None:
-    """Never the words of one with the network of the other."""
-    one = tiny.artifact(tmp_path / "one")
-    two = tiny.artifact(tmp_path / "two", labels=("blue", "green"), words=tiny.WORDS[::-1], seed=1)
-    either, over = [said(one), said(two)], threading.Event()
-    served = tmp_path / "served"
-    shutil.copytree(one, served)
+@pytest.mark.parametrize("in_one_step", [True, False], ids=["replaced in one step", "copied over file by file"])
+def test_an_artifact_that_is_replaced_during_a_load_is_never_mixed(tmp_path: Path, in_one_step: bool) -> None:
+    first = tiny.artifact(tmp_path / "first")
+    second = tiny.artifact(tmp_path / "second", labels=("blue", "green"), words=tiny.WORDS[::-1], seed=1)
+    expected, end = [read_answer(first), read_answer(second)], threading.Event()
+    served = Path(shutil.copytree(first, tmp_path / "served"))
 
-    def replace() -> None:
-        number = 0
-        while not over.is_set():
-            number += 1
-            with artifacts.replace_folder(served) as beside:
-                shutil.copytree((one, two)[number % 2], beside, dirs_exist_ok=True)
+    def replace_repeatedly() -> None:
+        for source in cycle((second, first)):
+            if end.is_set():
+                return
+            if in_one_step:
+                with artifacts.replace_folder(served) as folder:
+                    shutil.copytree(source, folder, dirs_exist_ok=True)
+            else:
+                shutil.copytree(source, served, dirs_exist_ok=True)
 
-    def copy_in_place() -> None:
-        """As people do it who copy over what is served, file by file."""
-        number = 0
-        while not over.is_set():
-            number += 1
-            shutil.copytree((one, two)[number % 2], served, dirs_exist_ok=True)
-
-    for way in (replace, copy_in_place):
-        over.clear()
-        thread = threading.Thread(target=way)
-        thread.start()
-        try:
-            found = [said(served) for _ in range(40)]
-        finally:
-            over.set()
-            thread.join()
-        assert all(each is None or each in either for each in found), way
-        assert said(served) in either, way
+    thread = threading.Thread(target=replace_repeatedly)
+    thread.start()
+    try:
+        answers = [read_answer(served) for _ in range(40)]
+    finally:
+        end.set()
+        thread.join()
+    assert all(answer is None or answer in expected for answer in answers)
+    assert read_answer(served) in expected

@@ -1,4 +1,4 @@
-"""A disk that fills up while an artifact is written: refused with a sentence, and nothing half-written is left."""
+"""A disk that fills up: a command ends with a sentence and leaves no partial file, and workers serve on."""
 
 import json
 import os
@@ -21,47 +21,46 @@ from tests.support.processes import wait_until_both_serve, worker_pids
 from tests.support.service import WAIT_SECONDS, docket_environment, metric_value, run_docket, running_server, wait_until
 
 pytestmark = pytest.mark.slow
-MOST = 1_000
-"""Bytes that a file may have: no disk need be filled for that, and the error is of the same kind."""
+MAX_FILE_BYTES = 1_000
+"""Limit of the size of a file, which causes the same kind of error as a full disk."""
 
 
 @contextmanager
-def full() -> Iterator[None]:
+def limited_file_size() -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("there", [False, True], ids=["new", "in another's place"])
-def test_an_artifact_for_which_there_is_no_room_leaves_what_was_there(tmp_path: Path, there: bool) -> None:
-    if there:
+@pytest.mark.parametrize("exists", [False, True], ids=["a new artifact", "a replaced artifact"])
+def test_an_artifact_without_room_is_refused_and_the_previous_one_stays(tmp_path: Path, exists: bool) -> None:
+    if exists:
         tiny.artifact(tmp_path / "out")
-    before = files(tmp_path)
-    room = pytest.raises(UsageError, match=r"out cannot be written .*: make room")
-    with full(), room, artifacts.replace_folder(tmp_path / "out") as beside:
-        tiny.artifact(beside, seed=1)
-    assert files(tmp_path) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["out"] * there
+    before = read_files(tmp_path)
+    refusal = pytest.raises(UsageError, match=r"out cannot be written .*: make room")
+    with limited_file_size(), refusal, artifacts.replace_folder(tmp_path / "out") as folder:
+        tiny.artifact(folder, seed=1)
+    assert read_files(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] * exists
 
 
-def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_training_on_a_full_disk_is_refused_and_leaves_no_partial_file(tmp_path: Path) -> None:
     documents = toy_corpus.documents(60)
     rows = [{"text": text, "label": label} for text, label in zip(documents.texts, documents.labels, strict=True)]
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    environment = docket_environment({})
     done = subprocess.run(
         [sys.executable, "-m", "docket", "train", corpus, "--out", tmp_path / "out", "--epochs", "1"],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST)),
-        env={
-            name: value for name, value in docket_environment({}).items() if not name.startswith("COVERAGE")
-        },  # it writes too
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES)),
+        env={name: value for name, value in environment.items() if not name.startswith("COVERAGE")},  # writes files too
         capture_output=True,
         text=True,
         timeout=WAIT_SECONDS,
@@ -70,20 +69,16 @@ def test_training_on_a_full_disk_says_so_and_leaves_nothing_half_written(tmp_pat
     assert done.returncode == 2, done.stderr
     assert "cannot be written (File too large): make room" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [name for name in files(tmp_path) if name != "corpus.jsonl"] == []
+    assert list(read_files(tmp_path)) == ["corpus.jsonl"]
 
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A disk of 8 MiB, at a short path: a socket in it may have a name of 107 bytes."""
+    """A disk of 8 MiB, at a short path: the name of a socket in it has at most 107 bytes."""
     folder = Path(tempfile.mkdtemp())
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("nobody here may mount a disk")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
     folder.rmdir()
@@ -96,7 +91,7 @@ def fill(folder: Path) -> Path:
     return folder / "full"
 
 
-def test_workers_count_on_a_disk_that_fills_up_and_one_that_has_no_room_waits_for_it(
+def test_workers_serve_on_a_disk_that_fills_up_and_a_new_one_waits_for_room(
     artifact: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(small_disk))
@@ -115,12 +110,12 @@ def test_workers_count_on_a_disk_that_fills_up_and_one_that_has_no_room_waits_fo
     assert not any("ended with -" in line for line in server.lines if "ended with -9" not in line)
 
 
-def test_a_disk_that_is_almost_full_already_stops_the_start(
+def test_a_start_on_an_almost_full_disk_is_refused(
     artifact: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(small_disk))
     full = fill(small_disk)
-    os.truncate(full, full.stat().st_size - (1 << 20))  # else Python looks for another folder
+    os.truncate(full, full.stat().st_size - (1 << 20))  # a full one is no temporary folder for Python
     done = run_docket("serve", artifact, "--port", "0", "--workers", "2")
     assert done.returncode == 2
     assert b"No space left on device" in done.stderr

@@ -1,4 +1,4 @@
-"""A network that fails in the middle of its work: whoever waited for it is told, and the service serves again."""
+"""A network that fails during a batch: each waiting client gets an error, and the service serves again."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ REQUESTS, CLIENTS = 600, 16
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"),
+    ("fault", "failure"),
     [
         ("raise@7", "raises on its 7th batch"),
         ("few@7", "returns one answer too few"),
@@ -23,17 +23,17 @@ REQUESTS, CLIENTS = 600, 16
         ("kill@7", "takes its process along"),
     ],
 )
-def test_a_network_that_fails_once_leaves_nobody_without_an_answer_or_a_reason(
-    artifact: Path, case: Case, fault: str, what: str
+def test_a_network_that_fails_once_leaves_no_client_without_an_answer(
+    artifact: Path, case: Case, fault: str, failure: str
 ) -> None:
     with (
         running_server(artifact, "--workers", "2", fault=fault, timeout=2) as server,
-        case(f"the network {what}", server, dies=fault in {"hang@7", "kill@7"}) as ledger,
+        case(f"the network {failure}", server, dies=fault in {"hang@7", "kill@7"}) as ledger,
     ):
-        rule = run_clients(server, ledger, CLIENTS, lambda: ledger.sent >= REQUESTS)
-        answers = asyncio.run(asyncio.wait_for(rule, WAIT_SECONDS))
+        load = run_clients(server, ledger, CLIENTS, lambda: ledger.sent >= REQUESTS)
+        answers = asyncio.run(asyncio.wait_for(load, WAIT_SECONDS))
         statuses = {answer.status for answer in answers}
         assert 200 in statuses
         assert statuses <= {200, 429, 500, 503, 504}
-        often = 15 if fault == "hang@7" else 3  # who waits behind it is told so once a second until it is ended
-        assert ledger.refused + ledger.cut <= CLIENTS * often
+        refusals = 15 if fault == "hang@7" else 3  # a client behind a hung network tries again until the process ends
+        assert ledger.refused + ledger.cut <= CLIENTS * refusals

@@ -1,18 +1,23 @@
-"""Processes under load: one ends, one is killed, and the clock jumps."""
+"""Processes under load: one ends, one is killed, one blocks, and the clock jumps."""
 
 import asyncio
+import fcntl
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.chaos.conftest import Case
 from tests.support.async_http import run_clients
+from tests.support.ports import free_port
 from tests.support.processes import worker_pids
 from tests.support.request_ledger import Ledger
 from tests.support.service import WAIT_SECONDS, Server, running_server, wait_until
+from tests.support.unread_stderr import SMALLEST_PIPE_BYTES, post_document, started
 
 pytestmark = pytest.mark.slow
 CLIENTS = 32
@@ -51,7 +56,7 @@ def test_sigterm_under_load_loses_no_request(artifact: Path, case: Case, workers
         assert server.wait_for_exit() == 0
 
 
-def test_a_killed_worker_cuts_only_its_own_connections_and_is_replaced(server: Server, case: Case) -> None:
+def test_a_killed_worker_cuts_off_its_connections_alone_and_is_replaced(server: Server, case: Case) -> None:
     killed = worker_pids(server)[0]
     with case("SIGKILL of one worker under load", server, dies=True) as ledger:
         assert run_load(server, ledger, 3_000, lambda: os.kill(killed, signal.SIGKILL)) == {200}
@@ -69,3 +74,18 @@ def test_a_clock_that_jumps_changes_no_timeout(
         case("the clock jumps by days, back and forth", server) as ledger,
     ):
         assert run_load(server, ledger, 2_000) == {200}
+
+
+def test_the_watchdog_ends_a_process_although_stderr_is_full(artifact: Path) -> None:
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE_BYTES)
+    port = free_port()
+    serve = [sys.executable, "-m", "tests.support.faults", "hold@101", "serve", str(artifact), "--workers", "1"]
+    command = ["bash", "-c", f'exec "$@" 2>&{write}', "-", *serve]
+    with os.fdopen(read):
+        with started(command, port, kept=write, access_log=True) as process:
+            assert [post_document(port) for _ in range(100)] == [200] * 100
+            with pytest.raises(httpx.TransportError):
+                post_document(port)
+            assert process.wait(WAIT_SECONDS) == 1
+        os.close(write)

@@ -12,9 +12,9 @@ from tests.support.service import WAIT_SECONDS, Server, wait_until
 
 
 def child_pids(pid: int) -> set[int]:
-    """The processes that it has started."""
+    """The processes that a process has started."""
     if not Path("/proc/self").exists():
-        pytest.skip("looks for processes in /proc")
+        pytest.skip("needs /proc")
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
@@ -30,7 +30,7 @@ def count_connections(pid: int, port: int) -> int:
     inodes = set()
     with suppress(FileNotFoundError):
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):  # it was closed meanwhile
+            with suppress(OSError):  # the file is closed already
                 inodes.add(str(link.readlink()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
@@ -43,17 +43,21 @@ def worker_pids(server: Server) -> list[int]:
 
 
 def connections_per_worker(server: Server) -> list[int]:
-    """How many of twenty connections each process that serves gets."""
-    opened = [socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) for _ in range(20)]
-    try:
-        wait_until(lambda: sum(count_connections(pid, server.port) for pid in worker_pids(server)) == 20)
+    """How many of twenty new connections each worker gets."""
+
+    def count() -> list[int]:
         return [count_connections(pid, server.port) for pid in worker_pids(server)]
+
+    connections = [socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) for _ in range(20)]
+    try:
+        wait_until(lambda: sum(count()) == 20)
+        return count()
     finally:
-        for each in opened:
-            each.close()
-        wait_until(lambda: sum(count_connections(pid, server.port) for pid in worker_pids(server)) == 0)
+        for connection in connections:
+            connection.close()
+        wait_until(lambda: sum(count()) == 0)
 
 
 def wait_until_both_serve(server: Server) -> None:
-    """Ready it is with one: while the other starts, that one gets all connections; then they are dealt out evenly."""
+    """A service is ready with one worker, which gets all connections. They are dealt evenly once both serve."""
     wait_until(lambda: connections_per_worker(server) == [10, 10])

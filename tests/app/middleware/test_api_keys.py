@@ -307,7 +307,7 @@ def test_keys_new_prints_a_key_and_writes_its_hash_to_a_private_file(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(key in path.read_text() for key in printed)
     keys = key_file.KeyFile(path)
-    assert [keys.name_of([(b"x-api-key", key.encode())]) for key in printed] == ["shop", "desk"]
+    assert [keys.demand([(b"x-api-key", key.encode())]) for key in printed] == ["shop", "desk"]
     assert len(set(printed)) == 2
     assert all(len(key.removeprefix("docket_")) == 43 for key in printed), "256 bits, six in each character"
 
@@ -318,7 +318,7 @@ def test_keys_new_without_a_file_prints_its_line(tmp_path: Path, capsys: pytest.
     key, line = printed.out.splitlines()
     assert "the first line is the key for shop; the second goes into" in printed.err
     (tmp_path / "keys").write_text(line)
-    assert key_file.KeyFile(tmp_path / "keys").name_of([(b"x-api-key", key.encode())]) == "shop"
+    assert key_file.KeyFile(tmp_path / "keys").demand([(b"x-api-key", key.encode())]) == "shop"
 
 
 @pytest.mark.parametrize("name", ["", "a shop", "shop:1", "a\nb", "x" * 65, "#shop"])
