@@ -38,20 +38,17 @@ def serve(settings: Settings) -> None:
     """
     _check_files(settings)
     stderr.make_nonblocking()
-    requested_connections = settings.connections
+    logs.configure(settings.log)
     settings = _raise_file_limit(settings)
-    with ExitStack() as stack:
-        from model.device import count_usable_cores  # importing torch takes 2 s
 
+    from model.device import count_usable_cores  # importing torch takes 2 s
+
+    with ExitStack() as stack:
         workers = settings.workers or count_usable_cores()
         if workers > 1:
             _share_metrics(stack, workers)
         from app.server.http_server import HttpServer  # imports the application; workers are copies of this process
 
-        logs.configure(settings.log)
-        if settings.connections < requested_connections:
-            message = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
-            log.warning(message, settings.connections + SPARE_FILES, settings.connections, requested_connections)
         version, device = _check_artifact(settings) if workers == 1 else _check_artifact_in_copy(settings)
         if device == "cuda" and not settings.workers:
             workers = 1
@@ -95,6 +92,8 @@ def _raise_file_limit(settings: Settings) -> Settings:
                 f"DOCKET_CONNECTIONS={settings.connections} needs {needed} open files, and {hard_limit} may be: "
                 "make it smaller, or raise the limit (ulimit -n)"
             )
+        message = "only %d files may be open (ulimit -n): a process takes %d connections, and not %d"
+        log.warning(message, hard_limit, hard_limit - SPARE_FILES, settings.connections)
         needed = hard_limit
     if resource.RLIM_INFINITY != soft_limit < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard_limit))

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import connection
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -23,8 +23,6 @@ from app.server.worker import RESTART_INTERVAL_SECONDS, SIGNALS, Status, Worker
 from model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from app.settings import Settings
 
 log = logging.getLogger("docket")
@@ -52,14 +50,15 @@ class Supervisor:
         """
         exit_code = 0
         self._listener.setblocking(False)
-        with _collecting_signals(self._signals):
-            try:
-                self._start_all()
-                while not exit_code and not self._handle_signals():
-                    self._dispatch()
-                    exit_code = self._replace_ended()
-            finally:
-                self._drain()
+        for number in SIGNALS:
+            signal.signal(number, lambda number, frame: self._signals.append(signal.Signals(number)))
+        try:
+            self._start_all()
+            while not exit_code and not self._handle_signals():
+                self._dispatch()
+                exit_code = self._replace_ended()
+        finally:
+            self._drain()
         if exit_code:
             sys.exit(exit_code)
 
@@ -176,17 +175,3 @@ class Supervisor:
 
     def _running(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.process.exitcode is None]
-
-
-@contextmanager
-def _collecting_signals(received: list[signal.Signals]) -> Iterator[None]:
-    """Append each of ``SIGNALS`` to ``received``."""
-    previous = {
-        number: signal.signal(number, lambda number, frame: received.append(signal.Signals(number)))
-        for number in SIGNALS
-    }
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -79,16 +79,6 @@ def test_an_unsafe_id_is_replaced_and_one_of_128_characters_is_not(json_server: 
     assert response.headers["x-request-id"] == "a" * 128
 
 
-def test_each_answer_has_a_unique_id(json_server: Server) -> None:
-    ids: list[str] = []
-    with httpx.Client(base_url=json_server.url, timeout=WAIT_SECONDS) as client:
-        for method, path, options, status in REQUESTS * 3:
-            response = client.request(method, path, **options)
-            assert response.status_code == status
-            ids += response.headers.get_list("x-request-id")
-    assert len(ids) == len(set(ids)) == len(REQUESTS) * 3
-
-
 REQUESTS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/nowhere", {}, 404),
     ("GET", "/predict", {}, 405),
@@ -102,6 +92,16 @@ REQUESTS: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/metrics", {}, 200),
     ("GET", "/openapi.json", {}, 200),
 ]
+
+
+def test_each_answer_has_a_unique_id(json_server: Server) -> None:
+    ids: list[str] = []
+    with httpx.Client(base_url=json_server.url, timeout=WAIT_SECONDS) as client:
+        for method, path, options, status in REQUESTS * 3:
+            response = client.request(method, path, **options)
+            assert response.status_code == status
+            ids += response.headers.get_list("x-request-id")
+    assert len(ids) == len(set(ids)) == len(REQUESTS) * 3
 
 
 @HANDLER

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ TRACE, CLIENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
 @contextmanager
-def traced(artifact: Path, collector: str, delay: int = 50, **settings: object) -> Iterator[Server]:
+def traced(artifact: Path, collector: str, delay: int = 50, **settings: Any) -> Iterator[Server]:
     """A service that sends its spans every ``delay`` ms."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("OTEL_")]:

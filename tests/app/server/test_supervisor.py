@@ -35,10 +35,15 @@ def has_line(server: Server, part: str) -> bool:
     return any(part in line for line in server.lines)
 
 
+def has_ended(pid: int) -> bool:
+    return not is_alive(pid)
+
+
 def test_a_killed_worker_is_replaced_at_once_and_its_replacement_some_seconds_later(pair: Server) -> None:
     killed, survivor = worker_pids(pair)
     for _ in range(2):
         os.kill(killed, signal.SIGKILL)
+        wait_until(partial(has_ended, killed))
         for _ in range(4):
             assert pair.post("/predict", {"text": "the late goal"}).status_code == 200
         line = f"process {killed} ended with -9, {REPLACED}"
@@ -71,7 +76,7 @@ def is_answered(server: Server) -> bool:
 def test_workers_end_when_the_supervisor_is_killed(pair: Server) -> None:
     pids = worker_pids(pair)
     pair.process.kill()
-    wait_until(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: all(map(has_ended, pids)))
     assert not has_line(pair, "Traceback")
 
 
