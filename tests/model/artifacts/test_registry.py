@@ -59,7 +59,7 @@ def test_an_invalid_pointer_is_refused_and_a_promotion_replaces_it(folder: Path,
     assert registry.resolve_artifact(folder) == folder / "one"
 
 
-def test_a_link_of_another_tool_in_the_pointers_place_is_refused_and_replaced(folder: Path) -> None:
+def test_a_pointer_that_is_a_link_to_a_folder_is_refused_and_replaced(folder: Path) -> None:
     """Many put a link to a folder there; rsync without its option, kubectl cp and object stores leave links behind."""
     (folder / POINTER_FILE).symlink_to("one")
     with pytest.raises(UsageError, match="cannot be read"):

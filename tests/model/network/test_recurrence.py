@@ -1,3 +1,5 @@
+"""The recurrence over windows, with its own derivative, and its form for inference."""
+
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ def inputs(active: list[int], directions: int = 2, hidden: int = 3) -> tuple[tor
 
 @pytest.mark.parametrize("active", ACTIVE)
 @pytest.mark.parametrize("directions", [1, 2])
-def test_the_derivative_agrees_with_numerical_differences(active, directions):
+def test_the_derivative_agrees_with_numerical_differences(active: list[int], directions: int) -> None:
     assert torch.autograd.gradcheck(
         lambda states, recurrent: tanh_recurrence(states.clone(), recurrent, active), inputs(active, directions)
     )
@@ -25,7 +27,9 @@ def test_the_derivative_agrees_with_numerical_differences(active, directions):
 @pytest.mark.parametrize("active", ACTIVE)
 @pytest.mark.parametrize("directions", [1, 2])
 @torch.no_grad()
-def test_the_logistic_recurrence_returns_half_of_the_tanh_states(active, directions, block_product_windows):
+def test_the_logistic_recurrence_returns_half_of_the_tanh_states(
+    active: list[int], directions: int, block_product_windows: int
+) -> None:
     states, recurrent = inputs(active, directions)
     shift = 2 * recurrent.sum(1)
     folded_inputs = (2 * states - shift.unsqueeze(1)).transpose(0, 1).reshape(sum(active), -1)
@@ -35,13 +39,3 @@ def test_the_logistic_recurrence_returns_half_of_the_tanh_states(active, directi
     )
     side_by_side = tanh_recurrence(states.clone(), recurrent, active).transpose(0, 1).reshape(sum(active), -1)
     torch.testing.assert_close(2 * half, side_by_side)
-
-
-@torch.no_grad()
-def test_windows_do_not_influence_each_other():
-    states, recurrent = inputs([2, 1], directions=1)
-    (first, second, later), matrix = states[0], recurrent[0]
-    (one, two, three) = tanh_recurrence(states.clone(), recurrent, [2, 1])[0]
-    torch.testing.assert_close(one, first.tanh())
-    torch.testing.assert_close(two, second.tanh())
-    torch.testing.assert_close(three, (later + first.tanh() @ matrix).tanh())

@@ -1,6 +1,9 @@
+"""Words and symbols of any script become tokens, and each token has an id and a span."""
+
 import random
 import tracemalloc
 import unicodedata
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -44,7 +47,7 @@ from model.text.vocabulary import Vocabulary
         (" ... \u0301 — # %", []),
     ],
 )
-def test_words_are_normalized_and_case_folded_tokens(text, expected):
+def test_words_are_normalized_and_case_folded_tokens(text: str, expected: list[str]) -> None:
     assert tokenize(text) == expected
 
 
@@ -67,7 +70,7 @@ def test_words_are_normalized_and_case_folded_tokens(text, expected):
         ("don\u2019t don\u00b4t", ["don", "t", "don", " \u0301", "t"]),
     ],
 )
-def test_a_symbol_is_a_token_without_its_variation_selectors_and_skin_tones(text, expected):
+def test_a_symbol_is_a_token_without_its_variation_selectors_and_skin_tones(text: str, expected: list[str]) -> None:
     assert tokenize(text) == expected
 
 
@@ -83,18 +86,20 @@ def test_a_symbol_is_a_token_without_its_variation_selectors_and_skin_tones(text
         ("index.html#top x += 1", ["index", "html", "top", "x", "+", "1"]),
     ],
 )
-def test_plus_and_hash_belong_to_the_preceding_word_unless_they_connect_two_words(text, expected):
+def test_plus_and_hash_belong_to_the_preceding_word_unless_they_connect_two_words(
+    text: str, expected: list[str]
+) -> None:
     assert tokenize(text) == expected
 
 
-def test_every_unicode_symbol_beyond_ascii_is_in_a_token():
+def test_every_unicode_symbol_beyond_ascii_is_in_a_token() -> None:
     symbols = [chr(code) for code in range(0x80, 0x110000) if unicodedata.category(chr(code))[0] == "S"]
     assert len(symbols) > 7_000
     assert [symbol for symbol in symbols if not tokenize(f" {symbol} ")] == []
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "ß", "\ufdfa", "e\u0301", "\u0301", "ᄀ\u1161\u11a8"], ids=ascii)
-def test_a_long_word_is_cut_after_64_characters(letter):
+def test_a_long_word_is_cut_after_64_characters(letter: str) -> None:
     for word in (f"é{letter * 500}", f"e{letter * 500}"):
         (token,) = tokenize(word)
         assert len(token) == MAX_TOKEN_CHARACTERS
@@ -102,7 +107,7 @@ def test_a_long_word_is_cut_after_64_characters(letter):
         assert normalize(word) == token
 
 
-def test_every_unicode_normalization_form_gives_the_same_tokens():
+def test_every_unicode_normalization_form_gives_the_same_tokens() -> None:
     texts = [unicodedata.normalize(form, "Ünïcödé Việt 한국") for form in ("NFC", "NFD", "NFKC", "NFKD")]
     assert len({tuple(tokenize(text)) for text in texts}) == 1
 
@@ -138,12 +143,12 @@ LETTERS = "aB9 \n.+#*<é\u0301\u0327ßΣİﬁ体か\u3099ﾞกั\u094dहि�
 
 @settings(max_examples=300)
 @given(st.one_of(st.text(st.characters()), st.text(st.characters(codec="ascii")), st.text(st.sampled_from(LETTERS))))
-def test_every_token_has_an_id_and_a_span(text):
+def test_every_token_has_an_id_and_a_span(text: str) -> None:
     assert_spans_agree_with_tokens_and_ids(text)
 
 
 @pytest.mark.parametrize("alphabet", ["ab ", "é ", "体é ", "ab", "é\u0301\u200d"])
-def test_pieces_do_not_change_the_tokens_of_a_long_text(alphabet):
+def test_pieces_do_not_change_the_tokens_of_a_long_text(alphabet: str) -> None:
     rng = random.Random(0)
     for length in (PIECE_CHARACTERS + 1, 200_000):
         assert_spans_agree_with_tokens_and_ids("".join(rng.choices(alphabet, k=length)))
@@ -152,14 +157,14 @@ def test_pieces_do_not_change_the_tokens_of_a_long_text(alphabet):
 @pytest.mark.parametrize(
     "unit", ["a", "a\u00ad", "e\u0301", "体", "か\u3099", "\u0301", "İ", "😀", "\U0001e944"], ids=ascii
 )
-def test_any_long_text_is_read_in_pieces_so_that_other_threads_can_run(unit):
+def test_any_long_text_is_read_in_pieces_so_that_other_threads_can_run(unit: str) -> None:
     text = unit * (300_000 // len(unit))
     assert len(list(tokenize_in_pieces(text))) >= len(text) // (2 * PIECE_CHARACTERS)
     assert_spans_agree_with_tokens_and_ids(text)
 
 
 @pytest.mark.parametrize(("read", "end"), [(tokenize, "b"), (Vocabulary([], [], ngrams=["<éaa"]).encode, "c")])
-def test_long_words_are_not_cached(read, end):
+def test_long_words_are_not_cached(read: Callable[[str], object], end: str) -> None:
     """The caches have 65,536 entries: with a megabyte in each they would fill any memory."""
     read("é")
     tracemalloc.start()
@@ -170,7 +175,7 @@ def test_long_words_are_not_cached(read, end):
     assert allocated < 100_000
 
 
-def test_a_word_across_the_end_of_a_piece_is_one_token():
+def test_a_word_across_the_end_of_a_piece_is_one_token() -> None:
     for shift in range(8):
         text = "." * (PIECE_CHARACTERS - shift) + "réunion match"
         assert tokenize(text) == ["réunion", "match"]
