@@ -99,7 +99,7 @@ bench-servers: .venv/bench
 	$(BIN)/python -m benchmarks serving $(SERVING)
 
 bench-overload: .venv/bench
-	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks overload $(OVERLOAD)
 
 bench-worst: .venv/bench
 	$(BIN)/python -m benchmarks worst $(WORST)

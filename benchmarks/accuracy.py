@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
+import statistics
 import sys
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import answers, ours, recurrent, rows, tfidf
-from benchmarks.rows import Row
-from benchmarks.tables import write_rows
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score
+
+from benchmarks.methods import METHODS, Answers, Method
+from benchmarks.tables import DOCS, markdown_table, read_rows, update_page, write_rows
 from model import device
-from model.text import tokenizer, vocabulary
+from model.errors import UsageError
 from training.data import corpora
 from training.data.documents import Documents, check_trainable
 from training.data.read_options import ReadOptions
 from training.data.split import split_train_test
-from training.recipe import DEFAULT
+from training.evaluation.scores import expected_calibration_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
+    from collections.abc import Mapping, Sequence
 
-    from benchmarks.answers import Answers
-
-DOCS, STORE = Path(__file__).parent.parent / "docs", "rivals.jsonl"
-KERAS_MISSING = "Keras is not installed: `make bench-accuracy` does it"
+STORE = "rivals.jsonl"
+COLUMNS = [
+    *("method", "features", "held out", "test accuracy", "macro-F1", "calibration error"),
+    *("sets", "training", "size"),
+]
 
 
 class Split(NamedTuple):
@@ -39,122 +40,148 @@ class Split(NamedTuple):
     train: Documents
     test: Documents
 
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """The number of training documents, of test documents, and of labels."""
-        return len(self.train), len(self.test), len(set(self.train.labels))
 
+class Row(NamedTuple):
+    """The scores of a method on a corpus with a seed, or why they are missing."""
 
-class Method(NamedTuple):
-    """A method: ``answer(train, texts[, seed])``. Its stored rows stay valid while ``code`` stays the same."""
-
-    answer: Callable[..., list[Answers]]
-    code: ModuleType | None = None
-    seeded: bool = False
-
-    def inputs(self, split: Split) -> str:
-        """Digest of the documents and of the code that determine the answers."""
-        files = [tokenizer, vocabulary, answers, *([self.code] if self.code else [])]
-        sources = [Path(str(file.__file__)).read_text(encoding="utf-8") for file in files]
-        return hashlib.sha256(
-            "\0".join([split.train.fingerprint, split.test.fingerprint, *sources]).encode()
-        ).hexdigest()
-
-
-METHODS = {
-    "Docket, `default`": Method(partial(ours.answers, DEFAULT), seeded=True),
-    "TF-IDF + LinearSVC": Method(partial(tfidf.answers, tfidf.SVC), tfidf),
-    "TF-IDF + logistic regression": Method(partial(tfidf.answers, tfidf.LOGISTIC), tfidf),
-    "TF-IDF + ComplementNB": Method(partial(tfidf.answers, tfidf.COMPLEMENT), tfidf),
-    "Keras `SimpleRNN`": Method(partial(recurrent.answers, "SimpleRNN"), recurrent, seeded=True),
-    "Keras `LSTM`": Method(partial(recurrent.answers, "LSTM"), recurrent, seeded=True),
-}
+    corpus: str
+    sizes: tuple[int, int, int]  # training documents, test documents, labels
+    method: str
+    seed: int | None = None
+    features: str = ""
+    chosen: bool = True
+    held_out: float | None = None
+    accuracy: float = 0.0
+    macro_f1: float = 0.0
+    ece: float | None = None
+    coverage: float | None = None
+    set_size: float | None = None
+    seconds: float = 0.0
+    size: int = 0
+    missing: str = ""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, and write the section of the corpus. Return 2 for an unusable corpus, 1 if a method failed."""
-    options = _parser().parse_args(arguments)
-    device.set_thread_count(1)
-    split = load(options.corpus, options.test, options.text_field, options.label_field)
-    return measure(split, options.seeds, options.out, options.only)
-
-
-def load(corpus: str, test: str | None, text_field: str, label_field: str) -> Split:
-    """Load a corpus with its test part, or with the one that ``docket train`` splits off."""
-    reading = ReadOptions((text_field,), (label_field,))
-    found = corpora.load(corpus, reading)
-    check_trainable(found.train, corpus)
-    name, train, unseen = Path(corpus).name.split(".")[0], found.train.with_text(), found.test
-    if test is not None:
-        other = corpora.load(test, reading)
-        unseen = other.train if other.test is None else other.test
-    return Split(name, *split_train_test(train, seed=0)) if unseen is None else Split(name, train, unseen)
-
-
-def measure(split: Split, seeds: int, out: Path, only: Sequence[str] | None = None) -> int:
-    """Measure every method, or those of ``only``; write the page after each of them."""
-    stored = rows.read(out / STORE)
-    other_corpora = [row for row in stored if row.corpus != split.name]
-    earlier = [row for row in stored if row.corpus == split.name]
-    rows_now: list[Row] = []
-    for name, method in METHODS.items():
-        if only and name not in only:
-            rows_now += [row for row in earlier if row.method == name]
-            continue
-        inputs = method.inputs(split)
-        for seed in range(seeds) if method.seeded else [None]:
-            measured = [row for row in earlier if (row.method, row.seed) == (name, seed)]
-            earlier = [row for row in earlier if row not in measured]
-            if method.code is None or not measured or any(row.inputs != inputs or row.missing for row in measured):
-                measured = list(_measured(split, name, method, inputs, seed))
-            rows_now += measured
-            _write(out, [*other_corpora, *rows_now], earlier)
-    _write(out, [*other_corpora, *rows_now])
-    print(rows.page(rows_now).removeprefix(rows.HEAD).strip())
-    return int(any(row.missing and row.missing != KERAS_MISSING for row in rows_now))
-
-
-def _write(out: Path, shown: list[Row], later: Sequence[Row] = ()) -> None:
-    """Write the page, and its rows with those of ``later``, which an interrupted run must not lose."""
-    write_rows(out / STORE, [*shown, *later])
-    (out / "rivals.md").write_text(rows.page(shown), encoding="utf-8")
-
-
-def _measured(split: Split, name: str, method: Method, inputs: str, seed: int | None) -> Iterator[Row]:
-    empty = Row(split.name, split.sizes, name, inputs, seed)
-    if method.code is recurrent and not recurrent.INSTALLED:
-        yield empty._replace(missing=KERAS_MISSING)
-        return
-    print(f"accuracy: {name} on {split.name}" + ("" if seed is None else f", seed {seed}"), file=sys.stderr)
-    try:
-        results = method.answer(split.train, split.test.texts, **{} if seed is None else {"seed": seed})
-    except Exception as error:  # the rows of the other methods must not be lost
-        traceback.print_exc()
-        yield empty._replace(
-            missing=f"failed: {type(error).__name__}, {str(error).splitlines()[0] if str(error) else ''}"
-        )
-        return
-    for result in results:
-        held_out = None if math.isnan(result.held_out) else result.held_out
-        yield empty._replace(
-            features=result.features,
-            chosen=result.chosen,
-            held_out=held_out,
-            seconds=result.seconds,
-            size=result.size,
-            **result.scores(split.test.labels)._asdict(),
-        )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmarks.accuracy", description=__doc__)
-    parser.add_argument(
-        "corpus", nargs="?", default=corpora.DEFAULT_CORPUS, metavar="CORPUS", help="as for docket train"
-    )
+    parser = argparse.ArgumentParser(prog="accuracy", description=__doc__)
+    parser.add_argument("corpus", nargs="?", default=corpora.DEFAULT_CORPUS, metavar="CORPUS")
     parser.add_argument("--test", metavar="CORPUS", help="the test part, of a corpus that comes as two files")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="how often to train what has a seed")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of a method with a seed")
     parser.add_argument("--only", action="append", choices=METHODS, help="measure this one, and keep the others' rows")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="where the page is")
     parser.add_argument("--text-field", default="text", metavar="NAME")
     parser.add_argument("--label-field", default="label", metavar="NAME")
-    return parser
+    options = parser.parse_args(arguments)
+    device.set_thread_count(1)
+    split = load_split(options.corpus, options.test, ReadOptions((options.text_field,), (options.label_field,)))
+    methods = {name: method for name, method in METHODS.items() if not options.only or name in options.only}
+    return measure(split, methods, options.seeds, options.out)
+
+
+def load_split(corpus: str, test: str | None, options: ReadOptions) -> Split:
+    """Load a corpus with its test part, or with the one that ``docket train`` splits off."""
+    loaded = corpora.load(corpus, options)
+    check_trainable(loaded.train, corpus)
+    name, train, unseen = Path(corpus).name.split(".")[0], loaded.train.with_text(), loaded.test
+    if test is not None:
+        other = corpora.load(test, options)
+        unseen = other.train if other.test is None else other.test
+    return Split(name, *split_train_test(train, seed=0)) if unseen is None else Split(name, train, unseen)
+
+
+def measure(split: Split, methods: Mapping[str, Method], seeds: int, out: Path) -> int:
+    """Measure the methods, and write the page after each of them; the rows of all others stay."""
+    rows = [Row(**row | {"sizes": tuple(row["sizes"])}) for row in read_rows(out / STORE)]
+    failed = False
+    for name, method in methods.items():
+        measured = [
+            row
+            for seed in (range(seeds) if method.seeded else [None])
+            for row in measure_method(split, name, method, seed)
+        ]
+        failed = failed or any(row.missing for row in measured)
+        rows = [row for row in rows if (row.corpus, row.method) != (split.name, name)] + measured
+        rows.sort(key=lambda row: (row.corpus, [*METHODS, row.method].index(row.method)))
+        write_rows(out / STORE, rows)
+        names = dict.fromkeys(row.corpus for row in rows)
+        sections = [format_corpus([row for row in rows if row.corpus == name]) for name in names]
+        update_page("rivals.md", *sections, folder=out)
+    return int(failed)
+
+
+def measure_method(split: Split, name: str, method: Method, seed: int | None) -> list[Row]:
+    """Train and test a method; return the reason instead of the scores if it fails."""
+    sizes = len(split.train), len(split.test), len(set(split.train.labels))
+    row = Row(split.name, sizes, name, seed)
+    print(f"accuracy: {name} on {split.name}" + ("" if seed is None else f", seed {seed}"), file=sys.stderr)
+    try:
+        results = method.answer(split.train, split.test.texts, **{} if seed is None else {"seed": seed})
+    except UsageError as error:
+        return [row._replace(missing=str(error))]
+    except Exception as error:  # the rows of the other methods must not be lost
+        traceback.print_exc()
+        lines = str(error).splitlines() or [""]
+        return [row._replace(missing=f"failed: {type(error).__name__}, {lines[0]}")]
+    return [score(row, answers, split.test.labels) for answers in results]
+
+
+def score(row: Row, answers: Answers, right: list[str]) -> Row:
+    """Score answers as ``docket evaluate`` does; macro-F1 is over the labels that occur."""
+    sets = answers.sets
+    row = row._replace(
+        features=answers.features,
+        chosen=answers.chosen,
+        held_out=None if math.isnan(answers.held_out) else answers.held_out,
+        accuracy=float(accuracy_score(right, answers.labels)),
+        macro_f1=float(f1_score(right, answers.labels, average="macro", zero_division=0)),
+        seconds=answers.seconds,
+        size=answers.size,
+    )
+    if answers.confidences is not None:
+        correct = np.asarray(answers.labels) == np.asarray(right)
+        row = row._replace(ece=expected_calibration_error(answers.confidences, correct))
+    if sets is not None:
+        coverage = float(np.mean([label in label_set for label, label_set in zip(right, sets, strict=True)]))
+        row = row._replace(coverage=coverage, set_size=float(np.mean([len(label_set) for label_set in sets])))
+    return row
+
+
+def format_corpus(rows: Sequence[Row]) -> str:
+    """Format the section of a corpus."""
+    learned, tested, labels = rows[0].sizes
+    kinds: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        kinds.setdefault((row.method, row.features.split(",")[0]), []).append(row)
+    table = markdown_table(COLUMNS, map(_format_kind, kinds.values()))
+    title = f"## {rows[0].corpus}\n\n{learned:,} documents to learn from, {tested:,} to be tested on, {labels} labels."
+    return f"{title}\n\n{table}"
+
+
+def _format_kind(rows: Sequence[Row]) -> list[str]:
+    first = rows[0]
+    done = [row for row in rows if not row.missing]
+    if not done:
+        return [first.method, first.missing, *[""] * 7]
+    accuracy = _format_spread([row.accuracy for row in done])
+    coverage, set_size = (
+        _format_spread(column) for column in zip(*((r.coverage, r.set_size) for r in done), strict=True)
+    )
+    return [
+        first.method + (f", {len(done)} seeds" if len(done) > 1 else ""),
+        first.features,
+        _format_spread([row.held_out for row in done]),
+        f"**{accuracy}**" if first.chosen else accuracy,
+        _format_spread([row.macro_f1 for row in done]),
+        _format_spread([row.ece for row in done]),
+        "-" if first.coverage is None else f"{coverage} ({set_size})",
+        f"{statistics.mean(row.seconds for row in done):.1f} s",
+        f"{first.size / 1e6:.1f} MB",
+    ]
+
+
+def _format_spread(values: Sequence[float | None]) -> str:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "-"
+    mean = f"{statistics.mean(numbers):.3f}"
+    return f"{mean} ± {statistics.stdev(numbers):.3f}" if len(numbers) > 1 else mean

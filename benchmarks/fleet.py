@@ -7,63 +7,48 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.load import encode_body
+from benchmarks.service import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HERE, ROOT = Path(__file__).parent / "servers", Path(__file__).parent.parent
+HERE = Path(__file__).parent / "servers"
 
 
-class Said(NamedTuple):
+class Prediction(NamedTuple):
     """The answer of a server to a text."""
 
     label: str
     score: float
 
 
-class Dialect(NamedTuple):
-    """The path of a server, its request for a text, and the reader of its answer."""
-
-    path: str
-    request: Callable[[str], object]
-    read: Callable[[Any], Said]
-
-    def body(self, text: str) -> bytes:
-        """The request body, without a line break."""
-        return json.dumps(self.request(text)).encode()
-
-    def said(self, answer: bytes) -> Said:
-        """Decode an answer."""
-        return self.read(json.loads(answer))
+def _read_plain(answer: Any) -> Prediction:
+    return Prediction(answer["label"], answer["score"])
 
 
-def _plain(answer: dict[str, Any]) -> Said:
-    return Said(answer["label"], answer["score"])
-
-
-def _v2(answer: dict[str, Any]) -> Said:
+def _read_v2(answer: Any) -> Prediction:
     outputs = {output["name"]: output["data"][0] for output in answer["outputs"]}
-    return Said(outputs["label"], outputs["score"])
+    return Prediction(outputs["label"], outputs["score"])
 
 
-OURS = Dialect("/predict", lambda text: {"text": text, "top_k": 1}, _plain)
-PLAIN = Dialect("/predict", lambda text: {"text": text}, _plain)
-LISTS = Dialect("/predict", lambda text: {"texts": [text]}, lambda answers: _plain(answers[0]))
-V2 = Dialect(
-    "/v2/models/docket/infer",
-    lambda text: {"inputs": [{"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}]},
-    _v2,
-)
+def _encode_v2(text: str) -> bytes:
+    tensor = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}
+    return json.dumps({"inputs": [tensor]}).encode()
 
 
 class Server(NamedTuple):
     """A server of ``servers/NAME.py``; the versions of ``packages`` identify it.
 
+    ``encode``: the request for a text, without a line break. ``read``: the reader of a parsed answer.
     ``runs_classifier``: whether it runs Docket's classifier, so that its answers must be equal.
     """
 
     name: str
     packages: tuple[str, ...]
-    dialect: Dialect = PLAIN
+    encode: Callable[[str], bytes] = encode_body
+    read: Callable[[Any], Prediction] = _read_plain
+    path: str = "/predict"
     runs_classifier: bool = True
 
     @property
@@ -83,14 +68,11 @@ class Server(NamedTuple):
         return path if path.exists() else ROOT / "requirements.lock"
 
     @property
-    def title(self) -> str:
-        """The name for readers: the first line of the module's docstring."""
-        return self._docstring()[0].removesuffix(".")
-
-    @property
-    def configuration(self) -> str:
-        """The configuration: the second paragraph of the module's docstring."""
-        return self._docstring()[1]
+    def description(self) -> list[str]:
+        """The title and the configuration: the first two paragraphs of the module's docstring."""
+        text = (HERE / f"{self.name}.py").read_text(encoding="utf-8")
+        paragraphs = (ast.get_docstring(ast.parse(text)) or "").split("\n\n")
+        return [" ".join(paragraph.split()) for paragraph in paragraphs]
 
     @property
     def version(self) -> str:
@@ -99,20 +81,23 @@ class Server(NamedTuple):
         locked = dict(line.split("==") for line in lines if not line.startswith("#"))
         return ", ".join(f"{package} {locked[package]}" for package in self.packages)
 
-    def _docstring(self) -> list[str]:
-        text = (HERE / f"{self.name}.py").read_text(encoding="utf-8")
-        paragraphs = (ast.get_docstring(ast.parse(text)) or "").split("\n\n")
-        return [" ".join(paragraph.split()) for paragraph in paragraphs]
+    def decode(self, answer: bytes) -> Prediction:
+        """Decode an answer."""
+        return self.read(json.loads(answer))
 
 
 SERVERS = (
-    Server("docket", ("fastapi", "torch"), OURS),
-    Server("onnx", ("onnxruntime",), OURS),
+    Server("docket", ("fastapi", "torch")),
     Server("fastapi", ("fastapi", "uvicorn")),
     Server("litserve", ("litserve",)),
     Server("mosec", ("mosec",)),
-    Server("bentoml", ("bentoml",), LISTS),
+    Server(
+        "bentoml",
+        ("bentoml",),
+        lambda text: json.dumps({"texts": [text]}).encode(),
+        lambda answers: _read_plain(answers[0]),
+    ),
     Server("ray", ("ray",)),
-    Server("mlserver", ("mlserver",), V2),
+    Server("mlserver", ("mlserver",), _encode_v2, _read_v2, "/v2/models/docket/infer"),
     Server("linear", ("scikit-learn", "fastapi"), runs_classifier=False),
 )

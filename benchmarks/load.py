@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import UsageError
+from training.data import corpora
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 HERE = Path(__file__).parent
 TIMEOUT_SECONDS = 10
 """Seconds after which wrk counts a request as lost, and by which wrk may exceed its duration."""
-RAMP = 4
-"""Seconds in which all clients connect."""
+RAMP_SECONDS = 4
+"""Seconds in which all clients of ``crowd`` connect."""
 
 
 class Report(NamedTuple):
@@ -32,7 +38,7 @@ class Report(NamedTuple):
 
 
 class CrowdReport(NamedTuple):
-    """What wrk counted after ``RAMP``: requests ``answered`` with 200 in time, answered ``late``, and ``refused``.
+    """What wrk counted after the ramp: requests ``answered`` with 200 in time, answered ``late``, and ``refused``.
 
     ``lost``: connections and requests that failed or took too long, in all the time.
     """
@@ -49,32 +55,54 @@ def check_wrk() -> None:
         raise UsageError("the load comes from wrk, and there is none here: apt-get install wrk, or your system's like")
 
 
-def post(port: int, path: str, bodies: Path, connections: int, seconds: int) -> Report:
-    """Post the lines of ``bodies`` to ``path``: each connection its next as soon as it has an answer.
+def load_test_texts(corpus: str = corpora.DEFAULT_CORPUS) -> list[str]:
+    """The texts of the test part of a corpus."""
+    documents = corpora.load(corpus).test
+    assert documents is not None
+    return documents.texts
 
-    Raises ``OSError`` where wrk cannot.
+
+def encode_body(text: str) -> bytes:
+    """The request for one document, without a line break."""
+    return json.dumps({"text": text, "top_k": 1}).encode()
+
+
+@contextmanager
+def body_file(bodies: Iterable[bytes]) -> Iterator[Path]:
+    """Yield a file with a request body a line."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(body + b"\n" for body in bodies))
+        file.flush()
+        yield Path(file.name)
+
+
+def post(port: int, bodies: Path, connections: int, seconds: int, path: str = "/predict") -> Report:
+    """Post the lines of ``bodies``: each connection the next one as soon as it has an answer.
+
+    Raises: ``OSError`` where wrk fails.
     """
-    return Report(**_wrk("posts.lua", port, connections, seconds, bodies, path))
+    return Report(**_run_wrk("posts.lua", port, connections, seconds, bodies, path))
 
 
 def crowd(
-    port: int, path: str, bodies: Path, connections: int, seconds: int, rate: float, patience: float, *, heed: bool
+    port: int, bodies: Path, connections: int, seconds: int, rate: float, timeout: float, *, heed: bool
 ) -> CrowdReport:
-    """Post at ``rate`` a second, as far as a connection is free, for ``seconds`` after ``RAMP``.
+    """Post at ``rate`` a second, as far as a connection is free, for ``seconds`` after the ramp.
 
-    ``heed``: a connection that gets a 429 pauses for the seconds of its ``Retry-After``.
+    ``timeout``: seconds after which an answer is late. ``heed``: a connection that gets a 429 pauses for the seconds of
+    its ``Retry-After``.
     """
-    pace = (str(rate), str(patience), str(RAMP), str(int(heed)))
-    return CrowdReport(**_wrk("paced.lua", port, connections, RAMP + seconds, bodies, path, *pace))
+    pace = (str(rate), str(timeout), str(RAMP_SECONDS), str(int(heed)))
+    return CrowdReport(**_run_wrk("paced.lua", port, connections, RAMP_SECONDS + seconds, bodies, "/predict", *pace))
 
 
-def _wrk(script: str, port: int, connections: int, seconds: int, *arguments: Path | str) -> Any:
-    """What wrk printed: the script's own line is the last."""
+def _run_wrk(script: str, port: int, connections: int, seconds: int, *arguments: Path | str) -> Any:
+    """Return the last line that wrk prints, which is the script's."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--timeout", f"{TIMEOUT_SECONDS}s", "--script", str(HERE / script), f"http://127.0.0.1:{port}", "--"]
     run = subprocess.run(
         [*command, *arguments], capture_output=True, text=True, timeout=seconds + 2 * TIMEOUT_SECONDS, check=False
     )
     if run.returncode:
-        raise OSError(f"wrk says: {(run.stderr or run.stdout).strip()[:200]}")
+        raise OSError(f"wrk failed: {(run.stderr or run.stdout).strip()[:200]}")
     return json.loads(run.stdout.strip().splitlines()[-1])

@@ -13,19 +13,17 @@ import random
 import signal
 import statistics
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.fleet import SERVERS
-from benchmarks.process import Tree, serving
-from benchmarks.twins import NAMES, ROOT, twins
+from benchmarks import load, service
+from benchmarks.tables import update_page
 from model.artifacts import registry
 from tests.support.async_http import Connection, post, send_and_record
 from tests.support.request_ledger import Ledger, table
-from training.data import corpora
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 SWAP_SECONDS, KILL_SECONDS, MEMORY_SECONDS = 10.0, 30.0, 1.0
 """Intervals between swaps, between kills, and between measurements of the memory."""
@@ -44,29 +42,33 @@ class Kind(NamedTuple):
 
 
 class Events(NamedTuple):
-    """The swaps, the killed workers, and the memory in bytes over time."""
+    """The number of swaps, the killed workers, and the memory in bytes over time."""
 
-    swaps: list[str]
+    swaps: list[int]
     kills: list[int]
     memory: list[int]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run, and write docs/soak.md. Return 1 if a request was lost or the memory grew."""
-    parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, metavar="M")
     minutes = parser.parse_args(arguments).minutes
-    documents = corpora.load(corpora.DEFAULT_CORPUS).test
-    assert documents is not None
-    server, first = SERVERS[0], post({"text": "ready?"}).partition(b"\r\n\r\n")[2]
-    with twins() as folder, serving(server.python, server.module, folder, "/predict", first) as tree:
-        ledgers, events = asyncio.run(_soak(tree, folder, _kinds(documents.texts), minutes * 60))
-    first_bytes, last_bytes = (statistics.median(part) for part in _fifths(events.memory))
-    page = _page(minutes, ledgers, events, first_bytes, last_bytes)
-    (ROOT / "docs" / "soak.md").write_text(page, encoding="utf-8")
-    print(page)
+    with service.two_versions() as folder, service.running(folder) as tree:
+        ledgers, events = asyncio.run(_soak(tree, folder, _kinds(load.load_test_texts()), minutes * 60))
+    fifth = max(1, len(events.memory) // 5)  # the first is the warm-up
+    first = statistics.median(events.memory[fifth : 2 * fifth] or events.memory)
+    last = statistics.median(events.memory[-fifth:])
+    update_page(
+        "soak.md",
+        f"In {minutes:g} minutes the version changed {len(events.swaps)} times, and {len(events.kills)} workers were "
+        "killed.",
+        table(ledgers),
+        f"Memory of all processes: {first / 1e6:.0f} MB after a fifth of the time, {last / 1e6:.0f} MB at its end "
+        f"({last / first - 1:+.1%}).",
+    )
     lost = sum(ledger.lost for ledger in ledgers) + (0 if events.kills else sum(ledger.cut for ledger in ledgers))
-    return int(bool(lost) or last_bytes > first_bytes * (1 + MEMORY_GROWTH))
+    return int(bool(lost) or last > first * (1 + MEMORY_GROWTH))
 
 
 def _kinds(texts: Sequence[str]) -> list[Kind]:
@@ -93,26 +95,26 @@ def _kinds(texts: Sequence[str]) -> list[Kind]:
     ]
 
 
-async def _soak(tree: Tree, folder: Path, kinds: Sequence[Kind], seconds: float) -> tuple[list[Ledger], Events]:
+async def _soak(tree: service.Tree, folder: Path, kinds: Sequence[Kind], seconds: float) -> tuple[list[Ledger], Events]:
     end = time.monotonic() + seconds
     ledgers, events = [Ledger(kind.name) for kind in kinds], Events([], [], [])
 
     def swap(number: int) -> None:
-        registry.write_pointer(folder, NAMES[number % 2])
-        events.swaps.append(NAMES[number % 2])
+        registry.write_pointer(folder, service.VERSIONS[number % 2])
+        events.swaps.append(number)
 
     def kill(number: int) -> None:
-        youngest = max(_workers(tree), default=None)  # so that the oldest worker runs the whole time
+        youngest = max(tree.processes()[1:], default=None)  # so that the oldest worker runs the whole time
         if youngest is not None:
             os.kill(youngest, signal.SIGKILL)
             events.kills.append(youngest)
 
     await asyncio.gather(
-        _every(SWAP_SECONDS, end, swap),
-        _every(KILL_SECONDS, end, kill),
-        _every(MEMORY_SECONDS, end, lambda number: events.memory.append(tree.memory())),
+        _repeat(SWAP_SECONDS, end, swap),
+        _repeat(KILL_SECONDS, end, kill),
+        _repeat(MEMORY_SECONDS, end, lambda number: events.memory.append(tree.memory())),
         *[
-            _client(tree, kind, ledger, random.Random(f"{kind.name} {number}"), end)
+            _run_client(tree, kind, ledger, random.Random(f"{kind.name} {number}"), end)
             for kind, ledger in zip(kinds, ledgers, strict=True)
             for number in range(kind.clients)
         ],
@@ -120,7 +122,7 @@ async def _soak(tree: Tree, folder: Path, kinds: Sequence[Kind], seconds: float)
     return ledgers, events
 
 
-async def _every(seconds: float, end: float, act: Callable[[int], None]) -> None:
+async def _repeat(seconds: float, end: float, act: Callable[[int], None]) -> None:
     for number in itertools.count(1):
         await asyncio.sleep(seconds)
         if time.monotonic() > end - seconds:
@@ -128,7 +130,7 @@ async def _every(seconds: float, end: float, act: Callable[[int], None]) -> None
         await asyncio.to_thread(act, number)
 
 
-async def _client(tree: Tree, kind: Kind, ledger: Ledger, draw: random.Random, end: float) -> None:
+async def _run_client(tree: service.Tree, kind: Kind, ledger: Ledger, draw: random.Random, end: float) -> None:
     """Send one request after another, and connect again after the end of a connection."""
     while time.monotonic() < end:
         try:
@@ -150,26 +152,3 @@ async def _client(tree: Tree, kind: Kind, ledger: Ledger, draw: random.Random, e
                 await asyncio.sleep(kind.pause)
         finally:
             connection.leave()
-
-
-def _workers(tree: Tree) -> list[int]:
-    """The pids of the workers, which are children of the supervisor."""
-    return [pid for pid in tree.processes() if pid != tree.root]
-
-
-def _fifths(measurements: list[int]) -> tuple[list[int], list[int]]:
-    """The second of five parts, after the warm-up, and the last."""
-    part = max(1, len(measurements) // 5)
-    return measurements[part : 2 * part] or measurements, measurements[-part:]
-
-
-def _page(minutes: float, ledgers: list[Ledger], events: Events, first_bytes: float, last_bytes: float) -> str:
-    return f"""# All faults at once
-
-Written by `make soak` in {minutes:g} minutes with two workers. {len(events.swaps)} times the version changed, and {len(events.kills)} workers were killed with
-SIGKILL and replaced. *Cut*: the connection ended without an answer, because its process was killed.
-
-{table(ledgers)}
-
-Memory of all processes: {first_bytes / 1e6:.0f} MB after a fifth of the time, {last_bytes / 1e6:.0f} MB at its end ({last_bytes / first_bytes - 1:+.1%}).
-"""  # noqa: E501  # lines of a page

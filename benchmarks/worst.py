@@ -7,42 +7,25 @@ the default size is written to docs/worst.md.
 from __future__ import annotations
 
 import argparse
-import http.client
+import contextlib
 import json
-import platform
 import re
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
-from benchmarks.process import ROOT, NotReady, Tree, serving
-from benchmarks.tables import markdown_table
-from model import device
+from benchmarks import service
+from benchmarks.tables import markdown_table, update_page
+from model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ARTIFACT = ROOT / "artifacts" / "demo"
 MARKS = "".join(map(chr, (0x345, 0x35C, 0x35D, 0x315, 0x300, 0x302, 0x316, 0x323, 0x327, 0x334)))
 """Combining marks in falling combining class, which normalisation must sort."""
 SIZE = 16.7
 """MB of a body, just under ``DOCKET_MAX_BODY``."""
-PAGE = """# The worst request
-
-Written by `make bench-worst` on {cores} cores, Python {python}, torch {torch}. One worker gets one request at a time,
-just after its start. The limits are 5 times the CPU of ordinary text, 1,000 MB and 0.5 s.
-
-- *CPU*: of the request and the health checks beside it.
-- *Of ordinary*: CPU for each byte, compared with ordinary text.
-- *Memory*: the peak above idle.
-- *Health*: the longest wait of a health check.
-
-{table}
-"""
 COLUMNS = ["body", "MB", "status", "CPU s", "of ordinary", "memory MB", "health s"]
 
 
@@ -105,23 +88,27 @@ def bodies(size: int, grams: Sequence[str]) -> Iterator[tuple[str, str, bytes]]:
     yield "escape sequences", "/predict", b'{"text":" %b","text":""}' % (rb"\":" * (size // 3))
 
 
-def measure(tree: Tree, path: str, body: bytes) -> Measured:
+def measure(tree: service.Tree, path: str, body: bytes) -> Measured:
     """Send a request, and check the health at the same time."""
     process = Path(f"/proc/{tree.root}")
     process.joinpath("clear_refs").write_text("5")  # resets the peak
     idle_kilobytes, cpu, waits, done = _kilobytes(process, "VmRSS"), tree.cpu(), [0.0], threading.Event()
 
-    def ask_for_health() -> None:
+    def check_health() -> None:
         while not done.wait(0.02):
-            began = time.perf_counter()
-            _send(tree, "GET", "/health", b"")
-            waits.append(time.perf_counter() - began)
+            begin = time.perf_counter()
+            with contextlib.suppress(OSError):
+                tree.send("GET", "/health")
+            waits.append(time.perf_counter() - begin)
 
-    asking = threading.Thread(target=ask_for_health)
-    asking.start()
-    status = _send(tree, "POST", path, body)
+    checking = threading.Thread(target=check_health)
+    checking.start()
+    try:
+        status = str(tree.send("POST", path, body)[0])
+    except OSError as error:
+        status = type(error).__name__
     done.set()
-    asking.join()
+    checking.join()
     if not process.exists():
         return Measured("the process ended", 0, 0, max(waits))
     return Measured(status, tree.cpu() - cpu, (_kilobytes(process, "VmHWM") - idle_kilobytes) / 1_000, max(waits))
@@ -130,49 +117,26 @@ def measure(tree: Tree, path: str, body: bytes) -> Measured:
 def main(arguments: Sequence[str]) -> int:
     """Measure each body, and write the page. Return 2 if the service does not start."""
     parser = argparse.ArgumentParser(prog="worst")
-    parser.add_argument("artifact", type=Path, nargs="?", default=ARTIFACT)
+    parser.add_argument("artifact", type=Path, nargs="?", default=service.DEMO)
     parser.add_argument("--megabytes", type=float, default=SIZE)
     options = parser.parse_args(arguments)
     rows: list[list[str]] = []
-    settings = {"DOCKET_TIMEOUT": "120", "DOCKET_WORKERS": "1"}
-    first, ordinary = json.dumps({"text": "a"}).encode(), 0.0
+    ordinary, settings = 0.0, {"DOCKET_TIMEOUT": "120", "DOCKET_WORKERS": "1"}
     grams = json.loads((options.artifact / "vocabulary.json").read_text(encoding="utf-8"))["grams"]
     for name, path, body in bodies(int(options.megabytes * 1e6), grams):
         try:  # a new service for each body has no memory of earlier ones
-            with serving(
-                Path(sys.executable), "benchmarks.servers.docket", options.artifact, "/predict", first, settings
-            ) as tree:
+            with service.running(options.artifact, settings=settings) as tree:
                 result = measure(tree, path, body)
-        except NotReady as error:
-            print(f"worst: {error}", file=sys.stderr)
-            return 2
+        except service.NotReady as error:
+            raise UsageError(str(error)) from None
         per_byte = result.cpu / len(body)
         ordinary = ordinary or per_byte
         cells = [f"{len(body) / 1e6:.1f}", result.status, f"{result.cpu:.2f}", f"{per_byte / ordinary:.1f}"]
         rows.append([name, *cells, f"{result.memory:.0f}", f"{result.health:.2f}"])
         print(*rows[-1], sep=" | ", flush=True)
     if options.megabytes == SIZE:
-        page = PAGE.format(
-            cores=device.count_usable_cores(),
-            python=platform.python_version(),
-            torch=torch.__version__,
-            table=markdown_table(COLUMNS, rows),
-        )
-        (ROOT / "docs" / "worst.md").write_text(page, encoding="utf-8")
+        update_page("worst.md", markdown_table(COLUMNS, rows))
     return 0
-
-
-def _send(tree: Tree, method: str, path: str, body: bytes) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", tree.port, timeout=180)
-    try:
-        connection.request(method, path, body, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        return type(error).__name__
-    finally:
-        connection.close()
-    return str(answer.status)
 
 
 def _kilobytes(process: Path, name: str) -> int:

@@ -11,24 +11,14 @@ import pickle
 import sys
 from multiprocessing import Process
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-from fastapi import FastAPI
-from pydantic import BaseModel
 from sklearn import __version__ as version
 
+from benchmarks.servers.fastapi import Answer, build, run
 
-class Document(BaseModel):
-    """The request."""
-
-    text: str
-
-
-class Answer(BaseModel):
-    """The response; the score is the distance from the label's hyperplane."""
-
-    label: str
-    score: float
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def train(path: Path) -> None:
@@ -45,17 +35,15 @@ def train(path: Path) -> None:
 
 
 def create() -> FastAPI:
-    """The application of each worker."""
+    """The application of each worker; the score is the distance from the label's hyperplane."""
     pipeline = pickle.loads(Path(os.environ["LINEAR"]).read_bytes())
-    app = FastAPI()
 
-    @app.post("/predict")
-    async def predict(document: Document) -> Answer:
-        distances = pipeline.decision_function([document.text])[0]
+    def predict(text: str) -> Answer:
+        distances = pipeline.decision_function([text])[0]
         best = int(distances.argmax())
         return Answer(label=pipeline.classes_[best], score=distances[best])
 
-    return app
+    return build(predict)
 
 
 if __name__ == "__main__":
@@ -64,5 +52,4 @@ if __name__ == "__main__":
         (training := Process(target=train, args=(path,))).start()
         training.join()
     os.environ["LINEAR"] = str(path)
-    target = "benchmarks.servers.linear:create"
-    uvicorn.run(target, factory=True, port=int(sys.argv[2]), workers=2, log_level="warning", access_log=False)
+    run("benchmarks.servers.linear:create")
