@@ -138,8 +138,10 @@ def resume(artifact: Path, out: Path, *options: object, corpus: str = "corpus.js
         (["--explain"], ROWS, "was begun with explain"),
         ([], document_files.random_documents(4_000, seed=1), "has answers to other documents than"),
         ([], ROWS[:9], "has answers to other documents than"),
+        ([], [ROWS[1], ROWS[0], *ROWS[2:]], "has answers to other documents than"),
+        ([], [ROWS[0] | {"team": "x"}, *ROWS[1:]], "has answers to other documents than"),
     ],
-    ids=["top-k", "explain", "other documents", "fewer documents"],
+    ids=["top-k", "explain", "other documents", "fewer documents", "another order", "another column"],
 )
 def test_a_run_with_other_options_or_documents_does_not_resume(
     stopped: Path, artifact: Path, options: list[object], rows: list[dict[str, object]], message: str

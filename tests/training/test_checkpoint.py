@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from model.artifacts import torchscript
 from model.errors import UsageError
-from tests.support import command_line, toy_corpus
+from tests.support import toy_corpus
+from tests.support.command_line import run_inline, stop_process
+from tests.support.service import wait_until
 from training import checkpoint
 from training.checkpoint import Checkpoint, Checkpoints
 from training.recipe import Recipe
@@ -31,13 +35,13 @@ class PowerCut(BaseException):
 
 
 class CheckpointBeforePowerCut(Checkpoint):
-    def write(self, tensors):
+    def write(self, tensors: Mapping[str, Tensor]) -> None:
         super().write(tensors)
         raise PowerCut
 
 
 class CheckpointsBeforePowerCut(Checkpoints):
-    def of_run(self, name):
+    def of_run(self, name: str) -> Checkpoint:
         return CheckpointBeforePowerCut(self, name)
 
 
@@ -49,7 +53,9 @@ def train_to_bytes(recipe: Recipe, checkpoints: Checkpoints | None = None) -> tu
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "runs"), [(QUICK, 6), (STOPS_EARLY, 1)], ids=["default", "classic"])
-def test_a_training_with_a_power_cut_after_every_epoch_gives_the_same_bytes(tmp_path, monkeypatch, recipe, runs):
+def test_a_training_with_a_power_cut_after_every_epoch_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe, runs: int
+) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
     expected, epochs = train_to_bytes(recipe)
     for power_cuts in range(100):
@@ -64,7 +70,7 @@ def test_a_training_with_a_power_cut_after_every_epoch_gives_the_same_bytes(tmp_
     assert (epochs < recipe.epochs) == (recipe is STOPS_EARLY)
 
 
-def test_a_finished_run_has_a_checkpoint_however_short_it_was(tmp_path):
+def test_a_finished_run_has_a_checkpoint_however_short_it_was(tmp_path: Path) -> None:
     with pytest.raises(PowerCut):
         train_to_bytes(QUICK, CheckpointsBeforePowerCut(tmp_path / "out", IDENTITY, resume=True))
     assert [path.name for path in (tmp_path / ".out.checkpoint").iterdir()] == ["fold 1 of 5.npz"]
@@ -76,32 +82,14 @@ def write_checkpoint(folder: Path) -> Checkpoint:
     return written
 
 
-def test_without_resume_old_checkpoints_are_removed(tmp_path):
+def test_without_resume_old_checkpoints_are_removed(tmp_path: Path) -> None:
     write_checkpoint(tmp_path)
     new = Checkpoints(tmp_path / "out", IDENTITY, resume=False)
     assert new.of_run("one").read() is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rank_that_does_not_write_leaves_the_disk_unchanged(tmp_path):
-    write_checkpoint(tmp_path)
-    reader = Checkpoints(tmp_path / "out", IDENTITY, resume=True, write=False)
-    reader.of_run("one").write({"number": torch.tensor(2)})
-    reader.clear()
-    tensors = reader.of_run("one").read()
-    assert tensors is not None
-    assert len(tensors["number"]) == 1000
-
-
-@pytest.mark.parametrize("name", IDENTITY)
-def test_a_checkpoint_of_another_training_is_refused_with_what_differs(tmp_path, name):
-    write_checkpoint(tmp_path)
-    other = Checkpoints(tmp_path / "out", IDENTITY | {name: "other"}, resume=True)
-    with pytest.raises(UsageError, match=rf"one\.npz is of another {name}: .* or leave out --resume to begin anew$"):
-        other.of_run("one").read()
-
-
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "cut short": lambda data: data[:-9],
     "changed": lambda data: data[:3000] + bytes([data[3000] ^ 1]) + data[3001:],
@@ -111,7 +99,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: str) -> None:
     written = write_checkpoint(tmp_path)
     path = tmp_path / ".out.checkpoint" / "one.npz"
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
@@ -119,14 +107,14 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
         written.read()
 
 
-def test_a_disk_error_is_reported_in_one_sentence(tmp_path):
+def test_a_disk_error_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / ".out.checkpoint").write_text("a file in place of the folder")
     with pytest.raises(UsageError, match=r"one\.npz cannot be written \(File exists\): make room and --resume$"):
         write_checkpoint(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_corpus.write_jsonl(tmp_path_factory.mktemp("corpus") / "toy.jsonl", 60)
 
 
@@ -134,47 +122,40 @@ def train_command(corpus: Path, out: Path, *more: str) -> list[str]:
     return ["train", str(corpus), "--out", str(out), "--epochs", "8", "--device", "cpu", *more]
 
 
-def start_training(corpus: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    """Start ``docket train`` in a process that writes a checkpoint after every epoch."""
+def start_training(corpus: Path, out: Path, checkpoints: list[Path], *more: str) -> subprocess.Popen[str]:
+    """Start ``docket train`` in a process that writes a checkpoint after every epoch; wait for the checkpoints."""
     code = (
         "import sys, docket, training.checkpoint as c; c.WRITE_INTERVAL_SECONDS = 0; "
         "sys.exit(docket.main(sys.argv[1:]))"
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *train_command(corpus, out, *more)],
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-c", code, *train_command(corpus, out, *more)],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )
-
-
-def send_signals(process: subprocess.Popen[str], checkpoints: list[Path], *signals: signal.Signals) -> str:
-    """Send ``signals`` when the checkpoints are on disk; return the stderr of the process."""
-    limit = time.monotonic() + 60
-    while not all(path.exists() for path in checkpoints) and process.poll() is None and time.monotonic() < limit:
-        time.sleep(0.002)
-    for number in signals:
-        process.send_signal(number)
-        time.sleep(0.01)  # without a pause two signals of a kind are delivered as one
-    return process.communicate(timeout=60)[1]
+    wait_until(lambda: process.poll() is not None or all(path.exists() for path in checkpoints))
+    return process
 
 
 @pytest.mark.slow
-def test_a_killed_process_resumes_to_the_same_version_and_another_seed_is_refused(corpus, tmp_path, monkeypatch):
+def test_a_killed_process_resumes_to_the_same_version_and_another_seed_is_refused(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_SECONDS", 0)
     uninterrupted, out = tmp_path / "uninterrupted", tmp_path / "out"
     checkpoints = [tmp_path / ".out.checkpoint" / f"fold {number} of 5.npz" for number in (1, 2)]
-    killed = start_training(corpus, out)
-    stderr = send_signals(killed, checkpoints, signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL, stderr
+    with start_training(corpus, out, checkpoints) as process:
+        stderr = stop_process(process, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, stderr
     assert not out.exists()
 
-    other = command_line.run_inline(*train_command(corpus, out, "--resume", "--seed", "1"))
+    other = run_inline(*train_command(corpus, out, "--resume", "--seed", "1"))
     assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
     assert re.search(r"fold [12] of 5\.npz is of another seed: ask for the same training again", other.stderr)
 
-    assert command_line.run_inline(*train_command(corpus, uninterrupted)).returncode == 0
-    resumed = command_line.run_inline(*train_command(corpus, out, "--resume"))
+    assert run_inline(*train_command(corpus, uninterrupted)).returncode == 0
+    resumed = run_inline(*train_command(corpus, out, "--resume"))
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stderr.count(", epoch 1 of 8: ") < 5  # of six runs
     assert not checkpoints[0].parent.exists()
@@ -184,13 +165,19 @@ def test_a_killed_process_resumes_to_the_same_version_and_another_seed_is_refuse
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
-def test_a_signal_leaves_the_last_checkpoint_and_no_partial_file(corpus, tmp_path, signals):
+def test_a_signal_leaves_the_last_checkpoint_and_no_partial_file(
+    corpus: Path, tmp_path: Path, signals: list[signal.Signals]
+) -> None:
     """With ``--resume`` and no checkpoint, a training says so and begins."""
-    process = start_training(corpus, tmp_path / "out", "--resume")
-    stderr = send_signals(process, [tmp_path / ".out.checkpoint" / "fold 1 of 5.npz"], *signals)
+    folder = tmp_path / ".out.checkpoint"
+    with start_training(corpus, tmp_path / "out", [folder / "fold 1 of 5.npz"], "--resume") as process:
+        for number in signals[1:]:
+            process.send_signal(number)
+            time.sleep(0.05)  # without a pause two signals of a kind are delivered as one
+        stderr = stop_process(process, signals[0])
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    assert stderr.splitlines()[0] == f"docket: {tmp_path / '.out.checkpoint'} has no checkpoint: training begins"
-    advice = rf"docket: stopped: {re.escape(str(tmp_path))}/\.out\.checkpoint keeps the last checkpoint of \d runs?"
+    assert stderr.splitlines()[0] == f"docket: {folder} has no checkpoint: training begins"
+    advice = rf"docket: stopped: {re.escape(str(folder))} keeps the last checkpoint of \d runs?"
     assert re.fullmatch(f"{advice}: add --resume to the same command to go on", stderr.splitlines()[-1])
     assert [path.name for path in tmp_path.iterdir()] == [".out.checkpoint"]

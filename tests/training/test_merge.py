@@ -1,8 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from model.artifacts import artifact
 from model.calibration import Calibration
@@ -22,7 +25,7 @@ from training.train import encode_corpus, prepare_networks, train
 CPU = torch.device("cpu")
 DOCUMENTS = toy_corpus.documents(90)
 QUICK = replace(toy_corpus.QUICK, epochs=1, least_steps=20)
-NETWORKS = [
+NETWORKS: list[dict[str, Any]] = [
     {},
     {"pooling": "mean"},
     {"pooling": "last"},
@@ -43,7 +46,7 @@ def train_parts(recipe: Recipe) -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus]
 
 
 @pytest.mark.parametrize("options", NETWORKS, ids=str)
-def test_the_served_answer_is_the_weighted_sum_of_both_models(tmp_path, options):
+def test_the_served_answer_is_the_weighted_sum_of_both_models(tmp_path: Path, options: dict[str, Any]) -> None:
     recipe = replace(QUICK, grams=0, **options)
     network, ensemble, corpus = train_parts(recipe)
     merged = merge(network, ensemble, (0.3, 0.7), corpus)
@@ -62,7 +65,7 @@ def test_the_served_answer_is_the_weighted_sum_of_both_models(tmp_path, options)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", NETWORKS[1:], ids=str)
-def test_a_recipe_with_linear_models_serves_the_network_that_it_names(tmp_path, options):
+def test_a_recipe_with_linear_models_serves_the_network_that_it_names(tmp_path: Path, options: dict[str, Any]) -> None:
     trained = train(DOCUMENTS, replace(QUICK, **options), 0, CPU)
     network, recipe = trained.network, replace(QUICK, **options)
     assert (network.pooling, network.directions) == (recipe.pooling, 2 if recipe.both else 1)
@@ -77,7 +80,7 @@ def test_a_recipe_with_linear_models_serves_the_network_that_it_names(tmp_path, 
     assert accuracy > (0.2 if recipe.pooling == "last" else 0.8)  # the last word of a toy document occurs once
 
 
-def create_spelt_parts() -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus, np.ndarray]:
+def create_spelt_parts() -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus, NDArray[np.float64]]:
     """An untrained network with rows for n-grams, a random linear model, and its coefficients of the features."""
     recipe = replace(QUICK, rows=122, grams=99)
     vocabulary, corpus = encode_corpus(DOCUMENTS, recipe, CPU)
@@ -91,7 +94,7 @@ def create_spelt_parts() -> tuple[TanhRNN, LinearEnsemble, EncodedCorpus, np.nda
     return network, LinearEnsemble(rows, np.zeros(3), np.zeros((90, 3))), corpus, coefficients
 
 
-def test_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does():
+def test_linear_units_answer_documents_with_unknown_words_as_the_linear_model_does() -> None:
     """The row of a known word includes its n-grams; an unknown word has a row for each n-gram."""
     network, ensemble, corpus, coefficients = create_spelt_parts()
     merged = merge(network, ensemble, (1e-9, 1.0), corpus)
@@ -104,11 +107,12 @@ def test_linear_units_answer_documents_with_unknown_words_as_the_linear_model_do
     np.testing.assert_allclose(logits, pool_features(network, masked, indices) @ coefficients, rtol=1e-2, atol=5e-2)
 
 
-def test_recurrent_units_read_a_word_that_occurs_once_as_an_unknown_word_with_its_ngrams():
+def test_recurrent_units_read_a_word_that_occurs_once_as_an_unknown_word_with_its_ngrams() -> None:
     network, ensemble, corpus, _ = create_spelt_parts()
     merged = merge(network, ensemble, (1.0, 1e-9), corpus)
     first_rare_id = corpus.first_rare_id
     assert first_rare_id < network.words
+    assert corpus.ngrams is not None
     position = corpus.tokens.eq(first_rare_id).nonzero()[:1, 0]
     word, start = corpus.tokens[position], torch.tensor([0])
     spelt, _ = corpus.ngrams.insert_ngrams(word, corpus.word_indices[position], start, network.words)
@@ -122,11 +126,11 @@ def test_recurrent_units_read_a_word_that_occurs_once_as_an_unknown_word_with_it
 @pytest.mark.parametrize(
     ("directions", "units"), [(2, [1, 2, 10, 75, 128]), (1, [2, 3, 20, 150, 256])], ids=["two", "one"]
 )
-def test_each_of_up_to_256_labels_has_a_dimension(directions, units):
+def test_each_of_up_to_256_labels_has_a_dimension(directions: int, units: list[int]) -> None:
     assert [count_linear_units(labels, directions) for labels in (2, 3, 20, 150, 1000)] == units
 
 
-def test_a_linear_model_of_more_labels_is_cut_to_its_first_dimensions():
+def test_a_linear_model_of_more_labels_is_cut_to_its_first_dimensions() -> None:
     rng = np.random.default_rng(0)
     corpus = encode_corpus(DOCUMENTS, replace(QUICK, grams=0), CPU)[1]
     network = TanhRNN(corpus.vocabulary_size, 300, hidden=4)

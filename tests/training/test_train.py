@@ -13,6 +13,7 @@ from training import recipe
 from training.batches import EncodedCorpus
 from training.data.documents import Documents
 from training.loop import compute_logits
+from training.recipe import Recipe
 from training.train import TrainedModel, train
 
 CPU = torch.device("cpu")
@@ -31,11 +32,11 @@ def accuracy(trained: TrainedModel, documents: Documents) -> float:
 
 
 @pytest.mark.slow
-def test_the_default_recipe_learns_the_toy_corpus():
+def test_the_default_recipe_learns_the_toy_corpus() -> None:
     assert accuracy(train(toy_corpus.documents(), QUICK, 0, CPU), toy_corpus.documents(90, seed=1)) > 0.95
 
 
-def test_the_classic_recipe_has_two_layers_one_direction_and_the_last_state():
+def test_the_classic_recipe_has_two_layers_one_direction_and_the_last_state() -> None:
     trained = train(toy_corpus.documents(90), QUICK_CLASSIC, 0, CPU)
     network = trained.network
     assert (len(network.recurrent), network.directions, network.window, network.pooling) == (2, 1, 0, "last")
@@ -45,14 +46,14 @@ def test_the_classic_recipe_has_two_layers_one_direction_and_the_last_state():
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others():
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() -> None:
     documents = toy_corpus.documents(90)
     first, second, other = (torchscript.to_bytes(train(documents, QUICK, seed, CPU).network) for seed in (1, 1, 2))
     assert first == second != other
 
 
 @pytest.mark.parametrize("labels", [("yes", "no"), ("yes", "yes", "yes", "no")])
-def test_a_handful_of_documents_is_enough(labels):
+def test_a_handful_of_documents_is_enough(labels: tuple[str, ...]) -> None:
     documents = Documents(toy_corpus.documents(len(labels) * 4).texts, list(labels) * 4)
     assert train(documents, QUICK, 0, CPU).calibration.temperature > 0
 
@@ -97,14 +98,14 @@ CORPORA = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CORPORA)
-def test_the_default_recipe_learns(kind):
+def test_the_default_recipe_learns(kind: str) -> None:
     documents = CORPORA[kind]
     assert accuracy(train(documents, replace(recipe.DEFAULT, epochs=2, least_steps=60), 0, CPU), documents) > 0.95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["two words", "Arabic"])
-def test_the_classic_recipe_learns(kind):
+def test_the_classic_recipe_learns(kind: str) -> None:
     documents = CORPORA[kind]
     trained = train(documents, replace(recipe.CLASSIC, epochs=8), 0, CPU)
     most_frequent = max(documents.labels.count(label) for label in set(documents.labels)) / len(documents)
@@ -112,7 +113,7 @@ def test_the_classic_recipe_learns(kind):
 
 
 @pytest.mark.parametrize("chosen", [QUICK, QUICK_CLASSIC], ids=["default", "classic"])
-def test_near_copies_alone_are_learned_without_held_out_documents(chosen):
+def test_near_copies_alone_are_learned_without_held_out_documents(chosen: Recipe) -> None:
     texts = {label: " ".join(f"{label}{place}" for place in range(90)) + " {}" for label in ("order", "reset")}
     rows = [(text.format(number), label) for number in range(20) for label, text in texts.items()]
     documents = Documents([text for text, _ in rows], [label for _, label in rows])

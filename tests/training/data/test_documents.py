@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from model.errors import UsageError
 from training.data.documents import Documents, check_trainable
@@ -20,35 +18,18 @@ def test_with_text_leaves_out_blank_texts() -> None:
     assert documents.with_text() == Documents(["a", "b"], ["x", "z"])
 
 
-Pairs = list[tuple[str, str]]
-PAIRS = st.lists(st.tuples(st.text(max_size=3), st.sampled_from(["x", "y", "xy", ""])), max_size=5)
-
-
-@settings(max_examples=30)
-@given(PAIRS.flatmap(lambda pairs: st.tuples(st.just(pairs), st.permutations(pairs))))
-def test_the_fingerprint_does_not_depend_on_the_order(orders: tuple[Pairs, Pairs]) -> None:
-    first, second = (Documents([text for text, _ in pairs], [label for _, label in pairs]) for pairs in orders)
-    assert first.fingerprint == second.fingerprint
-    assert len(first.fingerprint) == 64
-
-
-@pytest.mark.parametrize(
-    "different",
-    [
+def test_the_fingerprint_depends_on_texts_labels_and_copies_but_not_on_the_order() -> None:
+    assert Documents(["c", "a", "b"], ["x", "x", "y"]).fingerprint == THREE.fingerprint
+    different = [
+        THREE,
         Documents(["a", "b", "C"], ["x", "y", "x"]),
         Documents(["a", "b", "c"], ["x", "y", "y"]),
         Documents(["b", "a", "c"], ["x", "y", "x"]),
         Documents(["a", "b"], ["x", "y"]),
         Documents(["a", "b", "c", "c"], ["x", "y", "x", "x"]),
         Documents(["a", "b", "xc"], ["x", "y", ""]),
-    ],
-)
-def test_another_text_label_or_number_of_copies_changes_the_fingerprint(different: Documents) -> None:
-    assert different.fingerprint != THREE.fingerprint
-
-
-def test_three_documents_of_each_of_two_labels_are_trainable() -> None:
-    check_trainable(Documents(["a", "b", "c", "d", "e", "f"], ["x", "y"] * 3), "corpus.csv")
+    ]
+    assert len({documents.fingerprint for documents in different}) == len(different)
 
 
 @pytest.mark.parametrize(
@@ -61,5 +42,6 @@ def test_three_documents_of_each_of_two_labels_are_trainable() -> None:
     ],
 )
 def test_documents_without_a_second_label_to_learn_are_refused(documents: Documents, message: str) -> None:
+    check_trainable(Documents(list("abcdef"), ["x", "y"] * 3), "corpus.csv")
     with pytest.raises(UsageError, match=message):
         check_trainable(documents, "corpus.csv")

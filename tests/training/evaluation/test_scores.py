@@ -73,12 +73,6 @@ def test_documents_of_an_unknown_label_are_wrong(score: Score) -> None:
     assert scores.macro_f1 == pytest.approx((0 + 1 / 2 + 0 + 0) / 4)
 
 
-def test_empty_texts_are_counted(classifier: Classifier) -> None:
-    scores, predictions = evaluate(classifier, Documents(["", " "], ["politics", "sports"]))
-    assert scores.documents == len(predictions) == 2
-    assert scores.accuracy == 0.5
-
-
 def test_abstention_has_the_fraction_of_documents_with_an_answer_and_the_accuracy_on_these() -> None:
     rows = measure_abstention(np.asarray([0.4, 0.8, 0.96]), np.asarray([False, True, True]))
     by_threshold = {row["abstain_below"]: row for row in rows}
