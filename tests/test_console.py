@@ -1,7 +1,6 @@
 """What a person at a terminal reads: versions, characters of any script, counts, and the line of an interrupt."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -13,11 +12,9 @@ import pytest
 import docket_client
 from model import __version__
 from model.terminal import format_count
-from scoring import progress
 from tests.support import tiny
 from tests.support.command_line import run_inline
 from tests.support.service import docket_environment, run_docket
-from training.progress import ProgressBars
 
 
 def test_the_command_and_both_packages_have_a_version() -> None:
@@ -83,19 +80,3 @@ def test_an_interrupt_of_predict_is_one_line(tmp_path: Path, number: signal.Sign
         process.stdout.read()
         assert process.wait(120) == 130
     assert (tmp_path / "stderr").read_text() == "docket: stopped\n"
-
-
-@pytest.mark.parametrize("title", ["[red]tickets[/red].csv", "[/]", ":smile:.csv"])
-def test_a_name_with_brackets_is_shown_unchanged(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, title: str
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then assumes a terminal
-    monkeypatch.setenv("COLUMNS", "200")
-    with ProgressBars() as bars:
-        bars.begin_run(title, epochs=1, documents=1)
-        bars.advance(title, 1, 0.5)
-    with progress.show_progress(title, lambda: 0.5) as answered:
-        answered(1)
-    output = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", capsys.readouterr().err)
-    assert output.count(title) >= 2
-    assert "1 document ·" in output
