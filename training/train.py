@@ -64,12 +64,13 @@ class TrainedModel(NamedTuple):
 class RunResult(NamedTuple):
     """The result of one run as arrays, which a pipe can carry.
 
-    ``weights``: by name; empty where only the held-out logits are used. ``unknown_words`` and ``logits``: those of
-    the run's held-out documents, as in ``HeldOut``.
+    ``weights``: by name; empty where only the held-out logits are used. ``indices``, ``unknown_words`` and ``logits``:
+    those of the run's held-out documents, as in ``HeldOut``.
     """
 
     weights: dict[str, NDArray[np.generic]]
     epochs: list[Epoch]
+    indices: NDArray[np.int64]
     unknown_words: NDArray[np.int64]
     logits: NDArray[np.float64]
 
@@ -93,40 +94,30 @@ def train(
     # 1. Encode: the vocabulary, the ids of all documents, and what every network of this training is built from.
     vocabulary, corpus = encode_corpus(documents, recipe, device)
     create_network = prepare_networks(corpus, vocabulary, recipe)
-    epochs = plan_epochs(corpus, recipe)
 
     # 2. Hold out folds. A recipe without linear models needs one fold, and serves the network of that run.
     fold = torch.from_numpy(ordered_folds(documents, 5 if len(documents) < SMALL_CORPUS_DOCUMENTS else 3)).to(device)
     parts = select_held_out_parts(fold, CALIBRATION_DOCUMENTS if recipe.linear else 1)
-    nothing = fold[:0]
 
     # 3. Train: a network without each part, a network on all documents, and the linear models. All are independent.
-    def run(number: int, part: Tensor, title: str, bars: ProgressBars | ProgressRelay) -> RunResult:
-        torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
-        network, checkpoint = create_network(), checkpoints.of_run(title) if checkpoints else None
-        learned = corpus.indices[torch.isin(corpus.indices, part, invert=True)]
-        history = train_network(network, corpus, learned, part, recipe, epochs, title, bars, checkpoint)
-        is_served = not (recipe.linear and len(part))
-        return collect_result(network, corpus, learned, part, history, is_served)
-
+    run = partial(run_training, corpus, recipe, seed, create_network, checkpoints)
     tasks: list[Task[Any]] = [
         partial(run, number, part, f"fold {number + 1} of {len(parts)}") for number, part in enumerate(parts)
     ]
     if recipe.linear or not parts:
-        tasks.append(partial(run, len(parts), nothing, "all documents"))
+        tasks.append(partial(run, len(parts), fold[:0], "all documents"))
     if recipe.linear:
         tasks.append(lambda bars: fit_ensemble(create_network(), corpus, fold))
     with ProgressBars() as bars:
         results = run_tasks(tasks, processes, bars)
-    fold_runs, other_results = results[: len(parts)], results[len(parts) :]
-    served_run: RunResult = other_results[0] if other_results else fold_runs[0]
+    ensemble = results.pop() if recipe.linear else None
 
-    # 4. Build the served network.
+    # 4. Build the served network, that of the last run.
     network = create_network()
-    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in served_run.weights.items()})
-    held_out = concatenate_held_out(parts or [nothing], fold_runs or [served_run], device)
-    if recipe.linear:
-        network, held_out = merge_ensemble(network, other_results[1], held_out, corpus)
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in results[-1].weights.items()})
+    held_out = concatenate_held_out(results, device)
+    if ensemble is not None:
+        network, held_out = merge_ensemble(network, ensemble, held_out, corpus)
 
     # 5. Calibrate it on the held-out documents.
     calibration = Calibration.fit(held_out.logits, corpus.labels[held_out.indices]) if parts else Calibration()
@@ -184,24 +175,36 @@ def select_held_out_parts(fold: Tensor, enough: int) -> list[Tensor]:
     return parts
 
 
-def collect_result(
-    network: TanhRNN, corpus: EncodedCorpus, learned: Tensor, part: Tensor, epochs: list[Epoch], is_served: bool
+def run_training(
+    corpus: EncodedCorpus,
+    recipe: Recipe,
+    seed: int,
+    create_network: Callable[[], TanhRNN],
+    checkpoints: Checkpoints | None,
+    number: int,
+    part: Tensor,
+    title: str,
+    bars: ProgressBars | ProgressRelay,
 ) -> RunResult:
-    """The result of a run that held out ``part``; its logits are centred over the labels."""
+    """Train a network on all documents but ``part``, and score it on these; its logits are centred over the labels."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+    network, checkpoint = create_network(), checkpoints.of_run(title) if checkpoints else None
+    learned = corpus.indices[torch.isin(corpus.indices, part, invert=True)]
+    epochs = plan_epochs(corpus, recipe)
+    history = train_network(network, corpus, learned, part, recipe, epochs, title, bars, checkpoint)
     masked_corpus = corpus.mask_unseen_words(learned)
     logits = compute_logits(network, masked_corpus, part).double()
     centred = logits - logits.mean(dim=1, keepdim=True)
-    state = network.state_dict() if is_served else {}
-    weights = {name: weight.numpy(force=True) for name, weight in state.items()}
-    unknown_words = masked_corpus.count_unknown_words(part).numpy(force=True)
-    return RunResult(weights, epochs, unknown_words, centred.numpy(force=True))
+    is_served = not (recipe.linear and len(part))
+    weights = {name: weight.numpy(force=True) for name, weight in network.state_dict().items() if is_served}
+    arrays = (part, masked_corpus.count_unknown_words(part), centred)
+    return RunResult(weights, history, *(array.numpy(force=True) for array in arrays))
 
 
-def concatenate_held_out(parts: list[Tensor], runs: list[RunResult], device: torch.device) -> HeldOut:
+def concatenate_held_out(runs: list[RunResult], device: torch.device) -> HeldOut:
     """The held-out documents of all runs."""
-    unknown_words = np.concatenate([run.unknown_words for run in runs])
-    logits = np.concatenate([run.logits for run in runs])
-    return HeldOut(torch.cat(parts), torch.from_numpy(unknown_words).to(device), torch.from_numpy(logits).to(device))
+    arrays = (np.concatenate([getattr(run, name) for run in runs]) for name in HeldOut._fields)
+    return HeldOut(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 def merge_ensemble(
