@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from model import __version__, device
 from model.artifacts import artifact, golden
+from model.artifacts.data_profile import DataProfile
 from model.classifier import Classifier
+from model.prediction import Prediction
 from model.terminal import print_message
 from training import distributed, process_pool
 from training.checkpoint import Checkpoints
@@ -23,7 +25,6 @@ from training.data.documents import Documents, check_trainable
 from training.data.read_options import ReadOptions
 from training.data.split import split_train_test
 from training.evaluation.drift import Drift
-from training.evaluation.profile import describe_training
 from training.evaluation.scores import evaluate
 from training.recipe import Recipe
 from training.report import html_report
@@ -33,7 +34,6 @@ from training.train import train
 if TYPE_CHECKING:
     import torch
 
-    from model.artifacts.data_profile import DataProfile
     from training.evaluation.scores import Scores
     from training.train import TrainedModel
 
@@ -68,7 +68,7 @@ def run(job: Job) -> Scores | None:
         distributed.wait_for_all_ranks()  # the first rank removes the checkpoints that the others read
         if folder is None:
             return None
-        profile = _describe(trained)
+        profile = describe_training(trained)
         facts = _collect_facts(job, corpus) | ({"profile": asdict(profile)} if profile else {})
         artifact.write(folder, trained.network, trained.vocabulary, trained.calibration, facts)
         scores = _evaluate_and_report(job, folder, f"{job.recipe.name} on {corpus.name}", trained, test, profile)
@@ -111,12 +111,24 @@ def _open_checkpoints(job: Job, documents: Documents, chosen: torch.device) -> C
     return checkpoints
 
 
-def _describe(trained: TrainedModel) -> DataProfile | None:
-    """The profile of the training documents, or None where no document was held out."""
-    if len(trained.held_out.indices):
-        return describe_training(trained)
-    print_message("the documents of each label are near copies: none was held out and scores are not calibrated")
-    return None
+def describe_training(trained: TrainedModel) -> DataProfile | None:
+    """Lengths and labels of all documents, unknown words and predictions of the held-out ones; None without any.
+
+    A document that the network learned from has no unknown word, and a higher score than a new document.
+    """
+    names, corpus = trained.vocabulary.labels, trained.corpus
+    indices, unknown_words, logits = trained.held_out
+    if not len(indices):
+        print_message("the documents of each label are near copies: none was held out and scores are not calibrated")
+        return None
+    scores, labels = trained.calibration.probabilities(logits).max(dim=1)
+    columns = (labels.tolist(), scores.tolist(), corpus.lengths[indices].tolist(), unknown_words.tolist())
+    predictions = [
+        Prediction([(names[label], score)], tokens, unknown)
+        for label, score, tokens, unknown in zip(*columns, strict=True)
+    ]
+    document_labels = [names[label] for label in corpus.labels.tolist()]
+    return DataProfile.from_predictions(corpus.lengths.tolist(), document_labels, predictions)
 
 
 def _evaluate_and_report(

@@ -8,13 +8,6 @@ import pytest
 
 from scoring import source
 from tests.support import document_files
-from training.data.read_options import ReadOptions
-
-
-def test_a_document_needs_no_id_and_its_text_can_have_another_name(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("body,text,label\nthe goal,not this,sports\n")
-    (row,) = source.open_source(str(tmp_path / "a.csv"), ReadOptions(("body",))).rows
-    assert (row.text, row.columns) == ("the goal", {"text": "not this", "label": "sports"})
 
 
 def test_the_files_of_a_folder_are_documents_with_their_paths_as_ids(tmp_path: Path) -> None:

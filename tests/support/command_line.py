@@ -1,4 +1,4 @@
-"""One command of the command line, in a process of its own or, for seconds less, in the test's."""
+"""Runs commands of the command line: in a new process, or seconds faster in the process of the test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import WAIT_SECONDS
 
 
 def run_subprocess(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """As a person runs it."""
+    """Run a command in a new process."""
     command = [sys.executable, "-m", "docket", *map(str, arguments)]
     return subprocess.run(
         command, input=stdin, capture_output=True, text=True, timeout=240, check=False, env=os.environ
@@ -27,17 +27,17 @@ def run_subprocess(*arguments: object, stdin: str = "") -> subprocess.CompletedP
 
 
 def run_inline(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """All of it but the start of an interpreter and of torch."""
-    out, err, before = io.StringIO(), io.StringIO(), {each: signal.getsignal(each) for each in interrupts.SIGNALS}
-    given = io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    """Run a command in this process, without the start of an interpreter and the import of torch."""
+    out, err, stream = io.StringIO(), io.StringIO(), io.TextIOWrapper(io.BytesIO(stdin.encode()))
+    handlers = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
     try:
-        with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", given):
-            code = docket.main([str(each) for each in arguments])
-    except SystemExit as ended:  # argparse's
-        code = int(ended.code or 0)
+        with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", stream):
+            code = docket.main([str(argument) for argument in arguments])
+    except SystemExit as error:  # argparse raises one
+        code = int(error.code or 0)
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return subprocess.CompletedProcess(list(map(str, arguments)), code, out.getvalue(), err.getvalue())
 
 

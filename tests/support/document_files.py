@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict[str, Any]]:
-    """Documents of about so many words, known and unknown, with an id each."""
+    """Documents with an id and up to twice ``words`` words, known and unknown to ``tiny.artifact``."""
     rng = random.Random(seed)
     known = [*tiny.WORDS, "quux", "größer", "比赛"]
     return [
@@ -22,6 +22,6 @@ def random_documents(count: int, words: int = 300, seed: int = 0) -> list[dict[s
 
 
 def write_json_lines(path: Path, documents: list[dict[str, Any]]) -> Path:
-    """A file of JSON lines."""
+    """Write documents as JSON lines and return ``path``."""
     path.write_text("".join(json.dumps(document, ensure_ascii=False) + "\n" for document in documents))
     return path

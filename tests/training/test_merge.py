@@ -17,7 +17,7 @@ from training.data.split import stratified_folds
 from training.features.pooled import coefficients_to_rows, pool_features
 from training.linear.ensemble import LinearEnsemble, fit_ensemble
 from training.loop import compute_logits, train_network
-from training.merge import count_linear_units, merge
+from training.merge import merge
 from training.progress import ProgressBars
 from training.recipe import Recipe
 from training.train import encode_corpus, prepare_networks, train
@@ -121,13 +121,6 @@ def test_recurrent_units_read_a_word_that_occurs_once_as_an_unknown_word_with_it
         logits = merged(word, start)
         assert torch.allclose(logits, network.output(network.pool(spelt, start, first_rare_id)), atol=1e-4)
         assert not torch.allclose(logits, network.output(network.pool(word, start, first_rare_id)), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("directions", "units"), [(2, [1, 2, 10, 75, 128]), (1, [2, 3, 20, 150, 256])], ids=["two", "one"]
-)
-def test_each_of_up_to_256_labels_has_a_dimension(directions: int, units: list[int]) -> None:
-    assert [count_linear_units(labels, directions) for labels in (2, 3, 20, 150, 1000)] == units
 
 
 def test_a_linear_model_of_more_labels_is_cut_to_its_first_dimensions() -> None:

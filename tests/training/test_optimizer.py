@@ -9,7 +9,7 @@ def take_step(rows: list[int], gradients: list[float]) -> list[float]:
     """A table of zeros after one step, with one gradient for each row."""
     table = torch.nn.Parameter(torch.zeros(5, 1))
     loss = (embedding(torch.tensor(rows), table, sparse=True).squeeze(1) * torch.tensor(gradients)).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     SparseRowOptimizer([table], lr=1.0).step()
     moved: list[float] = table.detach().squeeze(1).tolist()
     return moved

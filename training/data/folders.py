@@ -64,7 +64,8 @@ def read_labelled_folder(folder: Path, encoding: str | None, notify: Notify) -> 
             raise UsageError(f"{folder} has no folder train: name the folder that holds the labels' folders")
         names = ", ".join(sorted(tops))
         notify(f"{folder} has the parts {names}: train is learned{', test is the test' if test else ''}")
-        _notify_ignored(notify, "file", "of other parts", ["/".join(file.parts) for file in _select_other_parts(files)])
+        others = ["/".join(file.parts) for file in files if file.parts[0].casefold() in OTHER_PART_NAMES]
+        _notify_ignored(notify, "file", "of other parts", others)
     for file in (*train, *test):
         if len(file.parts) != 2:
             raise UsageError(_explain_depth(folder, file.path, tops))
@@ -126,10 +127,6 @@ def _walk(folder: Path, root: Path, ignored: list[str]) -> Iterator[Path]:
 def _select_part(files: Sequence[File], names: set[str]) -> list[File]:
     """Return the files of a part; their own parts begin below its folder."""
     return [File(file.path, file.parts[1:]) for file in files if file.parts[0].casefold() in names]
-
-
-def _select_other_parts(files: Sequence[File]) -> list[File]:
-    return [file for file in files if file.parts[0].casefold() in OTHER_PART_NAMES]
 
 
 def _read_documents(folder: Path, files: Sequence[File], encoding: str | None) -> Documents:

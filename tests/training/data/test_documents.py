@@ -6,18 +6,6 @@ from training.data.documents import Documents, check_trainable
 THREE = Documents(["a", "b", "c"], ["x", "y", "x"], ["line 2", "line 3", "line 4"])
 
 
-def test_documents_are_taken_by_their_indices_in_the_given_order() -> None:
-    assert THREE.take(i for i in [2, 0]) == Documents(["c", "a"], ["x", "x"])
-    assert THREE.take([2, 0]).locations == ["line 4", "line 2"]
-    assert Documents(["a"], ["x"]).take([0]).locations == []
-    assert len(THREE) == 3
-
-
-def test_with_text_leaves_out_blank_texts() -> None:
-    documents = Documents(["a", "", " \n\t\u3000", "b"], ["x", "x", "y", "z"])
-    assert documents.with_text() == Documents(["a", "b"], ["x", "z"])
-
-
 def test_the_fingerprint_depends_on_texts_labels_and_copies_but_not_on_the_order() -> None:
     assert Documents(["c", "a", "b"], ["x", "x", "y"]).fingerprint == THREE.fingerprint
     different = [

@@ -6,7 +6,7 @@ import torch
 
 from model.text.tokenizer import tokenize
 from tests.support import toy_corpus
-from training.evaluation.profile import describe_training
+from training.job import describe_training
 from training.recipe import Recipe
 from training.train import train
 
@@ -20,6 +20,7 @@ def test_the_profile_has_all_documents_and_the_predictions_of_the_held_out_ones(
     """The vocabulary has all words of the corpus; the last word of each document occurs once."""
     trained = train(DOCUMENTS, recipe, 0, torch.device("cpu"))
     profile, (indices, unknown_words, logits) = describe_training(trained), trained.held_out
+    assert profile is not None
     assert profile.labels == Counter(DOCUMENTS.labels)
     assert sum(profile.lengths.values()) == 90
     assert profile.quantiles["0.5"] == sorted(len(list(tokenize(text))) for text in DOCUMENTS.texts)[44]
