@@ -19,7 +19,6 @@ _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SERVICE_LINK = re.compile(
     r"DOCKET_(SERVICE_(HOST|PORT(_.*)?)|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)=.*|DOCKET_PORT=\w+://.*", re.DOTALL
 )
-Access = bool | Literal["all"]
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 
 
@@ -39,62 +38,47 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    artifact: Annotated[Path, Field(description="the folder that docket train wrote")] = Path("artifacts/demo")
-    host: Annotated[str, Field(description="the address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535, description="the port to listen on; 0 takes a free one")] = 8000
-    workers: Annotated[
-        int,
-        Field(ge=0, le=256, description="worker processes, each with a network; 0: one a core, or one for a GPU"),
-    ] = 0
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU if there is one, else the CPU")
-    ] = "auto"
-    max_body: Annotated[int, Field(ge=1, description="bytes of a request's body; beyond, 413")] = 16 * 2**20
-    max_documents: Annotated[int, Field(ge=1, description="documents of a batch; beyond, 413")] = 1_024
-    max_characters: Annotated[int, Field(ge=1, description="characters of a document; beyond, 413")] = 16 * 2**20
-    connections: Annotated[int, Field(ge=1, description="open connections of a process; beyond, 503")] = 2_048
-    head_timeout: Annotated[float, Field(gt=0, description="seconds for a request's head to arrive; then 408")] = 10.0
-    body_timeout: Annotated[float, Field(gt=0, description="seconds for a request's body to arrive; then 408")] = 60.0
-    batch_tokens: Annotated[int, Field(ge=1, description="tokens of a batch")] = 16_384
-    queue_documents: Annotated[int, Field(ge=1, description="documents in the queue; beyond, 429")] = 1_024
-    queue_tokens: Annotated[int, Field(ge=1, description="tokens in the queue; beyond, 429")] = 2**20
-    queue_share: Annotated[
-        float,
-        Field(gt=0, description="share of a request's time that the queue may take; beyond, 429"),
-    ] = 0.8
-    timeout: Annotated[
-        float, Field(gt=0, description="seconds until a waiting request gets 504; X-Request-Timeout can shorten it")
-    ] = 30.0
-    abstain_below: Annotated[float, Field(ge=0, le=1, description="no label for a score lower than this")] = 0.0
-    protocols: Annotated[
-        str,
-        Field(
-            pattern="^(none|all|(oip|hf|tei)(,(oip|hf|tei))*)$",
-            description="further protocols: none, all, or some of oip,hf,tei",
-        ),
-    ] = "none"
-    page: Annotated[bool, Field(description="whether / is the web page")] = True
-    grace: Annotated[float, Field(gt=0, description="seconds for the drain after SIGTERM")] = 30.0
-    api_keys_file: Annotated[Path | None, Field(description="file of API keys; without it no request needs a key")] = (
-        None
+    artifact: Path = Field(Path("artifacts/demo"), description="the folder that docket train wrote")
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+    workers: int = Field(
+        0, ge=0, le=256, description="worker processes, each with a network; 0: one a core, or one for a GPU"
     )
-    cors_origins: Annotated[
-        Annotated[str, AfterValidator(_check_origins)] | None,
-        Field(description="sites whose pages may send requests, comma-separated origins or *"),
-    ] = None
-    open_metrics: Annotated[bool, Field(description="whether /metrics needs no API key")] = False
-    open_docs: Annotated[bool, Field(description="whether /docs and /openapi.json need no API key")] = False
-    tls_certificate: Annotated[Path | None, Field(description="certificate chain in PEM; without it HTTP")] = None
-    tls_key: Annotated[Path | None, Field(description="private key of the certificate, in PEM")] = None
-    log: Annotated[Literal["text", "json"], Field(description="format of a log line: a sentence or a JSON object")] = (
-        "text"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU if there is one, else the CPU")
+    max_body: int = Field(16 * 2**20, ge=1, description="bytes of a request's body; beyond, 413")
+    max_documents: int = Field(1_024, ge=1, description="documents of a batch; beyond, 413")
+    max_characters: int = Field(16 * 2**20, ge=1, description="characters of a document; beyond, 413")
+    connections: int = Field(2_048, ge=1, description="open connections of a process; beyond, 503")
+    head_timeout: float = Field(10.0, gt=0, description="seconds for a request's head to arrive; then 408")
+    body_timeout: float = Field(60.0, gt=0, description="seconds for a request's body to arrive; then 408")
+    batch_tokens: int = Field(16_384, ge=1, description="tokens of a batch")
+    queue_documents: int = Field(1_024, ge=1, description="documents in the queue; beyond, 429")
+    queue_tokens: int = Field(2**20, ge=1, description="tokens in the queue; beyond, 429")
+    queue_share: float = Field(0.8, gt=0, description="share of a request's time that the queue may take; beyond, 429")
+    timeout: float = Field(
+        30.0, gt=0, description="seconds until a waiting request gets 504; X-Request-Timeout can shorten it"
     )
-    access_log: Annotated[
-        Access, Field(description="a log line for each request, without its text; all: for probes and /metrics too")
-    ] = False
-    traces: Annotated[
-        bool, Field(description="OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra otel")
-    ] = False
+    abstain_below: float = Field(0.0, ge=0, le=1, description="no label for a score lower than this")
+    protocols: str = Field(
+        "none",
+        pattern="^(none|all|(oip|hf|tei)(,(oip|hf|tei))*)$",
+        description="further protocols: none, all, or some of oip,hf,tei",
+    )
+    page: bool = Field(True, description="whether / is the web page")
+    grace: float = Field(30.0, gt=0, description="seconds for the drain after SIGTERM")
+    api_keys_file: Path | None = Field(None, description="file of API keys; without it no request needs a key")
+    cors_origins: Annotated[str, AfterValidator(_check_origins)] | None = Field(
+        None, description="sites whose pages may send requests, comma-separated origins or *"
+    )
+    open_metrics: bool = Field(False, description="whether /metrics needs no API key")
+    open_docs: bool = Field(False, description="whether /docs and /openapi.json need no API key")
+    tls_certificate: Path | None = Field(None, description="certificate chain in PEM; without it HTTP")
+    tls_key: Path | None = Field(None, description="private key of the certificate, in PEM")
+    log: Literal["text", "json"] = Field("text", description="format of a log line: a sentence or a JSON object")
+    access_log: bool | Literal["all"] = Field(
+        False, description="a log line for each request, without its text; all: for probes and /metrics too"
+    )
+    traces: bool = Field(False, description="OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra otel")
 
     @classmethod
     def read(cls, **options: Any) -> Settings:

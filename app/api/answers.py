@@ -48,15 +48,11 @@ def admit(service: Service, timeout_header: str | bytes | None) -> float:
 
 async def answer_document(service: Service, document: Document, deadline: float) -> tuple[Answer, Timing]:
     """Answer one document by the version that read it; raise what ``Service.classify`` raises."""
-    is_small = len(document.text) <= INLINE_CHARACTERS
-    if is_small:
-        outcome = await service.submit(document.text, document.explain, deadline)
-        service.metrics.count_prediction(outcome.result.prediction)
-    else:
-        (outcome,) = (await service.classify([document.text], document.explain, deadline)).outcomes
-    classifier, prediction = outcome.result
-    form = partial(form_answer, prediction, document.text, classifier, document)
-    return form() if is_small or not document.explain else await asyncio.to_thread(form), outcome.timing
+    text, explain = document.text, document.explain
+    classifier, outcome = await service.classify_document(text, explain, deadline)
+    form = partial(form_answer, outcome.result, text, classifier, document)
+    in_thread = explain and len(text) > INLINE_CHARACTERS
+    return await asyncio.to_thread(form) if in_thread else form(), outcome.timing
 
 
 async def answer_batch(
@@ -68,7 +64,7 @@ async def answer_batch(
     """
     texts = [document.text for document in documents if isinstance(document, BatchDocument)]
     classifier, outcomes = classified = await service.classify(texts, options.explain, deadline)
-    predictions = [outcome.result.prediction for outcome in outcomes]
+    predictions = [outcome.result for outcome in outcomes]
     form = partial(form_results, documents, predictions, classifier, options)
     results = await asyncio.to_thread(form) if options.explain else form()
     return {"results": results, "version": classifier.version}, classified.longest_timing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from app.inference.liveness import ThreadLiveness
 from app.inference.queue import Queue, QueuedItem, QueueLimits
-from app.inference.results import Outcome, Timing
+from app.inference.results import BatchRecord, Outcome, Timing
 from app.inference.worker_thread import WorkerThread
 
 Item = TypeVar("Item")
@@ -22,8 +23,8 @@ log = logging.getLogger("docket")
 class BatchThread(Generic[Item, Result]):
     """Takes batches from ``queue``, and sets the future of each item.
 
-    ``record(thread, batch, begin, error)`` is called after each batch. ``probe()`` runs in the thread when no call has
-    succeeded for a while; it returns the weight of its work.
+    ``probe()`` runs in the thread when no call has succeeded for a while; it returns the weight of its work.
+    ``on_batch`` receives the record of each batch.
     """
 
     def __init__(
@@ -31,14 +32,12 @@ class BatchThread(Generic[Item, Result]):
         name: str,
         limits: QueueLimits,
         run: Callable[[Sequence[Item]], Sequence[Result]],
-        record: Callable[
-            [BatchThread[Item, Result], Sequence[QueuedItem[Item, Outcome[Result]]], float, Exception | None], None
-        ],
         probe: Callable[[], int],
+        on_batch: Callable[[BatchRecord], None],
     ) -> None:
         self.queue = Queue[Item, Outcome[Result]](limits)
         self.liveness = ThreadLiveness()
-        self._run, self._record, self._probe = run, record, probe
+        self._run, self._probe, self._on_batch = run, probe, on_batch
         self._running: list[QueuedItem[Item, Outcome[Result]]] = []
         self._worker = WorkerThread[Any](name)
         self._loop_task = asyncio.create_task(self._run_batches())
@@ -100,7 +99,19 @@ class BatchThread(Generic[Item, Result]):
                     timing = Timing(begin - queued.enqueued_at, len(batch), seconds)
                     queued.future.set_result(Outcome(result, timing))
         self.queue.record_batch(weight, batch[0].enqueued_at)
-        self._record(self, batch, begin, error)
+        self._on_batch(
+            BatchRecord(
+                items=len(batch),
+                weight=weight,
+                queue_seconds=tuple(begin - queued.enqueued_at for queued in batch),
+                seconds=time.perf_counter() - begin,
+                cancelled=self.queue.cancelled,
+                waiting=len(self.queue),
+                error=error,
+                contexts=tuple(queued.context for queued in batch),
+            )
+        )
+        self.queue.cancelled = 0
 
     async def _run_one_by_one(self, batch: list[QueuedItem[Item, Outcome[Result]]], error: Exception) -> None:
         for queued in batch:

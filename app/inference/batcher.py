@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from app.inference.batch_thread import BatchThread
@@ -56,7 +57,7 @@ class Batcher(Generic[Item, Result]):
 
     async def __aenter__(self) -> Batcher[Item, Result]:
         self._light, self._heavy = self._threads = [
-            BatchThread(name, self._limits, self._run, self._record, self._probe)
+            BatchThread(name, self._limits, self._run, self._probe, self._record)
             for name in ("batcher", "batcher, heavy")
         ]
         return self
@@ -154,25 +155,8 @@ class Batcher(Generic[Item, Result]):
             if not future.done():
                 future.set_exception(DeadlinePassed(sentence))
 
-    def _record(
-        self,
-        thread: BatchThread[Item, Result],
-        batch: Sequence[QueuedItem[Item, Outcome[Result]]],
-        begin: float,
-        error: Exception | None,
-    ) -> None:
-        record = BatchRecord(
-            items=len(batch),
-            weight=sum(queued.weight for queued in batch),
-            queue_seconds=tuple(begin - queued.enqueued_at for queued in batch),
-            seconds=time.perf_counter() - begin,
-            cancelled=thread.queue.cancelled,
-            waiting=self.waiting,
-            error=error,
-            contexts=tuple(queued.context for queued in batch),
-        )
-        thread.queue.cancelled = 0
+    def _record(self, record: BatchRecord) -> None:
         try:
-            self._on_batch(record)
+            self._on_batch(replace(record, waiting=self.waiting))
         except Exception:  # no error of a hook may stop the batches
             log.exception("a hook on the batch record failed")

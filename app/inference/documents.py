@@ -26,23 +26,16 @@ class EncodedDocument(NamedTuple):
     encoding: Encoding
 
 
-class ClassifiedDocument(NamedTuple):
-    """The prediction of a document, and the classifier that made it, which may no longer be the current one."""
-
-    classifier: Classifier
-    prediction: Prediction
-
-
 def weigh(document: EncodedDocument) -> int:
     """The work of a document, in rows of the table (words and n-grams) that the network adds up."""
     encoding = document.encoding
     return len(encoding.ids) + EXPLAINED_WORD_WEIGHT * encoding.tokens * encoding.explain
 
 
-def classify_batch(documents: Sequence[EncodedDocument]) -> list[ClassifiedDocument]:
+def classify_batch(documents: Sequence[EncodedDocument]) -> list[Prediction]:
     """Classify the documents in order. Neighbours with the same classifier share one run of its network."""
     return [
-        ClassifiedDocument(classifier, prediction)
+        prediction
         for classifier, group in groupby(documents, key=attrgetter("classifier"))
         for prediction in classifier.predict([document.encoding for document in group])
     ]
@@ -51,7 +44,7 @@ def classify_batch(documents: Sequence[EncodedDocument]) -> list[ClassifiedDocum
 def probe_classifier(classifier: Classifier) -> int:
     """Classify the probe's text and return its weight; raise ``ArithmeticError`` for a score that is none."""
     document = EncodedDocument(classifier, classifier.encode(PROBE_TEXT))
-    ((_, prediction),) = classify_batch([document])
+    (prediction,) = classify_batch([document])
     if not 0 <= prediction.score <= 1:
         raise ArithmeticError(f"the network gives a score of {prediction.score}")
     return weigh(document)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.inference.batcher import Batcher
-    from app.inference.documents import ClassifiedDocument
     from app.inference.reloader import Reloader
     from app.inference.results import Outcome, Timing
     from app.inference.watchdog import Watchdog
     from app.observability.metrics import Metrics
     from model.classifier import Classifier
+    from model.prediction import Prediction
 
 INLINE_CHARACTERS = 1 << 14
 """Characters that are encoded on the event loop: 1 ms, at worst 20. A thread encodes longer texts."""
@@ -34,7 +34,7 @@ class Classified(NamedTuple):
     """The outcome of each text, in order, and the classifier that read all of them."""
 
     classifier: Classifier
-    outcomes: list[Outcome[ClassifiedDocument]]
+    outcomes: list[Outcome[Prediction]]
 
     @property
     def longest_timing(self) -> Timing | None:
@@ -49,17 +49,24 @@ class Service:
     def __init__(
         self,
         reloader: Reloader,
-        batcher: Batcher[EncodedDocument, ClassifiedDocument],
+        batcher: Batcher[EncodedDocument, Prediction],
         watchdog: Watchdog,
         metrics: Metrics,
     ) -> None:
         self.reloader, self.batcher, self.watchdog, self.metrics = reloader, batcher, watchdog, metrics
         self._large_request = asyncio.Lock()
 
-    def submit(self, text: str, explain: bool, deadline: float) -> asyncio.Future[Outcome[ClassifiedDocument]]:
-        """Encode a text of at most ``INLINE_CHARACTERS`` and queue it; raise what ``Batcher.submit`` raises."""
+    async def classify_document(
+        self, text: str, explain: bool, deadline: float
+    ) -> tuple[Classifier, Outcome[Prediction]]:
+        """Classify one text; raise what ``classify`` raises. A short one needs none of its threads and limits."""
+        if len(text) > INLINE_CHARACTERS:
+            classifier, outcomes = await self.classify([text], explain, deadline)
+            return classifier, outcomes[0]
         classifier = self.reloader.current
-        return self.batcher.submit(EncodedDocument(classifier, classifier.encode(text, explain)), deadline)
+        outcome = await self.batcher.submit(EncodedDocument(classifier, classifier.encode(text, explain)), deadline)
+        self.metrics.count_prediction(outcome.result)
+        return classifier, outcome
 
     async def classify(self, texts: Sequence[str], explain: bool, deadline: float) -> Classified:
         """Classify all texts or none; raise ``RequestTooLarge`` and what ``Batcher.submit_all`` raises."""
@@ -67,7 +74,7 @@ class Service:
         documents = await self._encode(classifier, texts, explain, deadline)
         outcomes = await self.batcher.submit_all(documents, deadline)
         for outcome in outcomes:
-            self.metrics.count_prediction(outcome.result.prediction)
+            self.metrics.count_prediction(outcome.result)
         return Classified(classifier, outcomes)
 
     async def _encode(
