@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ from tests.support import tiny
 from tests.support.service import WAIT_SECONDS, Server, running_server
 
 MAX_BODY = 1_000_000
-LIMITS = {"max_body": MAX_BODY, "max_documents": 100, "max_characters": 500_000, "body_timeout": 3}
+LIMITS: dict[str, Any] = {"max_body": MAX_BODY, "max_documents": 100, "max_characters": 500_000, "body_timeout": 3}
 
 
 @pytest.fixture(scope="session")

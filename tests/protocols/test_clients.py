@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ needs_clients = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module", params=protocol_clients.CLIENTS)
-def client_results(request: pytest.FixtureRequest, protocol_server: Server) -> tuple[str, dict]:
+def client_results(request: pytest.FixtureRequest, protocol_server: Server) -> tuple[str, dict[str, Any]]:
     """The name of a client, and the result of each of its calls."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HF_", "COV_"))}
     run = subprocess.run(
@@ -46,7 +47,7 @@ def native(client: httpx.Client) -> list[dict[str, float]]:
     return [native_scores(client, text) for text in [*protocol_clients.TEXTS, protocol_clients.LONG]]
 
 
-def assert_native(answer: list, native: list[dict[str, float]]) -> None:
+def assert_native(answer: list[Any], native: list[dict[str, float]]) -> None:
     """Check labels and scores, in either of two forms, against those of the native API."""
     if isinstance(answer[0][0], list):
         assert [dict(scores) for scores in answer] == [pytest.approx(scores, abs=1e-6) for scores in native]
@@ -56,7 +57,9 @@ def assert_native(answer: list, native: list[dict[str, float]]) -> None:
 
 
 @needs_clients
-def test_every_answer_is_the_native_one(client_results: tuple[str, dict], native: list[dict[str, float]]) -> None:
+def test_every_answer_is_the_native_one(
+    client_results: tuple[str, dict[str, Any]], native: list[dict[str, float]]
+) -> None:
     _, results = client_results
     answers = {name: result for name, result in results.items() if re.fullmatch(r"\w+( \((JSON|bytes|long)\))?", name)}
     answers = {name: answer for name, answer in answers.items() if re.match(r"(async_)?infer|classify|text_", name)}
@@ -67,12 +70,12 @@ def test_every_answer_is_the_native_one(client_results: tuple[str, dict], native
 
 @needs_clients
 def test_the_other_calls_return_what_the_client_documents(
-    client_results: tuple[str, dict], native: list[dict[str, float]]
+    client_results: tuple[str, dict[str, Any]], native: list[dict[str, float]]
 ) -> None:
     name, results = client_results
     first, second = sorted(native[0], key=native[0].__getitem__, reverse=True)
     ready = {"is_server_live": True, "is_server_ready": True, "is_model_ready": [True, False]}
-    expected = {
+    tables: dict[str, dict[str, Any]] = {
         "tritonclient": ready
         | {
             "get_server_metadata": ["binary_tensor_data", "classification"],
@@ -82,7 +85,8 @@ def test_the_other_calls_return_what_the_client_documents(
         "kserve": ready | {"infer (id)": ["42", "docket"]},
         "huggingface_hub": {"text_classification (top_k)": [[first, pytest.approx(native[0][first], abs=1e-6)]]},
         "baseten_performance_client": {"async_classify": [2] * len(protocol_clients.TEXTS)},
-    }[name]
+    }
+    expected = tables[name]
     assert {call: results[call] for call in expected} == expected
     if name == "tritonclient":
         assert results["infer (class_count)"][0] == [first, second]
@@ -90,7 +94,7 @@ def test_the_other_calls_return_what_the_client_documents(
 
 @needs_clients
 def test_a_failure_is_an_exception_of_the_client_with_the_status_and_the_sentence(
-    client_results: tuple[str, dict],
+    client_results: tuple[str, dict[str, Any]],
 ) -> None:
     _, results = client_results
     (failures,) = (result for name, result in results.items() if name.endswith("(failures)"))
@@ -102,7 +106,9 @@ def test_a_failure_is_an_exception_of_the_client_with_the_status_and_the_sentenc
 
 
 @needs_clients
-def test_the_documented_table_has_every_client_its_version_and_its_calls(client_results: tuple[str, dict]) -> None:
+def test_the_documented_table_has_every_client_its_version_and_its_calls(
+    client_results: tuple[str, dict[str, Any]],
+) -> None:
     name, results = client_results
     (row,) = (line for line in PAGE.splitlines() if line.startswith("|") and f"`{name}`" in line)
     _, _, version, listed_calls = row.strip("|").split("|")

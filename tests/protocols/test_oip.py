@@ -1,5 +1,8 @@
+"""The Open Inference Protocol under ``/v2``."""
+
 import json
 import struct
+from typing import Any
 
 import httpx
 import pytest
@@ -9,25 +12,27 @@ from tests.support.native_scores import LONG, TEXTS, native_scores
 INFER = "/v2/models/docket/infer"
 
 
-def tensor(texts: list, **changed: object) -> dict:
+def tensor(texts: list[Any], **changed: object) -> dict[str, Any]:
     return {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts} | changed
 
 
-def infer(client: httpx.Client, *inputs: dict, path: str = INFER, **more: object) -> httpx.Response:
-    return client.post(path, json={"inputs": inputs} | more)
+def infer(client: httpx.Client, *inputs: dict[str, Any], path: str = INFER, **fields: Any) -> httpx.Response:
+    return client.post(path, json={"inputs": inputs} | fields)
 
 
-def binary(client: httpx.Client, request: dict, packed: bytes, length: str | bytes | None = None) -> httpx.Response:
+def infer_bytes(
+    client: httpx.Client, request: dict[str, Any], packed: bytes, length: str | bytes | None = None
+) -> httpx.Response:
     head = json.dumps(request).encode()
-    json_length = str(len(head)) if length is None else length
-    return client.post(INFER, content=head + packed, headers={"inference-header-content-length": json_length})
+    headers: Any = {"inference-header-content-length": str(len(head)) if length is None else length}
+    return client.post(INFER, content=head + packed, headers=headers)
 
 
 def pack(texts: list[str]) -> bytes:
     return b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in texts)
 
 
-def outputs(response: httpx.Response) -> dict[str, dict]:
+def outputs(response: httpx.Response) -> dict[str, dict[str, Any]]:
     assert response.status_code == 200, response.text
     return {output["name"]: output for output in response.json()["outputs"]}
 
@@ -35,11 +40,11 @@ def outputs(response: httpx.Response) -> dict[str, dict]:
 def read_error(response: httpx.Response) -> str:
     assert response.status_code == 422, response.text
     assert response.json().keys() == {"error"}
-    return response.json()["error"]
+    return str(response.json()["error"])
 
 
 def version(client: httpx.Client) -> str:
-    return client.get("/health").json()["version"]
+    return str(client.get("/health").json()["version"])
 
 
 def test_the_metadata_describe_the_server_and_its_tensors(client: httpx.Client) -> None:
@@ -73,15 +78,11 @@ def test_each_text_has_the_native_label_and_score(client: httpx.Client, texts: l
     assert score["data"] == pytest.approx([max(scores.values()) for scores in native], abs=1e-6)
 
 
-def test_a_request_without_an_id_has_a_response_without_one(client: httpx.Client) -> None:
-    assert "id" not in infer(client, tensor(["the goal"])).json()
-
-
 @pytest.mark.parametrize(
     ("shape", "data"),
     [([2, 1], ["a", "b"]), ([2, 1], [["a"], ["b"]]), ([1, 2], [["a", "b"]]), ([1, 2, 1], [[["a"], ["b"]]])],
 )
-def test_outputs_have_the_shape_of_the_input(client: httpx.Client, shape: list, data: list) -> None:
+def test_outputs_have_the_shape_of_the_input(client: httpx.Client, shape: list[int], data: list[Any]) -> None:
     given = outputs(infer(client, tensor(data, shape=shape)))
     assert given["score"]["shape"] == given["label"]["shape"] == shape
     assert given["score"]["data"] == outputs(infer(client, tensor(["a", "b"])))["score"]["data"]
@@ -112,18 +113,20 @@ def test_a_classification_has_the_labels_of_the_highest_scores(client: httpx.Cli
 def test_binary_tensors_equal_those_in_json(client: httpx.Client) -> None:
     plain, packed = outputs(infer(client, tensor(TEXTS))), pack(TEXTS)
     packed_input = {"name": "text", "shape": [5], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
-    assert outputs(binary(client, {"inputs": [packed_input]}, packed)) == plain
+    assert outputs(infer_bytes(client, {"inputs": [packed_input]}, packed)) == plain
 
-    response = binary(client, {"inputs": [packed_input], "parameters": {"binary_data_output": True}, "id": "7"}, packed)
+    response = infer_bytes(
+        client, {"inputs": [packed_input], "parameters": {"binary_data_output": True}, "id": "7"}, packed
+    )
     assert response.headers["content-type"] == "application/octet-stream"
     length = int(response.headers["inference-header-content-length"])
-    head, rest = json.loads(response.content[:length]), response.content[length:]
+    head, tensors = json.loads(response.content[:length]), response.content[length:]
     assert head["id"] == "7"
     sizes = [output["parameters"]["binary_data_size"] for output in head["outputs"]]
-    assert sum(sizes) == len(rest)
+    assert sum(sizes) == len(tensors)
     assert all("data" not in output for output in head["outputs"])
-    assert rest[: sizes[0]] == pack(plain["label"]["data"])
-    assert rest[sizes[0] :] == struct.pack("<5f", *plain["score"]["data"])
+    assert tensors[: sizes[0]] == pack(plain["label"]["data"])
+    assert tensors[sizes[0] :] == struct.pack("<5f", *plain["score"]["data"])
 
 
 def test_each_output_may_choose_between_json_and_bytes(client: httpx.Client) -> None:
@@ -144,10 +147,17 @@ def test_json_has_the_content_types_that_clients_send(client: httpx.Client, kind
     assert client.post(INFER, content=body, headers={"content-type": kind} if kind else {}).status_code == 200
 
 
+def test_a_request_may_name_the_served_version(client: httpx.Client) -> None:
+    path = f"/v2/models/docket/versions/{version(client)}/infer"
+    assert outputs(infer(client, tensor(["the goal"]), path=path)) == outputs(infer(client, tensor(["the goal"])))
+
+
 def test_unknown_fields_are_ignored(client: httpx.Client) -> None:
     plain = outputs(infer(client, tensor(["the goal"])))
-    more = {"model_name": "docket", "parameters": {"priority": 1, "timeout": 5}}
-    assert outputs(infer(client, tensor(["the goal"], parameters={"content_type": "str"}), **more)) == plain
+    fields: dict[str, Any] = {"model_name": "docket", "parameters": {"priority": 1, "timeout": 5}}
+    response = infer(client, tensor(["the goal"], parameters={"content_type": "str"}), **fields)
+    assert outputs(response) == plain
+    assert "id" not in response.json()
 
 
 @pytest.mark.parametrize(
@@ -159,11 +169,6 @@ def test_an_unknown_model_or_version_is_404(client: httpx.Client, path: str) -> 
     for path in ("/v2/models/other/infer", "/v2/models/docket/versions/1/infer"):
         response = infer(client, tensor(["the goal"]), path=path)
         assert (response.status_code, response.json().keys()) == (404, {"error"})
-
-
-def test_a_request_may_name_the_served_version(client: httpx.Client) -> None:
-    path = f"/v2/models/docket/versions/{version(client)}/infer"
-    assert infer(client, tensor(["the goal"]), path=path).json() == infer(client, tensor(["the goal"])).json()
 
 
 SHARED = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
@@ -194,7 +199,7 @@ SHARED = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
         ({"inputs": [tensor(["a"])], "outputs": [{"name": "label", "parameters": {"classification": 0}}]}, "classif"),
     ],
 )
-def test_an_invalid_request_is_422_with_the_place(client: httpx.Client, body: dict, expected: str) -> None:
+def test_an_invalid_request_is_422_with_the_place(client: httpx.Client, body: dict[str, Any], expected: str) -> None:
     assert expected in read_error(client.post(INFER, json=body))
 
 
@@ -218,16 +223,16 @@ def test_a_body_that_cannot_be_read_or_repeated_is_422(client: httpx.Client, con
 )
 def test_invalid_bytes_are_422(client: httpx.Client, packed: bytes, expected: str) -> None:
     one = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": len(packed)}}
-    sentence = read_error(binary(client, {"inputs": [one]}, packed))
+    sentence = read_error(infer_bytes(client, {"inputs": [one]}, packed))
     assert expected in sentence or (packed[:1] == b"\x01" and "shape" in sentence)
 
 
 @pytest.mark.parametrize("size", [0, 4, 7, -1, None])
 def test_a_wrong_binary_data_size_is_422(client: httpx.Client, size: int | None) -> None:
     one = {"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": size}}
-    assert "binary_data_size" in read_error(binary(client, {"inputs": [one]}, pack(["a"])))
+    assert "binary_data_size" in read_error(infer_bytes(client, {"inputs": [one]}, pack(["a"])))
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "", "999999", b"\xb2", "9" * 5000])
 def test_an_impossible_json_length_is_422(client: httpx.Client, length: str | bytes) -> None:
-    read_error(binary(client, {"inputs": [tensor(["a"])]}, b"", length))
+    read_error(infer_bytes(client, {"inputs": [tensor(["a"])]}, b"", length))
