@@ -1,13 +1,12 @@
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support import tiny
 from tests.support.request_ledger import Ledger, table
-from tests.support.service import Server, running_server
-from tests.support.survival import survived
+from tests.support.service import Server, running_server, wait_until
 
 LEDGERS = pytest.StashKey[list[Ledger]]()
 PAGE = """# Faults that the service survives
@@ -60,6 +59,12 @@ def server(artifact: Path) -> Iterator[Server]:
 Case = Callable[..., AbstractContextManager[Ledger]]
 
 
+def answers(server: Server) -> bool:
+    """Whether a worker answers a single document and a batch."""
+    requests = ("/predict", {"text": "a late goal"}), ("/predict/batch", {"documents": [{"text": "a vote"}]})
+    return all(server.post(path, body).status_code == 200 for path, body in requests)
+
+
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     """``with case("name", server) as ledger``: checks the ledger at the end and that the service answers again.
@@ -67,12 +72,17 @@ def case(request: pytest.FixtureRequest) -> Case:
     ``server`` is None if the service has ended by then. ``dies``: a process was killed with the requests in it.
     """
 
-    def start(title: str, server: Server | None, *, dies: bool = False) -> AbstractContextManager[Ledger]:
+    @contextmanager
+    def start(title: str, server: Server | None, *, dies: bool = False) -> Iterator[Ledger]:
         ledger = Ledger(title)
         ledgers = request.config.stash.get(LEDGERS, None)
         if ledgers is not None:
             ledgers.append(ledger)
-        return survived(server, ledger, dies=dies)
+        yield ledger
+        ledger.check(dies=dies)
+        if server is not None:
+            wait_until(lambda: all(answers(server) for _ in range(4)))  # connections go to the workers in turn
+            wait_until(lambda: server.get("/health").json()["waiting"] == 0)
 
     return start
 

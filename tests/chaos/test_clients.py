@@ -209,8 +209,8 @@ def test_a_malformed_head_gets_a_problem_document(server: Server, case: Case) ->
             assert answer is not None, name
             assert answer.status in {400, 404, 405, 413, 501, 505}, name
             assert answer.kind == "application/problem+json", name
-            assert answer.told["status"] == answer.status
-            assert answer.told["detail"]
+            assert answer.json["status"] == answer.status
+            assert answer.json["detail"]
 
     with case("malformed heads of nineteen kinds", server) as ledger:
         clients = [send(ledger, name, request) for name, request in MALFORMED_REQUESTS.items()]

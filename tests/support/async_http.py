@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httptools
 
@@ -13,54 +13,44 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from tests.support.request_ledger import Ledger
+    from tests.support.service import Server
 
-ENOUGH = 30.0
+ANSWER_TIMEOUT_SECONDS = 120.0
 """Seconds after which a request without an answer is lost."""
-HOST = "127.0.0.1"
 TEXT = "the late goal won the cup for the home side"
 
 
-class Listens(Protocol):
-    """A server of this machine."""
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-
-
 class Answer(NamedTuple):
-    """What came back."""
+    """The status, the content type and the body of an answer."""
 
     status: int
     kind: str
     body: bytes
 
     @property
-    def told(self) -> dict[str, object]:
-        """The body, an object of JSON."""
-        read = json.loads(self.body)
-        assert isinstance(read, dict)
-        return read
+    def json(self) -> Any:
+        """The parsed body."""
+        return json.loads(self.body)
 
 
-class Gone(Exception):
+class ConnectionEnded(Exception):
     """The connection ended before the answer."""
 
 
-def head(length: object, *more: str, path: str = "/predict") -> bytes:
-    """Of a plain request; ``length`` is what it says that its body has."""
-    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {length}", *more]
-    return "\r\n".join([*lines, "", ""]).encode()
+def head(length: object, *headers: str, path: str = "/predict") -> bytes:
+    """The head of a request that claims a body of this length."""
+    lines = [f"POST {path} HTTP/1.1", "host: x", "content-type: application/json", f"content-length: {length}"]
+    return "\r\n".join([*lines, *headers, "", ""]).encode()
 
 
-def post(document: object, *more: str, path: str = "/predict") -> bytes:
-    """A whole request."""
+def post(document: object, *headers: str, path: str = "/predict") -> bytes:
+    """A complete request."""
     body = json.dumps(document).encode()
-    return head(len(body), *more, path=path) + body
+    return head(len(body), *headers, path=path) + body
 
 
 class Connection:
-    """A connection: bytes out, answers in, in their order."""
+    """Sends bytes, and parses the answers in their order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
@@ -69,70 +59,70 @@ class Connection:
         self._parser = httptools.HttpResponseParser(self)
 
     async def send(self, data: bytes) -> None:
-        """Write it, as far as the other side takes it."""
+        """Write bytes, as far as the service reads them."""
         self.writer.write(data)
-        with suppress(ConnectionError):  # the end is met in reading, after whatever was said before it
+        with suppress(ConnectionError):  # the reader meets the end, after all answers before it
             await self.writer.drain()
 
     async def answer(self) -> Answer:
-        """The next one; raise ``Gone`` where the connection ends instead, ``TimeoutError`` where nothing comes."""
-        async with asyncio.timeout(ENOUGH):
+        """Return the next answer; raise ``ConnectionEnded`` or ``TimeoutError`` if there is none."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
             while not self._answers:
                 try:
-                    read = await self._reader.read(1 << 16)
+                    data = await self._reader.read(1 << 16)
                 except ConnectionError as error:
-                    raise Gone(repr(error)) from error
-                if not read:
-                    raise Gone("the end of the connection")
-                self._parser.feed_data(read)
+                    raise ConnectionEnded(repr(error)) from error
+                if not data:
+                    raise ConnectionEnded("the end of the connection")
+                self._parser.feed_data(data)
         return self._answers.pop(0)
 
     async def ended(self) -> int:
-        """Wait for the end of the connection; how many answers came before it that nobody had asked for."""
+        """Wait for the end of the connection, and return the number of unexpected answers before it."""
         count = 0
-        with suppress(Gone):
+        with suppress(ConnectionEnded):
             while True:
                 await self.answer()
                 count += 1
         return count
 
     def leave(self) -> None:
-        """At once, with a reset."""
+        """Reset the connection."""
         self.writer.transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser has read one."""
+        """Called by the parser."""
         if name.lower() == b"content-type":
             self._kind = value.decode()
 
     def on_body(self, body: bytes) -> None:
-        """The parser has read some of it."""
+        """Called by the parser."""
         self._body += body
 
     def on_message_complete(self) -> None:
-        """The parser has read an answer."""
+        """Called by the parser."""
         self._answers.append(Answer(self._parser.get_status_code(), self._kind, self._body))
         self._kind, self._body = "", b""
 
 
 @asynccontextmanager
-async def open_connection(server: Listens) -> AsyncIterator[Connection]:
-    """A connection of its own."""
-    wire = Connection(*await asyncio.open_connection(HOST, server.port))
+async def open_connection(server: Server) -> AsyncIterator[Connection]:
+    """A connection that is reset at the end."""
+    connection = Connection(*await asyncio.open_connection(server.host, server.port))
     try:
-        yield wire
+        yield connection
     finally:
-        wire.leave()
+        connection.leave()
 
 
-async def record_outcome(ledger: Ledger, wire: Connection, *, whole: bool = True) -> Answer | None:
-    """Read what becomes of a request that was sent and enter it; ``whole``: it could be answered."""
+async def record_outcome(ledger: Ledger, connection: Connection, *, whole: bool = True) -> Answer | None:
+    """Record the outcome of a sent request; ``whole``: it was complete, so that it must be answered."""
     try:
-        answer = await wire.answer()
-    except Gone as gone:
+        answer = await connection.answer()
+    except ConnectionEnded as end:
         if whole:
             ledger.cut += 1
-            ledger.why.append(f"cut: {gone}")
+            ledger.why.append(f"cut: {end}")
         else:
             ledger.refused += 1
         return None
@@ -148,37 +138,31 @@ async def record_outcome(ledger: Ledger, wire: Connection, *, whole: bool = True
     return answer
 
 
-async def send_and_record(ledger: Ledger, wire: Connection, sent: bytes) -> Answer | None:
-    """Send one whole request and enter what became of it."""
+async def send_and_record(ledger: Ledger, connection: Connection, request: bytes) -> Answer | None:
+    """Send a complete request, and record its outcome."""
     ledger.sent += 1
-    await wire.send(sent)
-    return await record_outcome(ledger, wire)
+    await connection.send(request)
+    return await record_outcome(ledger, connection)
 
 
-async def run_clients(server: Listens, ledger: Ledger, clients: int, over: Callable[[], bool]) -> list[Answer]:
-    """So many clients, each asking one after the other on a connection that it opens again where it ends.
+async def run_clients(server: Server, ledger: Ledger, clients: int, is_over: Callable[[], bool]) -> list[Answer]:
+    """Run clients that send one request after the other, and connect again when their connection ends.
 
-    They go when it is ``over``, and when they are told to ask elsewhere.
+    A client ends when ``is_over``, with a 503, and when the service no longer listens.
     """
     answers: list[Answer] = []
 
-    async def client(number: int) -> None:
-        sent = post({"text": f"{TEXT} {number} " * 5})
-        while not over():
+    async def run_client(number: int) -> None:
+        request = post({"text": f"{TEXT} {number} " * 5})
+        while not is_over():
             try:
-                wire = Connection(*await asyncio.open_connection(HOST, server.port))
+                async with open_connection(server) as connection:
+                    while not is_over() and (answer := await send_and_record(ledger, connection, request)):
+                        answers.append(answer)
+                        if answer.status == 503:
+                            return
             except OSError:
                 return
-            try:
-                while not over():
-                    answer = await send_and_record(ledger, wire, sent)
-                    if answer is None:
-                        break
-                    answers.append(answer)
-                    if answer.status == 503:
-                        return
-            finally:
-                wire.leave()
 
-    await asyncio.gather(*map(client, range(clients)))
+    await asyncio.gather(*map(run_client, range(clients)))
     return answers

@@ -1,18 +1,21 @@
-"""What became of every request: sent, and then one answer, one refusal, or a client that left; never nothing."""
+"""The outcome of every request: an answer, a refusal, or a client that left; never nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass
 class Ledger:
-    """One case's account; ``sent`` is what the clients began, and each ends in one of the other columns.
+    """The requests of a case: the clients began ``sent``, and each of them ends in one of the other columns.
 
-    ``refused``: told so with a status and a sentence, or, where a request was never whole, hung up on. ``left``: by
-    the client itself. ``cut``: the connection ended, which only the death of a process excuses. ``lost``: a whole
-    request with neither an answer nor an end, or with more answers than one.
+    ``refused``: with a status and a sentence, or, for an incomplete request, by the end of the connection. ``left``:
+    by the client. ``cut``: the connection ended, which only the death of a process excuses. ``lost``: a complete
+    request with neither an answer nor an end, or with several answers.
     """
 
     case: str
@@ -25,36 +28,23 @@ class Ledger:
     why: list[str] = field(default_factory=list)  # of what was cut or lost
 
     def lose(self, why: str) -> None:
-        """Note a request that got nothing, or too much."""
+        """Record a request that got no answer, or too many."""
         self.lost += 1
         self.why.append(why)
 
     def check(self, *, dies: bool = False) -> None:
-        """Every request ended once; ``dies``: a process was killed, with what it had at work."""
+        """Check that every request ended once; ``dies``: a process was killed with the requests in it."""
         assert self.lost == 0, self.why[:5]
         assert dies or self.cut == 0, self.why[:5]
         assert self.sent == self.answered + self.refused + self.left + self.cut
 
-    def __add__(self, other: Ledger) -> Ledger:
-        """Both as one case."""
-        numbers = [getattr(self, each.name) + getattr(other, each.name) for each in fields(self)[1:]]
-        return Ledger(self.case, *numbers)
-
-    def row(self) -> str:
-        """A line of the table."""
-        return "| " + " | ".join(_cell(getattr(self, each.name)) for each in fields(self)[:-1]) + " |"
-
-
-_HEAD = "| case | sent | answered | refused | left | cut | lost |\n| --- | --: | --: | --: | --: | --: | --: |"
-
 
 def table(ledgers: Iterable[Ledger]) -> str:
-    """As Markdown; those of one name are one row."""
-    rows: dict[str, Ledger] = {}
+    """Format a table; ledgers of one name are one row."""
+    rows: dict[str, list[int]] = {}
     for ledger in ledgers:
-        rows[ledger.case] = rows[ledger.case] + ledger if ledger.case in rows else ledger
-    return "\n".join([_HEAD, *(ledger.row() for ledger in rows.values())])
-
-
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        counts = astuple(ledger)[1:-1]
+        rows[ledger.case] = [sum(pair) for pair in zip(rows.get(ledger.case, [0] * len(counts)), counts, strict=True)]
+    names = [column.name for column in fields(Ledger)[:-1]]
+    lines = [f"| {' | '.join(names)} |", f"| ---{' | --:' * (len(names) - 1)} |"]
+    return "\n".join([*lines, *(f"| {case} | {' | '.join(f'{n:,}' for n in row)} |" for case, row in rows.items())])

@@ -1,4 +1,4 @@
-"""The server as its users meet it: a process that is started, spoken to over HTTP, and ended by its own pid."""
+"""The server as a process: it is started, receives requests over HTTP, and is ended by its pid."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-WAIT_SECONDS = 60.0
-"""Seconds after which a wait is a failure; on a quiet machine nothing takes a twentieth of it."""
+WAIT_SECONDS = 120.0
+"""Seconds after which a wait fails; on an idle machine nothing takes a twentieth of it."""
 
 
 @dataclass
 class Server:
-    """A running one; ``lines``: what it has written to stderr."""
+    """A running server; ``lines``: those that it has written to stderr."""
 
     process: ForkedProcess | subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
@@ -53,27 +53,21 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
 
     def wait_for_exit(self) -> int:
-        """The exit code, waited for."""
+        """Wait for the exit code."""
         return self.process.wait(WAIT_SECONDS)
 
 
 def docket_environment(settings: dict[str, object]) -> dict[str, str]:
-    """This process's, with no ``DOCKET_…`` of its own and those of ``settings``, whose names have no prefix.
-
-    One worker, unless they say otherwise.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
-    return (
-        own
-        | {"OMP_NUM_THREADS": "1", "DOCKET_WORKERS": "1"}
-        | {f"DOCKET_{name.upper()}": str(value) for name, value in settings.items()}
-    )
+    """Return this environment with no settings but ``settings``, whose names have no prefix, and one worker."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
+    environment |= {"OMP_NUM_THREADS": "1", "DOCKET_WORKERS": "1"}
+    return environment | {f"DOCKET_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 def run_docket(
     *arguments: object, stdin: bytes | None = None, **settings: object
 ) -> subprocess.CompletedProcess[bytes]:
-    """One command, run to its end."""
+    """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "docket", *map(str, arguments)],
         input=stdin,
@@ -91,10 +85,10 @@ def running_server(
 ) -> Iterator[Server]:
     """Run ``docket serve`` on a free port. ``fault`` breaks its network: see ``tests.support.faults``.
 
-    ``new_interpreter``: start an interpreter for it, which takes seconds longer than a copy of a prepared process.
+    ``new_interpreter``: start an interpreter, which takes seconds longer than a copy of a prepared process.
     """
-    module, order = ("tests.support.faults", [fault]) if fault else ("docket", [])
-    arguments = [*order, "serve", str(artifact), "--port", "0", *options]
+    module, first = ("tests.support.faults", [fault]) if fault else ("docket", [])
+    arguments = [*first, "serve", str(artifact), "--port", "0", *options]
     environment = docket_environment(settings)
     workers = options[options.index("--workers") + 1] if "--workers" in options else environment["DOCKET_WORKERS"]
     command = [sys.executable, "-m", module, *arguments]
@@ -123,10 +117,10 @@ def running_server(
 
 
 def write_key_file(path: Path, *names: str) -> list[str]:
-    """A file of new keys, and the keys."""
-    made = [key_file.make(name) for name in names]
-    path.write_text("# who may ask\n\n" + "".join(f"{line}\n" for _, line in made))
-    return [key for key, _ in made]
+    """Write a file of new keys, and return the keys."""
+    keys = [key_file.make(name) for name in names]
+    path.write_text("# keys of the tests\n\n" + "".join(f"{line}\n" for _, line in keys))
+    return [key for key, _ in keys]
 
 
 def _wait_until_ready(server: Server) -> None:
@@ -136,7 +130,7 @@ def _wait_until_ready(server: Server) -> None:
             if server.get("/health/ready").status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.02)  # it does not listen yet: there is no event to wait for
+            time.sleep(0.02)  # the server does not listen yet
     raise AssertionError(f"the server did not become ready: {''.join(server.lines)}")
 
 
@@ -151,20 +145,20 @@ def _end(process: ForkedProcess | subprocess.Popen[str]) -> None:
 
 
 def read_problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """The failure that it tells, in the one form that all have (RFC 9457)."""
+    """Return the problem document (RFC 9457) of a failure, after a check of its form."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    told: dict[str, Any] = response.json()
-    assert {"type", "title", "status", "detail"} <= told.keys()
-    assert told["status"] == status
-    assert told["title"]
-    assert told["detail"]
-    assert "\n" not in told["detail"]
-    return told
+    problem: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail"} <= problem.keys()
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert "\n" not in problem["detail"]
+    return problem
 
 
 def metric_value(server: Server, name: str, **labels: str) -> float:
-    """The sum of a metric's samples that have these labels."""
+    """Return the sum of a metric's samples that have these labels."""
     families = list(text_string_to_metric_families(server.get("/metrics").text))
     return sum(
         sample.value
@@ -175,8 +169,8 @@ def metric_value(server: Server, name: str, **labels: str) -> float:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask another process until it is so."""
+    """Wait for a condition of another process, which sets no event in this one."""
     end = time.monotonic() + WAIT_SECONDS
     while not condition():
-        assert time.monotonic() < end, "it never became so"
-        time.sleep(0.01)  # another process sets no event here
+        assert time.monotonic() < end, "the condition never became true"
+        time.sleep(0.01)
