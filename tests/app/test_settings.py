@@ -11,39 +11,6 @@ from app.parsing.schemas import Options
 from app.settings import Settings, share_metrics
 from model.errors import UsageError
 
-SETTINGS = {
-    "artifact": (Path("artifacts/demo"), "/somewhere/else", Path("/somewhere/else")),
-    "host": ("127.0.0.1", "0.0.0.0", "0.0.0.0"),
-    "port": (8000, "0", 0),
-    "workers": (0, "3", 3),
-    "device": ("auto", "cpu", "cpu"),
-    "max_body": (16 * 2**20, "1000", 1000),
-    "batch_tokens": (16_384, "512", 512),
-    "queue_documents": (1_024, "7", 7),
-    "queue_tokens": (2**20, "8000", 8000),
-    "queue_share": (0.8, "0.25", 0.25),
-    "max_documents": (1_024, "7", 7),
-    "max_characters": (16 * 2**20, "7", 7),
-    "connections": (2_048, "7", 7),
-    "head_timeout": (10.0, "2.5", 2.5),
-    "body_timeout": (60.0, "2.5", 2.5),
-    "timeout": (30.0, "2.5", 2.5),
-    "protocols": ("none", "oip,tei", "oip,tei"),
-    "page": (True, "false", False),
-    "grace": (30.0, "4", 4.0),
-    "abstain_below": (0.0, "0.6", 0.6),
-    "api_keys_file": (None, "/somewhere/keys", Path("/somewhere/keys")),
-    "cors_origins": (None, "https://a.example, http://b:3000", "https://a.example,http://b:3000"),
-    "open_metrics": (False, "true", True),
-    "open_docs": (False, "1", True),
-    "tls_certificate": (None, "/somewhere/tls.crt", Path("/somewhere/tls.crt")),
-    "tls_key": (None, "/somewhere/tls.key", Path("/somewhere/tls.key")),
-    "log": ("text", "json", "json"),
-    "access_log": (False, "true", True),
-    "traces": (False, "true", True),
-}
-"""For each setting: the default, a text of its variable, and the value of that text."""
-
 
 @pytest.fixture(autouse=True)
 def _clean_environment() -> Iterator[None]:
@@ -61,15 +28,26 @@ def refuse(**options: object) -> str:
     return sentence
 
 
-def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.read().model_dump() == {name: default for name, (default, _, _) in SETTINGS.items()}
-
-
-def test_a_variable_changes_its_setting_alone() -> None:
-    defaults = Settings.read().model_dump()
-    for name, (_, text, value) in SETTINGS.items():
-        with patch.dict(os.environ, {f"DOCKET_{name.upper()}": text}):
-            assert Settings.read().model_dump() == defaults | {name: value}
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("artifact", "/somewhere/else", Path("/somewhere/else")),
+        ("port", "0", 0),
+        ("device", "cpu", "cpu"),
+        ("queue_share", "0.25", 0.25),
+        ("protocols", "oip,tei", "oip,tei"),
+        ("page", "false", False),
+        ("open_docs", "1", True),
+        ("api_keys_file", "/somewhere/keys", Path("/somewhere/keys")),
+        ("cors_origins", "https://a.example, http://b:3000", "https://a.example,http://b:3000"),
+        ("access_log", "true", True),
+        ("access_log", "all", "all"),
+    ],
+)
+def test_a_variable_changes_its_setting_alone(name: str, text: str, value: object) -> None:
+    assert Settings.read() == Settings()
+    os.environ[f"DOCKET_{name.upper()}"] = text
+    assert Settings.read().model_dump() == Settings().model_dump() | {name: value}
 
 
 def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
@@ -83,37 +61,27 @@ def test_an_unknown_variable_is_refused_with_the_known_ones() -> None:
     ("name", "text", "advice"),
     [
         ("PORT", "65536", "say a number that is 65535 or less"),
-        ("PORT", "-1", "say a number that is 0 or more"),
         ("PORT", "80a", "say a whole number"),
         ("PORT", "", "say a whole number"),
         ("WORKERS", "-1", "say a number that is 0 or more"),
-        ("WORKERS", "two", "say a whole number"),
-        ("WORKERS", "1.5", "say a whole number"),
         ("DEVICE", "tpu", "say 'auto', 'cpu' or 'cuda'"),
         ("MAX_BODY", "0", "say a number that is 1 or more"),
         ("MAX_BODY", "16MiB", "say a whole number"),
         ("MAX_BODY", "9" * 5_000, "say a whole number of fewer digits"),
-        ("BATCH_TOKENS", "0", "say a number that is 1 or more"),
-        ("QUEUE_DOCUMENTS", "0", "say a number that is 1 or more"),
-        ("QUEUE_TOKENS", "-5", "say a number that is 1 or more"),
         ("QUEUE_SHARE", "0", "say a number greater than 0"),
         ("QUEUE_SHARE", "half", "say a number"),
-        ("TIMEOUT", "0", "say a number greater than 0"),
         ("TIMEOUT", "nan", "say a finite number"),
         ("TIMEOUT", "inf", "say a finite number"),
         ("LOG", "xml", "say 'text' or 'json'"),
         ("ACCESS_LOG", "often", "say true or false, or say 'all'"),
         ("TRACES", "2", "say true or false"),
         ("PROTOCOLS", "grpc", "say none, all, or some of oip,hf,tei"),
-        ("PROTOCOLS", "oip;tei", "say none, all, or some of oip,hf,tei"),
         ("PROTOCOLS", "all,oip", "say none, all, or some of oip,hf,tei"),
         (
             "CORS_ORIGINS",
             "a.example",
             "'a.example' is no origin: name each as https://app.example.com, lower case, without a path, or * alone",
         ),
-        ("GRACE", "-1", "say a number greater than 0"),
-        ("GRACE", "inf", "say a finite number"),
     ],
 )
 def test_an_invalid_value_is_refused_with_advice(name: str, text: str, advice: str) -> None:
