@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import threading
@@ -41,7 +42,7 @@ class Reloader:
     def __init__(self, folder: Path, device: str, metrics: Metrics, lock_folder: Path | None = None) -> None:
         self._folder, self._device, self._metrics, self._lock_folder = folder, device, metrics, lock_folder
         self._requested = asyncio.Event()
-        self._refused_at: float | None = None
+        self._retry_at = math.inf
         self.status = "ok"
 
     async def __aenter__(self) -> Reloader:
@@ -82,13 +83,13 @@ class Reloader:
                 async with asyncio.timeout(POINTER_CHECK_SECONDS):
                     await self._requested.wait()
             stamp = await self._loader.call(lambda: registry.pointer_stamp(self._folder))
-            if self._requested.is_set() or stamp != self._stamp or self._is_retry_due():
+            if self._requested.is_set() or stamp != self._stamp or time.monotonic() >= self._retry_at:
                 self._requested.clear()
                 self._stamp = stamp  # of before the load: the next check sees a change during the load
                 await self._replace_current()
 
     async def _replace_current(self) -> None:
-        self.status, self._refused_at = "loading", None
+        self.status, self._retry_at = "loading", math.inf
         try:
             classifier = await self._loader.call(self._load_next)
             if isinstance(classifier, Classifier):
@@ -101,9 +102,6 @@ class Reloader:
             self._refuse(error)
         else:
             self.status = "ok"
-
-    def _is_retry_due(self) -> bool:
-        return self._refused_at is not None and time.monotonic() - self._refused_at >= RETRY_REFUSED_SECONDS
 
     def _load_next(self) -> Classifier | None:
         """Load the version that the folder names, verified and warm; None where it is the current one."""
@@ -118,7 +116,7 @@ class Reloader:
         if isinstance(error, UsageError):
             reason = str(error)
             public = error.public.replace(f"{self._folder}{os.sep}", "").replace(str(self._folder), self._folder.name)
-        self.status, self._refused_at = f"refused: {public}", time.monotonic()
+        self.status, self._retry_at = f"refused: {public}", time.monotonic() + RETRY_REFUSED_SECONDS
         self._metrics.reloads.labels("refused").inc()
         log.error("another version is refused: %s", reason, exc_info=None if isinstance(error, UsageError) else error)
 

@@ -24,7 +24,7 @@ from app.observability.metrics import Metrics
 from model.artifacts import artifact as artifacts
 from model.artifacts import registry
 from model.classifier import Classifier
-from tests.support import tiny
+from tests.support import batching, tiny
 from tests.support.processes import worker_pids
 from tests.support.service import WAIT_SECONDS, Server, metric_value, run_docket, running_server, wait_until
 
@@ -72,12 +72,6 @@ def serving_pids(server: Server, workers: int) -> set[int]:
 
 def wait_until_served(server: Server, version: str) -> None:
     wait_until(lambda: served_version(server) == version)
-
-
-async def wait_until_true(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110  # neither the reloader nor a dead reference sets an event
-            await asyncio.sleep(0.01)
 
 
 @contextmanager
@@ -259,9 +253,9 @@ def test_a_refused_version_is_tried_again(folder: Path, monkeypatch: pytest.Monk
         async with Reloader(folder, "cpu", Metrics()) as reloader:
             registry.write_pointer(folder, "new")
             reloader.request_reload()
-            await wait_until_true(lambda: reloader.status.startswith("refused"))
+            await batching.wait_until(lambda: reloader.status.startswith("refused"))
             (folder / ".new").rename(folder / "new")
-            await wait_until_true(lambda: reloader.status == "ok")
+            await batching.wait_until(lambda: reloader.status == "ok")
             assert reloader.current.version == version_in(folder / "new")
 
     asyncio.run(reload_twice())
@@ -277,13 +271,13 @@ def test_the_old_version_answers_its_last_request_and_is_then_freed_without_garb
             document = EncodedDocument(old, old.encode(TEXT))
             registry.write_pointer(folder, "new")
             reloader.request_reload()
-            await wait_until_true(lambda: reloader.current.version == version_in(folder / "new"))
+            await batching.wait_until(lambda: reloader.current.version == version_in(folder / "new"))
             outcome = await batcher.submit(document)
             assert {label for label, _ in outcome.result.scores} == LABELS["old"]
             batcher.submit(document).cancel()
             del old, document, outcome
             # The thread releases its batch a moment after the result.
-            await wait_until_true(lambda: reference() is None)
+            await batching.wait_until(lambda: reference() is None)
 
     try:
         asyncio.run(reload())
@@ -295,7 +289,7 @@ def test_the_old_version_answers_its_last_request_and_is_then_freed_without_garb
 def test_workers_load_a_version_one_after_another_and_serve_the_old_one_meanwhile(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = tmp_path_factory.mktemp("own")  # a short path, since it holds sockets
+    temporary = tmp_path_factory.mktemp("shared")  # a short path, since it holds sockets
     monkeypatch.setenv("TMPDIR", str(temporary))
     with running_server(folder, workers=2) as server:
         (shared_folder,) = temporary.glob("docket-*")
