@@ -172,30 +172,19 @@ def classify(page: Any, text: str) -> None:
     page.wait_for_selector("#answer:not([hidden]), #document-alert:not(:empty)")
 
 
-@pytest.fixture
-def choose_file(tmp_path: Path) -> Callable[..., None]:
+def choose_file(page: Any, name: str, content: str | bytes) -> None:
     """Choose a file of this name and content on the tab of files."""
-
-    def choose(page: Any, name: str, content: str | bytes) -> None:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        page.click("#tab-file")
-        page.set_input_files("#pick", path)
-
-    return choose
+    data = content if isinstance(content, bytes) else content.encode()
+    page.click("#tab-file")
+    page.set_input_files("#pick", {"name": name, "mimeType": "text/plain", "buffer": data})
 
 
-@pytest.fixture
-def score_file(choose_file: Callable[..., None]) -> Callable[..., str]:
+def score_file(page: Any, name: str, content: str | bytes) -> str:
     """Choose a file, wait for its scores, and return the download."""
-
-    def score(page: Any, name: str, content: str | bytes) -> str:
-        choose_file(page, name, content)
-        with page.expect_download() as download:
-            page.click("a[download]")
-        return Path(download.value.path()).read_bytes().decode()
-
-    return score
+    choose_file(page, name, content)
+    with page.expect_download() as download:
+        page.click("a[download]")
+    return Path(download.value.path()).read_bytes().decode()
 
 
 def drop_file(page: Any, content: list[int]) -> None:

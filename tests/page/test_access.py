@@ -1,12 +1,11 @@
 """Keyboards, screen readers, dark mode and narrow screens."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.page.conftest import OpenPage, classify, find_violations
+from tests.page.conftest import OpenPage, choose_file, classify, find_violations
 
 pytestmark = pytest.mark.slow
 
@@ -18,9 +17,7 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_each_tab_is_accessible_and_fits_the_window(
-    opened: OpenPage, choose_file: Callable[..., None], view: str
-) -> None:
+def test_each_tab_is_accessible_and_fits_the_window(opened: OpenPage, view: str) -> None:
     page = opened(**VIEWS[view])
     page.wait_for_selector("#purpose .labels")
     assert find_violations(page) == []

@@ -8,7 +8,6 @@ import pytest
 
 from app.api.model_card import card
 from app.observability.metrics import Metrics
-from model.artifacts import artifact as artifacts
 from model.classifier import Classifier
 from tests.page.conftest import GOLDEN_TEXT, LABELS, SCORES, OpenPage
 from tests.support import tiny
@@ -43,17 +42,6 @@ def test_an_artifact_without_scores_and_profile_has_a_card_too(tmp_path: Path) -
     facts = card(Classifier.load(tiny.artifact(tmp_path / "bare"), "cpu"), Metrics())
     assert [facts[name] for name in ("scores", "trained_on", "corpus", "recipe")] == [None] * 4
     assert facts["live"] == {"documents": 0, "unknown_rate": None, "mean_confidence": None, "labels": {}}
-
-
-def test_with_many_labels_the_card_has_the_mistakes_and_no_matrix(tmp_path: Path) -> None:
-    labels = [f"label {number:02}" for number in range(41)]
-    counts = [[5 if right == label else int(label == right + 1) for label in range(41)] for right in range(41)]
-    scores = SCORES | {"labels": labels, "confusion": counts, "per_label": {label: {"f1": 1.0} for label in labels}}
-    folder = tiny.artifact(tmp_path / "many", labels=labels)
-    artifacts.update_manifest(folder, {"scores": scores})
-    facts: Any = card(Classifier.load(folder, "cpu"), Metrics())["scores"]
-    assert facts["confusion"] is None
-    assert len(facts["mistakes"]) == 20
 
 
 def test_the_page_shows_the_card(page: Any, client: httpx.Client) -> None:

@@ -3,18 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.page.conftest import MARKUP
+from tests.page.conftest import MARKUP, choose_file, score_file
 from tests.support.service import wait_until
 
 pytestmark = pytest.mark.slow
 
-ScoreFile = Callable[..., str]
 ROWS = [
     ["1", 'she said "goal", and\nwon', "-5"],
     ["2", "   ", ""],
@@ -39,7 +37,7 @@ def read(text: str, **options: Any) -> list[list[str]]:
     ],
 )
 def test_a_csv_is_returned_with_its_cells_and_the_answers_of_the_service(
-    page: Any, score_file: ScoreFile, client: httpx.Client, options: dict[str, Any], mark: str
+    page: Any, client: httpx.Client, options: dict[str, Any], mark: str
 ) -> None:
     file = io.StringIO()
     csv.writer(file, **{"lineterminator": "\n"} | options).writerows([["id", "text", "note"], *ROWS])
@@ -65,7 +63,7 @@ BROKEN = (
 )
 
 
-def test_a_broken_row_has_an_error_in_its_place_and_loses_no_other_row(page: Any, score_file: ScoreFile) -> None:
+def test_a_broken_row_has_an_error_in_its_place_and_loses_no_other_row(page: Any) -> None:
     names, *rows = read(score_file(page, "broken.csv", BROKEN))
     assert names == ["id", "text", "label", "docket_label", "score", "error"]
     assert all(len(row) == 6 for row in rows)
@@ -84,7 +82,7 @@ def test_a_broken_row_has_an_error_in_its_place_and_loses_no_other_row(page: Any
     assert "4 rows scored, 5 broken" in page.text_content("#job")
 
 
-def test_no_added_cell_is_a_formula_and_numbers_stay_numbers(page: Any, score_file: ScoreFile) -> None:
+def test_no_added_cell_is_a_formula_and_numbers_stay_numbers(page: Any) -> None:
     results = [{"label": label, "score": 0.5} for label in (MARKUP, "-1", "+1", "@SUM(A1)", "-x")]
     page.route("**/predict/batch", lambda route: route.fulfill(json={"results": results}))
     _, *rows = read(score_file(page, "a.csv", "text\n" + "goal\n" * 5))
@@ -103,9 +101,7 @@ LINES = [
 ]
 
 
-def test_json_lines_are_returned_line_by_line_with_all_their_characters(
-    page: Any, score_file: ScoreFile, client: httpx.Client
-) -> None:
+def test_json_lines_are_returned_line_by_line_with_all_their_characters(page: Any, client: httpx.Client) -> None:
     lines = score_file(page, "a.jsonl", "\ufeff" + "\r\n".join(LINES)).splitlines()
     assert len(lines) == 7
     assert lines[0].startswith(LINES[0][:-1])
@@ -122,13 +118,13 @@ def test_json_lines_are_returned_line_by_line_with_all_their_characters(
     assert "error" in empty
 
 
-def test_a_field_with_the_name_label_stays_unchanged(page: Any, score_file: ScoreFile) -> None:
+def test_a_field_with_the_name_label_stays_unchanged(page: Any) -> None:
     row = json.loads(score_file(page, "a.jsonl", '{"text": "goal", "label": "own"}'))
     assert row["label"] == "own"
     assert row["docket_label"]
 
 
-def test_many_rows_are_scored_by_at_most_four_requests_at_once(page: Any, score_file: ScoreFile) -> None:
+def test_many_rows_are_scored_by_at_most_four_requests_at_once(page: Any) -> None:
     """The page counts its own requests: the browser's list of them is short of the last for a while."""
     page.evaluate(
         """() => {
@@ -149,7 +145,7 @@ def test_many_rows_are_scored_by_at_most_four_requests_at_once(page: Any, score_
     assert 1 < requests["most"] <= 4
 
 
-def test_a_refused_request_is_repeated_and_one_that_is_too_large_is_halved(page: Any, score_file: ScoreFile) -> None:
+def test_a_refused_request_is_repeated_and_one_that_is_too_large_is_halved(page: Any) -> None:
     refused: list[Any] = []
 
     def answer(route: Any) -> None:
@@ -169,7 +165,7 @@ def test_a_refused_request_is_repeated_and_one_that_is_too_large_is_halved(page:
     assert [bool(row[2]) for row in rows] == [True, False, True, True, True]
 
 
-def test_a_job_can_be_cancelled_and_its_scored_rows_downloaded(page: Any, choose_file: Callable[..., None]) -> None:
+def test_a_job_can_be_cancelled_and_its_scored_rows_downloaded(page: Any) -> None:
     choose_file(page, "long.csv", "id,text\n" + "".join(f"{n},the goal won {n}\n" for n in range(200_000)))
     wait_until(lambda: page.evaluate("document.querySelector('progress')?.value > 10000"))
     page.click("text=Cancel")
@@ -193,7 +189,7 @@ def test_a_job_can_be_cancelled_and_its_scored_rows_downloaded(page: Any, choose
     ],
 )
 def test_an_unusable_file_is_refused_with_a_sentence_in_place_of_earlier_results(
-    page: Any, score_file: ScoreFile, choose_file: Callable[..., None], name: str, content: bytes, sentence: str
+    page: Any, name: str, content: bytes, sentence: str
 ) -> None:
     score_file(page, "good.csv", "text\nthe goal\n")
     assert page.locator("#job .found").count() == 1
@@ -203,9 +199,7 @@ def test_an_unusable_file_is_refused_with_a_sentence_in_place_of_earlier_results
     assert page.locator("#job > *").count() == 0
 
 
-def test_the_file_is_read_again_with_the_encoding_and_the_columns_of_the_form(
-    page: Any, choose_file: Callable[..., None]
-) -> None:
+def test_the_file_is_read_again_with_the_encoding_and_the_columns_of_the_form(page: Any) -> None:
     choose_file(page, "mails.csv", "subject,body\nMünchen,the goal\n".encode("cp1252"))
     page.wait_for_selector("#file-alert:not(:empty)")
     page.select_option("#encoding", "windows-1252")

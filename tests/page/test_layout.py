@@ -1,12 +1,13 @@
 """Narrow screens, right-to-left text, long labels and many labels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from model.artifacts import artifact as artifacts
-from tests.page.conftest import SCORES, OpenPage, classify, find_violations
+from tests.page.conftest import SCORES, OpenPage, choose_file, classify, find_violations
 from tests.support import tiny
 from tests.support.service import running_server
 
@@ -50,7 +51,7 @@ def fits(page: Any) -> bool:
 
 @pytest.mark.parametrize("width", [360, 1180])
 def test_long_labels_do_not_make_the_page_wider_than_the_window(
-    opened: OpenPage, many_labels: str, long_labels: str, width: int, choose_file: Callable[..., None]
+    opened: OpenPage, many_labels: str, long_labels: str, width: int
 ) -> None:
     for base in (many_labels, long_labels):
         page = opened(base=base, viewport={"width": width, "height": 740})
@@ -85,9 +86,7 @@ def test_text_and_labels_have_the_direction_of_their_first_letter(opened: OpenPa
     assert page.eval_on_selector("tbody th >> text=never_tested", DIRECTION) == "ltr"
 
 
-def test_rows_of_a_file_have_the_direction_of_their_first_letter(
-    opened: OpenPage, many_labels: str, choose_file: Callable[..., None]
-) -> None:
+def test_rows_of_a_file_have_the_direction_of_their_first_letter(opened: OpenPage, many_labels: str) -> None:
     page = opened(base=many_labels)
     choose_file(page, "a.csv", f"text\n{TEXT.splitlines()[0]}\nThe goal.\n")
     page.wait_for_selector("a[download]")
@@ -143,6 +142,8 @@ def test_a_narrow_table_of_labels_shows_all_scores_and_breaks_labels_between_wor
 
 
 def test_many_labels_are_counted_and_sorted_and_all_of_them_can_be_shown(opened: OpenPage, many_labels: str) -> None:
+    scores = httpx.get(f"{many_labels}/model").json()["scores"]
+    assert (scores["confusion"], len(scores["mistakes"])) == (None, 20)
     page = opened(base=many_labels)
     page.click("#tab-model")
     page.wait_for_selector("text=Show all 77 labels")
