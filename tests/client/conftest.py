@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,12 +8,17 @@ import pytest
 from docket_client import AsyncClient, Client
 from docket_client.background_loop import BackgroundLoop
 from tests.support import tiny
+from tests.support.faulty_proxy import running_proxy
 from tests.support.service import Server, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from docket_client import Answer, Health, Unanswered
+    from tests.support.faulty_proxy import Fault, Gate, Reply, Request
+
+    Connect = Callable[..., AbstractContextManager[tuple[Gate, Any]]]
 
 
 class BlockingAsyncClient:
@@ -54,7 +60,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(params=[Client, BlockingAsyncClient], ids=["Client", "AsyncClient"])
-def opened(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Either class of client: each test that uses this fixture runs with both."""
+def client_class(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Each test that uses this fixture runs with both classes of client."""
     kind: Callable[..., Any] = request.param
     return kind
+
+
+@pytest.fixture
+def connect(client_class: Callable[..., Any], server: Server) -> Connect:
+    """Open a client of a proxy that uses ``decide`` in front of the server."""
+
+    @contextmanager
+    def connect(
+        decide: Callable[[int, Request], Fault | Reply | None] = lambda *_: None, *arguments: Any, **options: Any
+    ) -> Iterator[tuple[Gate, Any]]:
+        with running_proxy(server.url, decide) as proxy, client_class(proxy.url, *arguments, **options) as client:
+            yield proxy, client
+
+    return connect
