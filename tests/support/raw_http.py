@@ -1,4 +1,4 @@
-"""A connection as bytes: requests as they are written, and answers as they are read."""
+"""Requests and responses as bytes on a connection."""
 
 import json
 import socket
@@ -12,10 +12,10 @@ JSON_WITH_CHARSET = "application/json; charset=utf-8"
 TEXT = "The late goal won the cup for the home side."
 
 
-def predict_request(document: object, kind: str = JSON_TYPE, *more: str, version: str = "1.1") -> bytes:
+def predict_request(document: object, kind: str = JSON_TYPE, *fields: str, version: str = "1.1") -> bytes:
     body = json.dumps(document).encode()
-    head = [f"POST /predict HTTP/{version}", "host: x", f"content-type: {kind}", f"content-length: {len(body)}", *more]
-    return "\r\n".join([*head, "", ""]).encode() + body
+    head = [f"POST /predict HTTP/{version}", "host: x", f"content-type: {kind}", f"content-length: {len(body)}"]
+    return "\r\n".join([*head, *fields, "", ""]).encode() + body
 
 
 @contextmanager
@@ -25,18 +25,18 @@ def open_connection(server: Server) -> Iterator[socket.socket]:
 
 
 def read_responses(connection: socket.socket, count: int) -> list[tuple[bytes, dict[str, object]]]:
-    """So many answers in the order in which they came: head and body."""
-    read = b""
-    found: list[tuple[bytes, dict[str, object]]] = []
-    while len(found) < count:
+    """Read ``count`` responses in order: each head, and the JSON of each body."""
+    unread = b""
+    responses: list[tuple[bytes, dict[str, object]]] = []
+    while len(responses) < count:
         received = connection.recv(1 << 16)
-        assert received, f"the connection ended after {len(found)} answers, with {read!r}"
-        read += received
-        while b"\r\n\r\n" in read:
-            head, _, rest = read.partition(b"\r\n\r\n")
+        assert received, f"the connection ended after {len(responses)} responses, with {unread!r}"
+        unread += received
+        while b"\r\n\r\n" in unread:
+            head, _, rest = unread.partition(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
             if len(rest) < length:
                 break
-            found.append((head, json.loads(rest[:length])))
-            read = rest[length:]
-    return found
+            responses.append((head, json.loads(rest[:length])))
+            unread = rest[length:]
+    return responses

@@ -21,10 +21,10 @@ SMALLEST_PIPE_BYTES = 4096
 
 @contextmanager
 def started(command: Sequence[str], port: int, kept: int = 2, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A service that is ready, whatever became of its lines."""
+    """Start a service that inherits the file ``kept``, and wait until it is ready."""
     command = [*command, "--port", str(port)]
-    own = docket_environment(options)
-    with subprocess.Popen(command, env=own, pass_fds=[kept], start_new_session=True) as process:
+    environment = docket_environment(options)
+    with subprocess.Popen(command, env=environment, pass_fds=[kept], start_new_session=True) as process:
         try:
             wait_until(lambda: process.poll() is not None or is_ready(port))
             assert process.poll() is None
