@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,15 +158,6 @@ def test_libraries_and_warnings_of_python_are_logged_in_the_same_form(
     assert found.keys() == {"docket", "py.warnings", "library"}
     assert found["library"]["level"] == found["py.warnings"]["level"] == "warning"
     assert "UserWarning: something is old" in found["py.warnings"]["event"]
-
-
-def test_the_replacement_of_a_process_is_logged(json_server: Server) -> None:
-    killed = worker_pids(json_server)[0]
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: any(line.get("ended") == killed for line in lines(json_server)))
-    (line,) = [line for line in lines(json_server) if line.get("ended") == killed]
-    assert (line["level"], line["code"]) == ("warning", -9)
-    wait_until(lambda: len(worker_pids(json_server)) == 2)
 
 
 def test_lines_of_text_are_sentences_and_name_the_request_of_a_failure(tmp_path: Path) -> None:

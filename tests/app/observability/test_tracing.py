@@ -89,17 +89,15 @@ def test_the_spans_of_a_request_are_in_the_trace_of_its_client(server: Server, c
     assert request.resource["service.name"] == "docket"
 
 
-def test_a_request_without_a_trace_starts_one(server: Server, collector: Collector) -> None:
-    request, _, _ = spans(collector, post(server, "the goal"))
-    assert request.parent == ""
-    assert request.trace != TRACE
-
-
-def test_an_unsampled_trace_has_no_spans(server: Server, collector: Collector) -> None:
+def test_a_request_without_a_trace_starts_one_and_an_unsampled_trace_has_no_spans(
+    server: Server, collector: Collector
+) -> None:
     trace = TRACE[::-1]
     response = post(server, "the goal", traceparent=f"00-{trace}-{CLIENT}-00")
     assert re.fullmatch(f"00-{trace}-[0-9a-f]{{16}}-00", response.headers["traceresponse"])
-    spans(collector, post(server, "the goal"))
+    request, _, _ = spans(collector, post(server, "the goal"))
+    assert request.parent == ""
+    assert request.trace != TRACE
     assert not collector.spans_of(trace)
 
 

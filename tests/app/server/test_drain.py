@@ -16,52 +16,10 @@ from tests.support.processes import child_pids
 from tests.support.service import WAIT_SECONDS, Server, read_problem, running_server, wait_until
 
 pytestmark = pytest.mark.slow
-CLIENTS = 16
 DRAIN_LINE = re.compile(
     r"docket: (a request got 503: |SIG(TERM|INT): |(the service has|all workers have) ended, after )"
 )
 LONG = {"text": "the late goal won " * 30_000}
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_every_request_under_load_gets_a_complete_answer_or_503(artifact: Path, workers: int) -> None:
-    loaded, connected = asyncio.Event(), set[int]()
-
-    async def send_until_refused(server: Server, number: int) -> list[httpx.Response]:
-        responses: list[httpx.Response] = []
-        async with httpx.AsyncClient(timeout=WAIT_SECONDS) as client:
-            while not responses or responses[-1].status_code == 200:
-                document = {"text": f"the late goal won {number} " * 50}
-                try:
-                    responses.append(await client.post(server.url + "/predict", json=document))
-                except httpx.ConnectError:  # the socket is closed already
-                    break
-                connected.add(number)
-                if len(responses) >= 10 and len(connected) == CLIENTS:
-                    loaded.set()
-        return responses
-
-    async def terminate_under_load(server: Server) -> list[httpx.Response]:
-        clients = [asyncio.create_task(send_until_refused(server, number)) for number in range(CLIENTS)]
-        await loaded.wait()
-        server.terminate()
-        results = await asyncio.wait_for(asyncio.gather(*clients), WAIT_SECONDS)
-        return [response for responses in results for response in responses]
-
-    with running_server(artifact, "--workers", str(workers), grace=20) as server:
-        children = child_pids(server.process.pid)
-        responses = asyncio.run(terminate_under_load(server))
-        assert server.wait_for_exit() == 0
-    refused = [response for response in responses if response.status_code != 200]
-    assert refused
-    assert all(response.json()["label"] for response in responses if response not in refused)
-    for response in refused:
-        read_problem(response, 503)
-        assert response.headers["connection"] == "close"
-        assert response.headers["retry-after"] == "1"
-    assert all(DRAIN_LINE.match(line) for line in server.lines[1:]), server.lines
-    assert len(children) == (2 if workers == 2 else 0)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
 
 
 async def post_and_disturb(

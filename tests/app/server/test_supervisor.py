@@ -49,7 +49,9 @@ def test_a_killed_worker_is_replaced_at_once_and_its_replacement_some_seconds_la
         line = f"process {killed} ended with -9, {REPLACED}"
         wait_until(partial(has_line, pair, line))
         (killed,) = set(worker_pids(pair)) - {survivor}
-    first, second = (datetime.fromisoformat(json.loads(line)["timestamp"]) for line in pair.lines if REPLACED in line)
+    lines = [json.loads(line) for line in pair.lines if REPLACED in line]
+    assert {(line["level"], line["code"]) for line in lines} == {("warning", -9)}
+    first, second = (datetime.fromisoformat(line["timestamp"]) for line in lines)
     assert (second - first).total_seconds() >= RESTART_INTERVAL_SECONDS - 0.1
 
 

@@ -127,32 +127,3 @@ def test_one_connection_too_many_is_503_until_another_ends(strict: Server) -> No
     assert b"retry-after: " in response
     assert b"4 connections" in response
     wait_until(lambda: strict.get("/model").status_code == 200)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"what is this about?\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    ],
-    ids=["words", "length", "chunk", "TLS"],
-)
-def test_a_malformed_request_is_counted_as_400(strict: Server, connection: socket.socket, data: bytes) -> None:
-    before = count(strict, 400)
-    connection.sendall(data)
-    response = read_until_closed(connection)
-    assert response.startswith(b"HTTP/1.1 400 ")
-    assert b"application/problem+json" in response
-    wait_until(lambda: count(strict, 400) == before + 1)
-
-
-def test_a_client_that_leaves_before_the_end_of_its_body_is_counted_and_no_failure(strict: Server) -> None:
-    left, failed, lines = count(strict, 499), count(strict, 500), len(strict.lines)
-    with open_connection(strict) as connection:
-        connection.sendall(REQUEST[:-1])
-        time.sleep(LIMIT_SECONDS / 4)
-    wait_until(lambda: count(strict, 499) == left + 1)
-    assert count(strict, 500) == failed
-    assert strict.lines[lines:] == []
