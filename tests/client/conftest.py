@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from docket_client import Answer, Health, Unanswered
-    from tests.support.faulty_proxy import Fault, Gate, Reply, Request
+    from tests.support.faulty_proxy import Fault, Proxy, Reply, Request
 
-    Connect = Callable[..., AbstractContextManager[tuple[Gate, Any]]]
+    Connect = Callable[..., AbstractContextManager[tuple[Proxy, Any]]]
 
 
 class BlockingAsyncClient:
@@ -73,7 +73,7 @@ def connect(client_class: Callable[..., Any], server: Server) -> Connect:
     @contextmanager
     def connect(
         decide: Callable[[int, Request], Fault | Reply | None] = lambda *_: None, *arguments: Any, **options: Any
-    ) -> Iterator[tuple[Gate, Any]]:
+    ) -> Iterator[tuple[Proxy, Any]]:
         with running_proxy(server.url, decide) as proxy, client_class(proxy.url, *arguments, **options) as client:
             yield proxy, client
 

@@ -25,11 +25,11 @@ from docket_client import (
     Unavailable,
     Unexpected,
 )
-from tests.support.faulty_proxy import Fault, Gate, Reply, Request, running_proxy
+from tests.support.faulty_proxy import Fault, Proxy, Reply, Request, running_proxy
 from tests.support.ports import free_port
 from tests.support.service import Server, wait_until
 
-Connect = Callable[..., AbstractContextManager[tuple[Gate, Any]]]
+Connect = Callable[..., AbstractContextManager[tuple[Proxy, Any]]]
 
 
 def first(failure: Fault | Reply) -> Callable[[int, Request], Fault | Reply | None]:

@@ -11,10 +11,10 @@ import pytest
 
 from docket_client import Answer, AsyncClient, Client, Refused, Unanswered, Unauthorized, Unexpected
 from docket_client.bulk import AHEAD
-from tests.support.faulty_proxy import Fault, Gate, Reply, Request, running_proxy
+from tests.support.faulty_proxy import Fault, Proxy, Reply, Request, running_proxy
 from tests.support.service import Server, wait_until
 
-Connect = Callable[..., AbstractContextManager[tuple[Gate, Any]]]
+Connect = Callable[..., AbstractContextManager[tuple[Proxy, Any]]]
 LENGTHS = 53
 
 
