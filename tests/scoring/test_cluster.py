@@ -26,17 +26,18 @@ DOCUMENTS = document_files.random_documents(3_000)
 Row = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """The address of a cluster of two nodes with a core each."""
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """Two nodes with a core each; the environment names their address."""
     from ray.cluster_utils import Cluster
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
     head = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.2"}
     nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1, node_ip_address="127.0.0.3")
-    ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
-    yield nodes.address
+    os.environ["RAY_ADDRESS"] = nodes.address
+    ray.init(log_to_driver=False, logging_level="error")
+    yield
     ray.shutdown()
     nodes.shutdown()
 
@@ -51,31 +52,25 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def predict(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "docket", "predict", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def predict_on_cluster(*arguments: object) -> tuple[int, str]:
+    """Run the command to its end; return its exit code and stderr."""
+    with predict(*arguments, "--engine", "ray") as process:
+        _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+    return process.returncode, stderr
+
+
 @pytest.fixture(scope="module")
 def expected(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """The answers of one process."""
     file = document_files.write_json_lines(tmp_path_factory.mktemp("one") / "corpus.jsonl", DOCUMENTS)
-    result = subprocess.run(
-        command(artifact, file, "--workers", 1), capture_output=True, timeout=TIMEOUT_SECONDS, check=True
-    )
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "docket", "predict", *map(str, arguments)]
-
-
-def predict(cluster: str, *arguments: object) -> tuple[int, str]:
-    """Run the command on the cluster; return its exit code and stderr."""
-    result = subprocess.run(
-        command(*arguments, "--engine", "ray"),
-        env=os.environ | {"RAY_ADDRESS": cluster},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    return result.returncode, result.stderr
+    with predict(artifact, file, "--workers", 1) as process:
+        stdout, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+    return [json.loads(line) for line in stdout.splitlines()]
 
 
 def read_answers(folder: Path) -> list[Row]:
@@ -98,10 +93,10 @@ def scoring_pids() -> list[int]:
     return [actor["Pid"] for actor in actors if actor["State"] == "ALIVE" and "Worker" in actor["ActorClassName"]]
 
 
-def test_two_nodes_give_the_answers_of_one_machine_in_order(
-    cluster: str, artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path
+def test_two_nodes_answer_as_one_machine_in_order(
+    artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path
 ) -> None:
-    exit_code, stderr = predict(cluster, artifact, corpus, "--out", tmp_path / "answers.jsonl")
+    exit_code, stderr = predict_on_cluster(artifact, corpus, "--out", tmp_path / "answers.jsonl")
     assert exit_code == 0, stderr
     assert "3,000 documents" in stderr
     assert "by 2 workers" in stderr
@@ -109,12 +104,8 @@ def test_two_nodes_give_the_answers_of_one_machine_in_order(
     assert_equal_answers(read_answers(tmp_path / "answers.jsonl"), expected)
 
 
-def test_a_killed_worker_loses_no_answer(
-    cluster: str, artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path
-) -> None:
-    run = command(artifact, corpus, "--engine", "ray", "--out", tmp_path / "answers.jsonl")
-    environment = os.environ | {"RAY_ADDRESS": cluster}
-    with subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True) as process:
+def test_a_killed_worker_loses_no_answer(artifact: Path, corpus: Path, expected: list[Row], tmp_path: Path) -> None:
+    with predict(artifact, corpus, "--engine", "ray", "--out", tmp_path / "answers.jsonl") as process:
         wait_until(lambda: process.poll() is not None or bool(scoring_pids()))
         os.kill(scoring_pids()[0], signal.SIGKILL)
         _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -122,26 +113,24 @@ def test_a_killed_worker_loses_no_answer(
     assert_equal_answers(read_answers(tmp_path / "answers.jsonl"), expected)
 
 
-def test_parquet_is_read_and_written_at_a_uri(
-    cluster: str, artifact: Path, expected: list[Row], tmp_path: Path
-) -> None:
+def test_parquet_is_read_and_written_at_a_uri(artifact: Path, expected: list[Row], tmp_path: Path) -> None:
     pd.DataFrame(DOCUMENTS).rename(columns={"text": "body"}).to_parquet(tmp_path / "in.parquet", row_group_size=1_000)
     source, uri = (tmp_path / "in.parquet").as_uri(), (tmp_path / "out.parquet").as_uri()
-    exit_code, stderr = predict(cluster, artifact, source, "--text-field", "body", "--out", uri)
+    exit_code, stderr = predict_on_cluster(artifact, source, "--text-field", "body", "--out", uri)
     assert exit_code == 0, stderr
     table = pd.concat([pd.read_parquet(file) for file in sorted((tmp_path / "out.parquet").glob("*.parquet"))])
     assert list(table.columns)[:3] == ["id", "body", "label"]
     assert list(table["id"]) == [answer["id"] for answer in expected]
     assert list(table["label"]) == [answer["label"] for answer in expected]
     assert list(table["score"]) == pytest.approx([answer["score"] for answer in expected], abs=1e-6)
-    exit_code, stderr = predict(cluster, artifact, source, "--out", uri)
+    exit_code, stderr = predict_on_cluster(artifact, source, "--out", uri)
     assert exit_code == 2
     assert stderr.splitlines()[-1] == f"docket: {uri} is there already: name another, or remove it"
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_a_row_without_a_text_keeps_its_columns_and_its_error_is_counted(
-    cluster: str, artifact: Path, tmp_path: Path, suffix: str
+    artifact: Path, tmp_path: Path, suffix: str
 ) -> None:
     rows: list[Row] = [{"id": 1.5, "text": "the goal", "label": "mine"}, {"id": 2.0, "text": None, "label": "x"}]
     file, out = tmp_path / f"a{suffix}", tmp_path / f"out{suffix}"
@@ -149,7 +138,7 @@ def test_a_row_without_a_text_keeps_its_columns_and_its_error_is_counted(
         document_files.write_json_lines(file, [*rows, {"id": 3, "text": "the goal"}])
     else:
         pd.DataFrame([*rows, {"id": 3.0, "text": "the goal"}]).to_parquet(file)
-    exit_code, stderr = predict(cluster, artifact, file, "--out", out)
+    exit_code, stderr = predict_on_cluster(artifact, file, "--out", out)
     assert exit_code == 0, stderr
     assert stderr.splitlines()[-1].endswith("; 2 rows ended in an error, and their field 'error' says why")
     if suffix == ".jsonl":
@@ -171,10 +160,10 @@ def test_a_row_without_a_text_keeps_its_columns_and_its_error_is_counted(
     ],
     ids=["broken line", "no GPU"],
 )
-def test_an_unusable_input_or_device_is_refused_in_one_sentence(
-    cluster: str, artifact: Path, tmp_path: Path, content: str, options: list[str], message: str
+def test_an_unusable_input_or_device_is_refused(
+    artifact: Path, tmp_path: Path, content: str, options: list[str], message: str
 ) -> None:
     (tmp_path / "a.jsonl").write_text(content)
-    exit_code, stderr = predict(cluster, artifact, tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl", *options)
+    exit_code, stderr = predict_on_cluster(artifact, tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl", *options)
     assert exit_code == 2, stderr
     assert message in stderr.splitlines()[-1]

@@ -55,9 +55,7 @@ def without_empty(row: Row) -> Row:
 
 @pytest.mark.parametrize("output", [".jsonl", ".csv", ".parquet"])
 @pytest.mark.parametrize("source", [".jsonl", ".csv", ".tsv", ".parquet"])
-def test_answers_are_in_order_behind_the_columns_of_their_rows(
-    artifact: Path, tmp_path: Path, source: str, output: str
-) -> None:
+def test_answers_follow_the_columns_of_their_rows(artifact: Path, tmp_path: Path, source: str, output: str) -> None:
     answers = predict(artifact, write_file(tmp_path / f"in{source}", ROWS), tmp_path / f"out{output}")
     assert [list(answer)[:3] for answer in answers] == [["id", "text", "customer"]] * 3
     assert [without_empty({name: answer[name] for name in ROWS[0]}) for answer in answers] == [
@@ -113,9 +111,7 @@ def test_stdout_has_all_columns_but_the_text(
 
 
 @pytest.mark.parametrize("output", [".jsonl", ".csv", ".parquet"])
-def test_a_column_with_the_name_of_an_answers_field_is_renamed_and_reported(
-    artifact: Path, tmp_path: Path, output: str
-) -> None:
+def test_a_column_named_like_a_field_of_answers_is_renamed(artifact: Path, tmp_path: Path, output: str) -> None:
     row = {"text": "goal", "label": "mine", "score": "high", "input_label": "older"}
     path = write_file(tmp_path / "in.jsonl", [row])
     result = run_inline("predict", artifact, path, "--out", tmp_path / f"out{output}")

@@ -39,9 +39,7 @@ def predict(artifact: Path, *options: object, stdin: str = "") -> list[Row]:
 
 
 @pytest.mark.parametrize("source", [[], ["-"], ["FILE"], ["--top-k", 1, "FILE"], ["--top-k", 1, "-"]], ids=str)
-def test_lines_of_a_file_or_of_stdin_are_answered_in_order(
-    artifact: Path, tmp_path: Path, source: list[object]
-) -> None:
+def test_lines_are_answered_in_order(artifact: Path, tmp_path: Path, source: list[object]) -> None:
     file = tmp_path / "documents.jsonl"
     file.write_text(to_lines(DOCUMENTS))
     options = [file if option == "FILE" else option for option in source]
@@ -78,9 +76,7 @@ def test_no_documents_have_no_answers(artifact: Path, stdin: str) -> None:
     ],
     ids=["cut", "list", "string", "not UTF-8", "nested"],
 )
-def test_a_line_that_is_no_document_is_refused_with_its_number(
-    artifact: Path, tmp_path: Path, line: bytes, advice: str
-) -> None:
+def test_a_line_without_a_document_is_refused(artifact: Path, tmp_path: Path, line: bytes, advice: str) -> None:
     """Blank lines count."""
     file, good = tmp_path / "documents.jsonl", to_lines([{"text": "the goal"}] * 5).encode()
     file.write_bytes(good + b"\n" + line + b"\n" + good)

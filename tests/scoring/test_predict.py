@@ -52,9 +52,7 @@ def scoring_processes(pid: int) -> list[int]:
     ]
 
 
-def test_several_processes_write_the_same_file_as_one(
-    artifact: Path, corpus: Path, answers: bytes, tmp_path: Path
-) -> None:
+def test_several_processes_write_the_file_of_one(artifact: Path, corpus: Path, answers: bytes, tmp_path: Path) -> None:
     result = run_subprocess("predict", artifact, corpus, "--workers", 2, "--out", tmp_path / "answers.jsonl")
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
     assert "2,500 documents" in result.stderr
@@ -95,9 +93,7 @@ def has_answers(note: Path) -> bool:
     return note.exists() and json.loads(note.read_text())["reached"]["documents"] > 0
 
 
-def test_a_killed_scoring_process_ends_the_run_in_one_sentence_and_the_run_resumes(
-    artifact: Path, corpus: Path, answers: bytes, tmp_path: Path
-) -> None:
+def test_a_killed_process_ends_a_run_that_resumes(artifact: Path, corpus: Path, answers: bytes, tmp_path: Path) -> None:
     out = tmp_path / "answers.jsonl"
     with start_predict(artifact, corpus, "--workers", 2, "--out", out) as process:
         wait_until(lambda: process.poll() is not None or len(scoring_processes(process.pid)) == 2)
@@ -207,9 +203,7 @@ def test_a_parquet_file_has_the_answers_of_a_jsonl_file(stopped: Path, artifact:
         ([None, "a vote", ""], "has all 3; 2 rows ended in an error, and their field 'error' says why"),
     ],
 )
-def test_the_last_line_counts_the_rows_with_an_error(
-    artifact: Path, tmp_path: Path, texts: list[str | None], end: str
-) -> None:
+def test_the_last_line_counts_errors(artifact: Path, tmp_path: Path, texts: list[str | None], end: str) -> None:
     path = document_files.write_json_lines(tmp_path / "corpus.jsonl", [{"text": text} for text in texts])
     result = run_inline("predict", artifact, path, "--out", tmp_path / "a.csv")
     assert result.returncode == 0, result.stderr

@@ -66,9 +66,7 @@ def test_words_outside_the_learned_documents_are_masked_and_unknown_words_counte
 
 
 @pytest.mark.parametrize(("indices", "max_tokens"), [(range(6), 1000), ([1, 2], 1000), (range(6), 3)])
-def test_an_epoch_has_each_of_its_documents_once_in_random_order(
-    corpus: EncodedCorpus, indices: list[int], max_tokens: int
-) -> None:
+def test_an_epoch_has_all_documents_in_random_order(corpus: EncodedCorpus, indices: list[int], max_tokens: int) -> None:
     batches = list(corpus.shuffled_batches(torch.tensor(indices), 4, 1000, max_tokens))
     assert [batch.labels.numel() for batch in batches] == ([4, 2] if len(indices) == 6 else [2])
     documents = [ids for batch in batches for ids in split(batch)]

@@ -165,9 +165,7 @@ def test_a_killed_process_resumes_to_the_same_version_and_another_seed_is_refuse
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 2], ids=["SIGTERM", "Ctrl-C twice"])
-def test_a_signal_leaves_the_last_checkpoint_and_no_partial_file(
-    corpus: Path, tmp_path: Path, signals: list[signal.Signals]
-) -> None:
+def test_a_signal_leaves_only_the_last_checkpoint(corpus: Path, tmp_path: Path, signals: list[signal.Signals]) -> None:
     """With ``--resume`` and no checkpoint, a training says so and begins."""
     folder = tmp_path / ".out.checkpoint"
     with start_training(corpus, tmp_path / "out", [folder / "fold 1 of 5.npz"], "--resume") as process:

@@ -41,9 +41,7 @@ def corpus(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "runs"), [("default", 6), ("classic", 1)])
-def test_two_ranks_train_the_network_that_one_process_trains(
-    tmp_path: Path, corpus: Path, recipe: str, runs: int
-) -> None:
+def test_two_ranks_train_the_network_of_one_process(tmp_path: Path, corpus: Path, recipe: str, runs: int) -> None:
     arguments = [corpus, "--epochs", 2, "--device", "cpu", "--recipe", recipe]
     single = run_inline("train", *arguments, "--out", tmp_path / "one")
     assert single.returncode == 0, single.stderr

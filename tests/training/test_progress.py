@@ -2,16 +2,10 @@ import math
 
 import pytest
 
-from training.progress import Epoch, ProgressBars, ProgressRelay
+from training.progress import Epoch, ProgressBars
 
 EPOCH = Epoch(1, 1.23456, 0.98765, 0.5, 1234.5)
 NO_SCORES = EPOCH._replace(held_out_loss=math.nan, held_out_accuracy=math.nan)
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 def test_a_log_has_one_line_for_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,8 +24,11 @@ def test_a_log_has_one_line_for_an_epoch(capsys: pytest.CaptureFixture[str]) -> 
     assert last == "fold 1, epoch 4 of 4: loss 1.2346, 1,234 documents/s, 0 s left at most"
 
 
-@pytest.mark.usefixtures("terminal")
-def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
+    monkeypatch.setenv("COLUMNS", "200")
     with ProgressBars() as bars:
         bars.begin_run("[red]fold[/] :smile:", epochs=2, documents=10)
         bars.advance("[red]fold[/] :smile:", 10, 1.25)
@@ -43,20 +40,3 @@ def test_a_terminal_shows_a_bar_with_loss_accuracy_and_speed(capsys: pytest.Capt
     assert "epoch 2 of 2 · loss 0.750 · accuracy 0.5000 · " in err
     assert "documents/s" in err
     assert "epoch 1 of 2: " not in err
-
-
-@pytest.mark.usefixtures("terminal")
-def test_a_relay_shows_the_same_in_fewer_messages(capsys: pytest.CaptureFixture[str]) -> None:
-    messages = []
-    relay = ProgressRelay(lambda name, arguments: messages.append((name, arguments)))
-    relay.begin_run("fold 1", 2, 1000)
-    for _ in range(1000):
-        relay.advance("fold 1", 1, 0.5)
-    relay.end_epoch("fold 1", EPOCH)
-    assert sum(arguments[1] for name, arguments in messages if name == "advance") == 1000
-    assert len(messages) < 500
-    assert messages[-1] == ("end_epoch", ("fold 1", EPOCH))
-    with ProgressBars() as bars:
-        for name, arguments in messages:
-            getattr(bars, name)(*arguments)
-    assert "loss 1.235" in capsys.readouterr().err

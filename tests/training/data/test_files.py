@@ -111,9 +111,7 @@ def test_labels_are_stripped_and_texts_are_not(tmp_path: Path) -> None:
         ("a.jsonl", lines({"text": "goal", "label": "sports"})),
     ],
 )
-def test_a_byte_order_mark_and_line_ends_are_no_part_of_the_documents(
-    tmp_path: Path, name: str, content: str, line_end: str
-) -> None:
+def test_a_byte_order_mark_and_line_ends_are_no_text(tmp_path: Path, name: str, content: str, line_end: str) -> None:
     path = write(tmp_path / name, b"\xef\xbb\xbf" + content.replace("\n", line_end).encode())
     assert read_file(path) == Documents(["goal"], ["sports"])
 
@@ -128,9 +126,7 @@ def test_a_byte_order_mark_and_line_ends_are_no_part_of_the_documents(
     ],
     ids=["quotes", "blank lines of CSV", "blank lines of JSON", "Unicode line separators"],
 )
-def test_quoted_line_breaks_and_blank_lines_end_no_row(
-    tmp_path: Path, name: str, content: str, texts: list[str]
-) -> None:
+def test_quoted_and_blank_lines_end_no_row(tmp_path: Path, name: str, content: str, texts: list[str]) -> None:
     assert read_file(write(tmp_path / name, content)).texts == texts
 
 
@@ -205,9 +201,7 @@ UNUSABLE: list[tuple[str, str, str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("name", "data", "message"), [row[1:] for row in UNUSABLE], ids=[row[0] for row in UNUSABLE])
-def test_an_unusable_file_is_refused_with_its_name_its_line_and_advice(
-    tmp_path: Path, name: str, data: str | bytes, message: str
-) -> None:
+def test_an_unusable_file_is_refused_with_advice(tmp_path: Path, name: str, data: str | bytes, message: str) -> None:
     path = write(tmp_path / name, data)
     with pytest.raises(UsageError) as caught:
         read_file(path)
@@ -234,9 +228,7 @@ def test_the_advice_for_a_json_line_names_the_chosen_text_field(tmp_path: Path, 
         ([], "has no documents"),
     ],
 )
-def test_a_parquet_column_without_text_is_refused_with_its_row(
-    tmp_path: Path, column: list[object], message: str
-) -> None:
+def test_a_parquet_column_without_text_is_refused(tmp_path: Path, column: list[object], message: str) -> None:
     pd.DataFrame({"text": column, "label": ["x"] * len(column)}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UsageError, match=message):
         read_file(tmp_path / "a.parquet")

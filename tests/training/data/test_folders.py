@@ -114,9 +114,7 @@ def test_files_of_systems_and_programs_are_skipped_and_reported(tmp_path: Path, 
         (b"a\ncaf\xe9", "line 2: byte 0xe9 is not UTF-8"),
     ],
 )
-def test_a_file_without_text_is_refused_and_has_an_error_in_a_prediction(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
+def test_a_file_without_text_is_refused_or_an_error(tmp_path: Path, content: bytes, message: str) -> None:
     folder = make_folder(make_folder(tmp_path, FILES), {"b/3.txt": content})
     with pytest.raises(UsageError) as caught:
         reader.read_labelled(folder)
