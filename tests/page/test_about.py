@@ -65,13 +65,20 @@ def test_the_page_and_the_shown_code_ask_for_a_key_if_the_service_has_keys(opene
             page.wait_for_selector(f"#footer-note >> text=/{path}")
             assert page.url == f"{keyed.url}/"
         page.click("#purpose button")
+        page.fill("#key-input", key)
+        page.press("#key-input", "Enter")
+        page.wait_for_selector("#purpose .labels")
+        assert page.locator("#purpose .labels li").all_text_contents() == list(tiny.LABELS)
+        page.close()
+        page = opened(base=keyed.url)
+        page.fill("#text", "the goal")
+        page.click("text=Classify")
         for entered in ("wrong", key):
             page.wait_for_selector("#key:not([hidden])")
             page.fill("#key-input", entered)
             page.press("#key-input", "Enter")
-        page.wait_for_selector("#purpose .labels")
+        page.wait_for_selector("#answer:not([hidden])")
         assert page.locator("#key").is_hidden()
-        assert page.locator("#purpose .labels li").all_text_contents() == list(tiny.LABELS)
         assert page.evaluate("[sessionStorage['docket-key'], localStorage.length, document.cookie]") == [key, 0, ""]
         page.close()
 
