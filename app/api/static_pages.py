@@ -19,8 +19,8 @@ _REDOC_POLICY = _POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-in
 _REDOC = "redoc.standalone.js"
 _REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 """The one file that ReDoc would request from another host."""
-_PAGE_FILES = StaticFiles(packages=[("app", "static")])
-_DOCS_FILES = StaticFiles(packages=[("app", "static/docs"), ("fastapi_offline", "static")])
+_PAGE_FILES = StaticFiles(packages=[("app", "static")], follow_symlink=True)  # some installers link files
+_DOCS_FILES = StaticFiles(packages=[("app", "static/docs"), ("fastapi_offline", "static")], follow_symlink=True)
 page = APIRouter(include_in_schema=False)
 docs = APIRouter(include_in_schema=False)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DocketError(Exception):
-    """Any failure of a call; its text says what is wrong and, where the service says so, what to do.
+    """Any failure of a call; its text has the error and, from the service, what to do.
 
     ``problem`` is the problem document of the service, ``status`` the status of the response, where there is one.
     """

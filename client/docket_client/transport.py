@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -12,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from docket_client.errors import TimedOut, TooLarge, Unavailable, Unexpected, error_of
 from docket_client.payloads import encode_body
 from docket_client.responses import Answer, Answers, Health, Unanswered
-from docket_client.retries import Deadline
 
 if TYPE_CHECKING:
     import ssl
@@ -75,7 +76,7 @@ class Transport:
     ) -> Read:
         seconds = self._timeout if seconds is None else seconds
         method, content = ("GET", None) if payload is None else ("POST", encode_body(payload))
-        deadline = Deadline(seconds)
+        deadline = _Deadline(seconds)
         try:
             async with asyncio.timeout(seconds):
                 async for attempt in stamina.retry_context(
@@ -101,3 +102,35 @@ class Transport:
             return kind.model_validate_json(response.content)
         except ValidationError as error:
             raise Unexpected(f"{request.url} did not answer as Docket does", status=response.status_code) from error
+
+
+class _Deadline:
+    """The end of a call, with all its attempts and waits."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self.last: Unavailable | None = None
+        """The error of the last attempt."""
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self._end - time.monotonic()
+
+    @property
+    def header(self) -> dict[str, str]:
+        """The header that gives the service the deadline."""
+        return {"x-request-timeout": f"{max(self.remaining, 0.001):.3f}"}
+
+    def should_retry(self, error: Exception) -> bool | float:
+        """Whether stamina should retry, or after how many seconds.
+
+        A little later than ``Retry-After``, so that clients that were refused together do not retry together.
+        """
+        if not isinstance(error, Unavailable):
+            return False
+        self.last = error
+        if error.retry_after is None:
+            return True
+        wait = error.retry_after + random.uniform(0, 0.2)  # noqa: S311  # a jitter, not a secret
+        return wait < self.remaining and wait

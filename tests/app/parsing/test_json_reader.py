@@ -201,21 +201,17 @@ def read_memory(process: Path, name: str) -> int:
     return int(re.findall(rf"{name}:\s+(\d+) kB", (process / "status").read_text())[0])
 
 
-ANY_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=6,
-)
 FIELDS = [
     *("text", "top_k", "explain", "abstain_below", "coverage", "documents", "id", "inputs", "parameters", "options"),
     *("outputs", "raw_scores", "truncate", "function_to_apply", "binary_data_output", "name", "datatype", "shape"),
     *("data", "binary_data_size", "classification", "shared_memory_region"),
 ]
-OBJECTS = st.recursive(
-    st.dictionaries(st.sampled_from(FIELDS), ANY_JSON, max_size=4),
-    lambda inner: st.dictionaries(st.sampled_from(FIELDS), inner | st.lists(inner, max_size=2), max_size=4),
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3),
     max_leaves=6,
 )
+OBJECTS = st.dictionaries(st.sampled_from(FIELDS), ANY_JSON, max_size=4)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
