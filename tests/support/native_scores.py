@@ -1,4 +1,4 @@
-"""What the service answers natively: every protocol must say the same."""
+"""The scores of the native API, which every protocol must return."""
 
 from typing import Any
 
@@ -14,10 +14,11 @@ TEXTS = ["the late goal", "a vote for the law", "quux", "d\u00e9j\u00e0 vu \u6bd
 def native_scores(client: httpx.Client, text: str) -> dict[str, float]:
     response = client.post("/predict", json={"text": text})
     assert response.status_code == 200, response.text
-    return {each["label"]: each["score"] for each in response.json()["scores"]}
+    return {entry["label"]: entry["score"] for entry in response.json()["scores"]}
 
 
-def assert_same_scores(told: list[dict[str, Any]], native: dict[str, float]) -> None:
-    """Every label with the native score, highest first."""
-    assert {each["label"]: each["score"] for each in told} == pytest.approx(native, abs=1e-6)
-    assert [each["score"] for each in told] == sorted((each["score"] for each in told), reverse=True)
+def assert_same_scores(scores: list[dict[str, Any]], native: dict[str, float]) -> None:
+    """Check that every label has the native score, highest first."""
+    assert {entry["label"]: entry["score"] for entry in scores} == pytest.approx(native, abs=1e-6)
+    values = [entry["score"] for entry in scores]
+    assert values == sorted(values, reverse=True)

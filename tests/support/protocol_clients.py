@@ -1,6 +1,6 @@
-"""What clients that others wrote get from the service; run in the environment of ``clients.txt``.
+"""Calls of foreign clients to the service; run in the environment of ``clients.txt``.
 
-``python calls.py CLIENT URL`` prints a line of JSON for each call: its name and what came of it.
+``python protocol_clients.py CLIENT URL`` prints a line of JSON for each call: its name and its result.
 """
 
 import asyncio
@@ -16,29 +16,29 @@ Call = tuple[str, Any]
 
 
 def tritonclient(url: str) -> Iterator[Call]:
-    """Texts and labels go as bytes, unless the caller says otherwise."""
+    """Texts and labels are bytes by default."""
     import numpy
     from tritonclient import http
 
     def tensor(texts: list[str], binary: bool = True) -> http.InferInput:
-        made = http.InferInput("text", [len(texts)], "BYTES")
-        return made.set_data_from_numpy(numpy.array(texts, dtype=object), binary_data=binary)
+        tensor = http.InferInput("text", [len(texts)], "BYTES")
+        return tensor.set_data_from_numpy(numpy.array(texts, dtype=object), binary_data=binary)
 
-    def said(result: http.InferResult) -> list[list[Any]]:
+    def read_scores(result: http.InferResult) -> list[list[Any]]:
         label, score = result.as_numpy("label").tolist(), result.as_numpy("score").tolist()
-        return [[each.decode() if isinstance(each, bytes) else each for each in label], score]
+        return [[name.decode() if isinstance(name, bytes) else name for name in label], score]
 
     with http.InferenceServerClient(url.removeprefix("http://")) as client:
         yield "is_server_live", client.is_server_live()
         yield "is_server_ready", client.is_server_ready()
         yield "is_model_ready", [client.is_model_ready("docket"), client.is_model_ready("other")]
         yield "get_server_metadata", client.get_server_metadata()["extensions"]
-        told = client.get_model_metadata("docket")
-        yield "get_model_metadata", [told["inputs"][0]["name"], *(each["name"] for each in told["outputs"])]
-        yield "infer", said(client.infer("docket", [tensor(TEXTS)]))
+        metadata = client.get_model_metadata("docket")
+        yield "get_model_metadata", [metadata["inputs"][0]["name"], *(output["name"] for output in metadata["outputs"])]
+        yield "infer", read_scores(client.infer("docket", [tensor(TEXTS)]))
         yield (
             "infer (JSON)",
-            said(
+            read_scores(
                 client.infer(
                     "docket",
                     [tensor(TEXTS, binary=False)],
@@ -46,29 +46,24 @@ def tritonclient(url: str) -> Iterator[Call]:
                 )
             ),
         )
-        yield "infer (long)", said(client.infer("docket", [tensor([LONG])]))
-        (version,) = told["versions"]
+        yield "infer (long)", read_scores(client.infer("docket", [tensor([LONG])]))
+        (version,) = metadata["versions"]
         result = client.infer("docket", [tensor(TEXTS)], model_version=version, request_id="42")
         yield "infer (version, id)", [result.get_response()["model_version"] == version, result.get_response()["id"]]
         ranked = http.InferRequestedOutput("score", class_count=2)
-        given = client.infer("docket", [tensor(TEXTS)], outputs=[ranked]).as_numpy("score").tolist()
-        yield "infer (class_count)", [[each.decode().split(":")[2] for each in row] for row in given]
-        yield "async_infer", said(client.async_infer("docket", [tensor(TEXTS)]).get_result())
-        yield (
-            "infer (failures)",
-            [
-                failure(lambda: client.infer("other", [tensor(TEXTS)]), http.InferenceServerException),
-                failure(lambda: client.infer("docket", [tensor([" "])]), http.InferenceServerException),
-                failure(
-                    lambda: client.infer("docket", [tensor(TEXTS)], request_compression_algorithm="gzip"),
-                    http.InferenceServerException,
-                ),
-            ],
-        )
+        ranked_scores = client.infer("docket", [tensor(TEXTS)], outputs=[ranked]).as_numpy("score").tolist()
+        yield "infer (class_count)", [[entry.decode().split(":")[2] for entry in row] for row in ranked_scores]
+        yield "async_infer", read_scores(client.async_infer("docket", [tensor(TEXTS)]).get_result())
+        failed = [
+            lambda: client.infer("other", [tensor(TEXTS)]),
+            lambda: client.infer("docket", [tensor([" "])]),
+            lambda: client.infer("docket", [tensor(TEXTS)], request_compression_algorithm="gzip"),
+        ]
+        yield "infer (failures)", [failure(call, http.InferenceServerException) for call in failed]
 
 
 def kserve(url: str) -> Iterator[Call]:
-    """The calls are made in one event loop, as their client asks."""
+    """The client needs one event loop for all calls."""
     yield from asyncio.run(_kserve(url))
 
 
@@ -82,78 +77,80 @@ async def _kserve(url: str) -> list[Call]:
         tensor.set_data_from_numpy(numpy.array(texts, dtype=object), binary_data=binary)
         return InferRequest("docket", [tensor], request_id="42", parameters={"binary_data_output": binary})
 
-    def said(response: InferResponse) -> list[list[Any]]:
+    def read_scores(response: InferResponse) -> list[list[Any]]:
         return [output.as_numpy().tolist() for output in response.outputs]
 
-    made: list[Call] = []
+    calls: list[Call] = []
     async with InferenceRESTClient(RESTConfig(protocol="v2")) as client:
-        made.append(("is_server_live", await client.is_server_live(url)))
-        made.append(("is_server_ready", await client.is_server_ready(url)))
+        calls.append(("is_server_live", await client.is_server_live(url)))
+        calls.append(("is_server_ready", await client.is_server_ready(url)))
         ready = [await client.is_model_ready(url, name) for name in ("docket", "other")]
-        made.append(("is_model_ready", ready))
+        calls.append(("is_model_ready", ready))
         plain = await client.infer(url, request(TEXTS), model_name="docket")
-        made.append(("infer", said(plain)))
-        made.append(("infer (id)", [plain.id, plain.model_name]))
-        label, score = said(await client.infer(url, request(TEXTS, binary=True), model_name="docket"))
-        made.append(("infer (bytes)", [[each.decode() if isinstance(each, bytes) else each for each in label], score]))
-        made.append(("infer (long)", said(await client.infer(url, request([LONG]), model_name="docket"))))
+        calls.append(("infer", read_scores(plain)))
+        calls.append(("infer (id)", [plain.id, plain.model_name]))
+        label, score = read_scores(await client.infer(url, request(TEXTS, binary=True), model_name="docket"))
+        calls.append(("infer (bytes)", [[name.decode() if isinstance(name, bytes) else name for name in label], score]))
+        calls.append(("infer (long)", read_scores(await client.infer(url, request([LONG]), model_name="docket"))))
         failures = []
         for texts, model in ((TEXTS, "other"), ([" "], "docket")):
             try:
                 await client.infer(url, request(texts), model_name=model)
             except httpx.HTTPStatusError as error:
                 failures.append(str(error))
-        made.append(("infer (failures)", failures))
-    return made
+        calls.append(("infer (failures)", failures))
+    return calls
 
 
 def huggingface_hub(url: str) -> Iterator[Call]:
-    """Its model is an address."""
+    """The model is an address."""
     from huggingface_hub import InferenceClient
     from huggingface_hub.errors import HfHubHTTPError
 
     client = InferenceClient(model=f"{url}/hf")
 
-    def said(**asked: Any) -> list[Any]:
-        return [[each.label, each.score] for each in client.text_classification(**asked)]
+    def read_scores(**options: Any) -> list[Any]:
+        return [[score.label, score.score] for score in client.text_classification(**options)]
 
-    yield "text_classification", [said(text=text) for text in TEXTS]
-    yield "text_classification (long)", [said(text=LONG)]
-    yield "text_classification (top_k)", said(text=TEXTS[0], top_k=1, function_to_apply="softmax")
+    yield "text_classification", [read_scores(text=text) for text in TEXTS]
+    yield "text_classification (long)", [read_scores(text=LONG)]
+    yield "text_classification (top_k)", read_scores(text=TEXTS[0], top_k=1, function_to_apply="softmax")
     yield (
         "text_classification (failures)",
         [
-            failure(lambda: said(text=TEXTS[0], function_to_apply="sigmoid"), HfHubHTTPError),
-            failure(lambda: said(text=" "), HfHubHTTPError),
+            failure(lambda: read_scores(text=TEXTS[0], function_to_apply="sigmoid"), HfHubHTTPError),
+            failure(lambda: read_scores(text=" "), HfHubHTTPError),
         ],
     )
 
 
 def baseten_performance_client(url: str) -> Iterator[Call]:
-    """It sends batches as text-embeddings-inference takes them."""
+    """It sends batches to the interface of text-embeddings-inference."""
     from baseten_performance_client import PerformanceClient
     from requests import HTTPError
 
     client = PerformanceClient(f"{url}/tei", api_key="none")
 
-    def said(texts: list[str], **asked: Any) -> list[Any]:
-        return [[[each.label, each.score] for each in own] for own in client.classify(texts, **asked).data]
+    def read_scores(texts: list[str], **options: Any) -> list[Any]:
+        return [[[score.label, score.score] for score in scores] for scores in client.classify(texts, **options).data]
 
-    yield "classify", said(TEXTS)
-    yield "classify (long)", said([LONG], truncate=True)
-    yield "async_classify", [len(each) for each in asyncio.run(_gather(client)).data]
+    async def classify() -> Any:
+        return await client.async_classify(TEXTS)
+
+    yield "classify", read_scores(TEXTS)
+    yield "classify (long)", read_scores([LONG], truncate=True)
+    yield "async_classify", [len(scores) for scores in asyncio.run(classify()).data]
     yield (
         "classify (failures)",
-        [failure(lambda: said(TEXTS, raw_scores=True), HTTPError), failure(lambda: said([" "]), HTTPError)],
+        [
+            failure(lambda: read_scores(TEXTS, raw_scores=True), HTTPError),
+            failure(lambda: read_scores([" "]), HTTPError),
+        ],
     )
 
 
-async def _gather(client: Any) -> Any:
-    return await client.async_classify(TEXTS)
-
-
 def failure(call: Callable[[], object], kind: type[Exception]) -> str:
-    """What the client raises, in its own words."""
+    """Return the error that the client raises."""
     try:
         call()
     except kind as error:
@@ -161,8 +158,8 @@ def failure(call: Callable[[], object], kind: type[Exception]) -> str:
     return "no failure"
 
 
-CLIENTS = {each.__name__: each for each in (tritonclient, kserve, huggingface_hub, baseten_performance_client)}
+CLIENTS = {client.__name__: client for client in (tritonclient, kserve, huggingface_hub, baseten_performance_client)}
 
 if __name__ == "__main__":
-    for name, came in CLIENTS[sys.argv[1]](sys.argv[2]):
-        print(json.dumps([name, came]))
+    for name, result in CLIENTS[sys.argv[1]](sys.argv[2]):
+        print(json.dumps([name, result]))
