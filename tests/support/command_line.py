@@ -49,14 +49,16 @@ def stop_process(process: subprocess.Popen[str], number: signal.Signals) -> str:
     """
     process.send_signal(number)
     try:
-        return process.communicate(timeout=2 * WAIT_SECONDS)[1]
+        return process.communicate(timeout=WAIT_SECONDS)[1]
     except subprocess.TimeoutExpired:
+        if process.poll() is not None:
+            pytest.fail(f"the process ended with {process.returncode}, and another process holds its stderr open")
         tasks = sorted(Path(f"/proc/{process.pid}/task").glob("*"))
         names = ("comm", "wchan", "syscall", "stat")
         states = "".join(f"{task.name}: {[(task / name).read_text().strip() for name in names]}\n" for task in tasks)
         process.send_signal(signal.SIGABRT)
         try:
-            stacks = process.communicate(timeout=WAIT_SECONDS)[1]
+            stacks = process.communicate(timeout=30)[1]
         except subprocess.TimeoutExpired:
             process.kill()
             stacks = "SIGABRT did not end it either"
