@@ -5,7 +5,6 @@ import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from app.api.problems import STATUS
 from tests.support import tiny
 from tests.support.async_http import head
+from tests.support.raw_http import open_connection, read_responses
 from tests.support.service import WAIT_SECONDS, Server, metric_value, read_problem, running_server, wait_until
 
 JSON = {"content-type": "application/json"}
@@ -79,13 +79,12 @@ def send_many(server: Server) -> list[httpx.Response]:
 
 def send_long_head(server: Server) -> httpx.Response:
     """Send a head that no client library sends."""
-    with socket.create_connection((server.host, server.port), timeout=WAIT_SECONDS) as connection:
-        with suppress(ConnectionError):  # the server answers before the end
-            connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\nlong: " + b"x" * MAX_BODY)
-        received_head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
-    status, *headers = received_head.decode().split("\r\n")
+    with open_connection(server) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\nlong: " + b"x" * 70_000)
+        ((head_bytes, body),) = read_responses(connection, 1)
+    status, *headers = head_bytes.decode().split("\r\n")
     pairs = [header.partition(": ") for header in headers]
-    return httpx.Response(int(status.split()[1]), headers=[(name, value) for name, _, value in pairs], content=body)
+    return httpx.Response(int(status.split()[1]), headers=[(name, value) for name, _, value in pairs], json=body)
 
 
 REQUESTS: dict[HTTPStatus, tuple[str, Callable[[Server], httpx.Response], str]] = {
