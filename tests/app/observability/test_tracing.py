@@ -28,6 +28,7 @@ def traced(artifact: Path, collector: str, delay: int = 50, **settings: Any) -> 
         for name in [name for name in os.environ if name.startswith("OTEL_")]:
             patch.delenv(name)
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+        patch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "600")
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", str(delay))
         with running_server(artifact, traces=True, log="json", **settings) as server:
             yield server
