@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from model import __version__, interrupts, terminal
+from model import __version__, command_output, interrupts
 from model.errors import UsageError
 from training.data.corpora import NAMED_CORPORA
 from training.data.read_options import add_corpus_arguments, add_text_arguments, parse_read_options
@@ -25,21 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done. 2: the command or its input cannot be used, and stderr says why in one sentence. 130: interrupted.
     """
-    terminal.open_closed_streams()
-    terminal.use_utf8_output()
+    command_output.open_closed_streams()
+    command_output.use_utf8_output()
     parsed = build_parser().parse_args(arguments)
     if parsed.run is not _serve:  # the service drains on a signal
         interrupts.raise_on_first()
     try:
         parsed.run(parsed)
     except UsageError as error:
-        terminal.print_message(str(error))
+        command_output.print_message(str(error))
         return 2
     except BrokenPipeError:  # the reader of the output has ended
         return 0
     except KeyboardInterrupt as interrupt:  # its message names the file or checkpoint that is kept
         interrupts.ignore_signals()
-        terminal.print_message(f"stopped: {interrupt}" if interrupt.args else "stopped")
+        command_output.print_message(f"stopped: {interrupt}" if interrupt.args else "stopped")
         return interrupts.EXIT_CODE
     return 0
 
@@ -49,7 +49,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one sentence and exit with 2."""
-        terminal.print_message(f"{message}: see {self.prog} --help")
+        command_output.print_message(f"{message}: see {self.prog} --help")
         self.exit(2)
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # as argparse has it
@@ -113,16 +113,16 @@ def _train(arguments: argparse.Namespace) -> None:
     if not scores:
         return
     if not arguments.no_golden:
-        terminal.print_message(
+        command_output.print_message(
             "the manifest keeps text of up to 8 test documents, to try the network on: --no-golden keeps none"
         )
-    terminal.print_message(
-        f"accuracy {scores.accuracy:.4f} on {terminal.format_count(scores.documents, 'test document')}"
+    command_output.print_message(
+        f"accuracy {scores.accuracy:.4f} on {command_output.format_count(scores.documents, 'test document')}"
     )
     if uncertainty := scores.uncertainty():
-        terminal.print_message(uncertainty)
+        command_output.print_message(uncertainty)
     report = arguments.out / "report" / "index.html"
-    terminal.print_message(f"{arguments.out} is ready, {report} shows it: docket serve {arguments.out}")
+    command_output.print_message(f"{arguments.out} is ready, {report} shows it: docket serve {arguments.out}")
 
 
 def _add_evaluate(commands: Commands[ArgumentParser]) -> None:
@@ -140,8 +140,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     evaluation = command.run(arguments.artifact, arguments.corpus, parse_read_options(arguments), arguments.device)
     if not arguments.json:
         for line in evaluation.summary:
-            terminal.print_message(line)
-    terminal.write_json(evaluation.as_json)
+            command_output.print_message(line)
+    command_output.write_json(evaluation.as_json)
 
 
 def _add_predict(commands: Commands[ArgumentParser]) -> None:
@@ -222,15 +222,15 @@ def _make_key(arguments: argparse.Namespace) -> None:
 
     key, line = key_file.make(arguments.name)
     if arguments.file is None:
-        terminal.write_output(f"{key}\n{line}\n")
-        terminal.print_message(
+        command_output.write_output(f"{key}\n{line}\n")
+        command_output.print_message(
             f"the first line is the key for {arguments.name}; the second goes into the service's file of keys"
         )
         return
     with key_file.appending(arguments.file) as append:
-        terminal.write_output(f"{key}\n")  # first: the hash of a key that cannot be shown is useless
+        command_output.write_output(f"{key}\n")  # first: the hash of a key that cannot be shown is useless
         append(line)
-    terminal.print_message(f"{arguments.file} has its hash, and nothing has the key itself: keep it now")
+    command_output.print_message(f"{arguments.file} has its hash, and nothing has the key itself: keep it now")
 
 
 def _add_models(commands: Commands[ArgumentParser]) -> None:
@@ -253,9 +253,9 @@ def _list_versions(arguments: argparse.Namespace) -> None:
 
     rows = registry.describe_artifacts(arguments.folder)
     for row in rows:
-        terminal.write_json(row)
+        command_output.write_json(row)
     if not rows:
-        terminal.print_message(
+        command_output.print_message(
             f"{arguments.folder} has no artifact in it: name the folder that holds the artifacts' folders"
         )
 
@@ -285,7 +285,7 @@ def _point_to(folder: Path, artifact: Path) -> None:
     from model.classifier import Classifier
 
     version = Classifier.load(artifact, "cpu", threads=1).version
-    terminal.write_json({"version": version, **registry.write_pointer(folder, artifact.name)._asdict()})
+    command_output.write_json({"version": version, **registry.write_pointer(folder, artifact.name)._asdict()})
 
 
 def _add_artifact(parser: argparse.ArgumentParser) -> None:

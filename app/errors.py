@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.terminal import MAX_QUOTED_CHARACTERS, escape_unprintable, format_count
+from model.command_output import MAX_QUOTED_CHARACTERS, escape_unprintable, format_count
 
 
 def quote_input(text: str) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from app.api import openapi, operations, problems, routes, static_pages
+from app.api import openapi, operations, prediction_routes, problems, static_pages
 from app.api.predict import PredictHandler
 from app.inference.batcher import Batcher
-from app.inference.documents import classify_batch, weigh
+from app.inference.encoded_documents import classify_batch, weigh
 from app.inference.queue import QueueLimits
 from app.inference.reloader import Reloader, reload_on_sighup
 from app.inference.service import Service
@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(routes.router)
+    app.include_router(prediction_routes.router)
     app.include_router(operations.router)
     app.include_router(static_pages.docs)
     problem_formats = add_protocols(app, settings.protocols)

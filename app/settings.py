@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from model.command_output import quote
 from model.errors import UsageError
-from model.terminal import quote
 
 PREFIX = "DOCKET_"
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -35,8 +35,8 @@ from model.classifier import Classifier
 from model.errors import UsageError
 from model.text.tokenizer import tokenize
 from model.text.vocabulary import Vocabulary
-from training.batches import EncodedCorpus
 from training.data.split import split_train_test, stratified_folds
+from training.encoded_corpus import EncodedCorpus
 from training.evaluation.scores import LABEL_SET_COVERAGE
 from training.recipe import DEFAULT, Recipe
 from training.train import CALIBRATION_DOCUMENTS

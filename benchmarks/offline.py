@@ -124,7 +124,7 @@ def _kill_and_resume(artifact: Path, documents: Path, out: Path, workers: int, c
 
 
 def _predict_on_cluster(artifact: Path, documents: Path, out: Path) -> Run:
-    command = [str(path) for path in (RAY, "-m", "benchmarks.nodes", artifact, documents, out)]
+    command = [str(path) for path in (RAY, "-m", "benchmarks.ray_nodes", artifact, documents, out)]
     run = subprocess.run(command, cwd=service.ROOT, env=RAY_ENVIRONMENT, stdout=subprocess.PIPE, check=True)
     return Run(float(run.stdout.split()[-1]))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import load, service
-from benchmarks.fleet import SERVERS, Prediction, Server
+from benchmarks.compared_servers import SERVERS, Prediction, Server
 from benchmarks.tables import DOCS, markdown_table, read_rows, update_page, write_rows
 from model.classifier import Classifier
 from training.data import corpora

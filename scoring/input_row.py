@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from app.api.responses import BatchAnswer
+from app.api.answer_schemas import BatchAnswer
 from app.parsing.documents import read_document
 from app.parsing.schemas import BatchDocument, BatchError
 

@@ -11,15 +11,15 @@ from app.parsing.schemas import Options
 from model import device
 from model.artifacts import registry
 from model.classifier import Classifier
+from model.command_output import format_count, print_message, write_output
 from model.errors import UsageError
-from model.terminal import format_count, print_message, write_output
 from scoring import source
 from scoring.blocks import Blocks
 from scoring.input_row import ANSWER_FIELDS, rename_column
 from scoring.output_checks import check_output_file, check_stdout
-from scoring.output_file import OutputFile
 from scoring.process_pool import score_blocks
 from scoring.progress import show_progress
+from scoring.resumable_output import OutputFile
 from scoring.scorer import Scorer
 from training.data.read_options import ReadOptions
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from model.errors import UsageError
-from scoring.output_file import CONVERTERS, name_side_files, read_note
+from scoring.resumable_output import CONVERTERS, name_side_files, read_note
 
 
 def check_output_file(name: str, source: str) -> Path:

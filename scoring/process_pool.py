@@ -9,9 +9,9 @@ from itertools import chain, islice
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
-from model import child_process
 from model.classifier import Classifier
 from model.errors import UsageError
+from model.follow_parent import follow_parent
 from scoring.scorer import Lines, Scorer
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class _Process:
 
 
 def _start_process(folder: Path, device: str, options: Options) -> None:
-    child_process.follow_parent()
+    follow_parent()
     _Process.scorer = Scorer(Classifier.load(folder, device, threads=1), options)
 
 

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from model.terminal import escape_unprintable, format_count
+from model.command_output import escape_unprintable, format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

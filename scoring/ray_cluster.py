@@ -16,9 +16,9 @@ from ray.data import ActorPoolStrategy, DataContext
 
 from model.artifacts import artifact, registry
 from model.classifier import Classifier
+from model.command_output import format_count, print_message
 from model.errors import UsageError
-from model.terminal import format_count, print_message
-from scoring import shards, source, table
+from scoring import output_formats, ray_files, source
 from scoring.blocks import Blocks
 from scoring.job import describe_errors
 from scoring.scorer import Scorer, format_line
@@ -38,7 +38,7 @@ SCORING_CORES = 0.9
 
 def run(job: Job) -> None:
     """Score with a worker for each core or GPU of the cluster; raise ``UsageError`` for what cannot be used."""
-    out, sink = shards.open_sink(job.out or "")
+    out, sink = ray_files.open_sink(job.out or "")
     folder = registry.resolve_artifact(job.artifact)
     version = Classifier.load(folder, "cpu", threads=1).version  # an error is raised once, not by each worker
     start = time.perf_counter()
@@ -47,12 +47,12 @@ def run(job: Job) -> None:
     for name in ("ray", "ray.data"):  # they log each step and each error that is raised below
         logging.getLogger(name).setLevel(logging.CRITICAL)
     context = DataContext.get_current()
-    context.target_max_block_size, context.execution_options.preserve_order = shards.BLOCK_BYTES, True
+    context.target_max_block_size, context.execution_options.preserve_order = ray_files.BLOCK_BYTES, True
     context.enable_progress_bars = sys.stderr.isatty()
     workers, selected_device = _count_workers(job)
     context.read_op_min_num_blocks = workers  # the default is 200 blocks, however small
     try:
-        shards.open_source(job.source, job.reading.text_fields).map_batches(
+        ray_files.open_source(job.source, job.reading.text_fields).map_batches(
             Worker,
             fn_constructor_args=(
                 ray.put(_read_artifact(folder)),
@@ -66,7 +66,7 @@ def run(job: Job) -> None:
             compute=ActorPoolStrategy(size=workers),
             num_cpus=SCORING_CORES,
             num_gpus=1 if selected_device == "cuda" else 0,
-        ).write_datasink(sink, ray_remote_args={"num_cpus": shards.READING_CORES})
+        ).write_datasink(sink, ray_remote_args={"num_cpus": ray_files.READING_CORES})
     except Exception as error:  # Ray wraps the errors of workers in classes of its own
         if match := WORKER_ERROR.search(str(error)):  # Ray passes the traceback of a worker's error as text
             raise UsageError(match[1]) from None
@@ -96,16 +96,16 @@ class Worker:
         blocks = Blocks(self._documents(batch))
         answers = [answer for block in blocks for answer in self._scorer.score(block.documents)]
         if self._kind == "parquet":
-            columns: table.ColumnTypes = {"id": {str}} if shards.LINE_COLUMN in batch.column_names else {}
-            schema = table.build_schema(columns, explain=self._scorer.options.explain)
-            return shards.join_columns(batch, table.build_table(answers, schema))
+            columns: output_formats.ColumnTypes = {"id": {str}} if ray_files.LINE_COLUMN in batch.column_names else {}
+            schema = output_formats.build_schema(columns, explain=self._scorer.options.explain)
+            return ray_files.join_columns(batch, output_formats.build_table(answers, schema))
         lines = pa.array([format_line(answer) for answer in answers], pa.binary())
         errors = pa.array([answer.get("error") for answer in answers], pa.string())
-        return pa.table({shards.LINE_COLUMN: lines, shards.ERROR_COLUMN: errors})
+        return pa.table({ray_files.LINE_COLUMN: lines, ray_files.ERROR_COLUMN: errors})
 
     def _documents(self, batch: pa.Table) -> Iterator[InputRow]:
         for row in batch.to_pylist():
-            location, line = row.pop(shards.LOCATION_COLUMN), row.pop(shards.LINE_COLUMN, None)
+            location, line = row.pop(ray_files.LOCATION_COLUMN), row.pop(ray_files.LINE_COLUMN, None)
             if line is None:
                 yield source.build_row(row, location, self._reading)
             else:

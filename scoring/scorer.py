@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from app.api.responses import form_results
+from app.api.answer_schemas import form_results
 from app.parsing.schemas import BatchDocument
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from model.errors import UsageError
 from scoring.input_row import InputRow, Row
 from training.data import reader
 from training.data.corpora import NAMED_CORPORA
-from training.data.fields import FieldError, extract_text
 from training.data.formats import json_rows
 from training.data.read_options import DEFAULT_OPTIONS
+from training.data.text_and_label import FieldError, extract_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

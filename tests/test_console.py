@@ -11,7 +11,7 @@ import pytest
 
 import docket_client
 from model import __version__
-from model.terminal import format_count
+from model.command_output import format_count
 from tests.support import tiny
 from tests.support.command_line import run_inline
 from tests.support.service import docket_environment, run_docket

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from model.command_output import format_count
 from model.errors import UsageError
-from model.terminal import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.network.tanh_rnn import TanhRNN
-    from training.batches import Batch
+    from training.encoded_corpus import Batch
 
 
 def run(main: Callable[[], int]) -> NoReturn:

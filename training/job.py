@@ -15,8 +15,8 @@ from model import __version__, device
 from model.artifacts import artifact, golden
 from model.artifacts.data_profile import DataProfile
 from model.classifier import Classifier
+from model.command_output import print_message
 from model.prediction import Prediction
-from model.terminal import print_message
 from training import distributed, process_pool
 from training.checkpoint import Checkpoints
 from training.data import corpora
@@ -28,7 +28,7 @@ from training.evaluation.drift import Drift
 from training.evaluation.scores import evaluate
 from training.recipe import Recipe
 from training.report import html_report
-from training.report.examples import find_typical_texts
+from training.report.typical_texts import find_typical_texts
 from training.train import train
 
 if TYPE_CHECKING:

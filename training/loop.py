@@ -16,8 +16,8 @@ from training.state import TrainingState
 
 if TYPE_CHECKING:
     from model.network.tanh_rnn import TanhRNN
-    from training.batches import Batch, EncodedCorpus
     from training.checkpoint import Checkpoint
+    from training.encoded_corpus import Batch, EncodedCorpus
     from training.progress import ProgressBars, ProgressRelay
     from training.recipe import Recipe
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from training.batches import EncodedCorpus
-    from training.linear.ensemble import LinearEnsemble
+    from training.encoded_corpus import EncodedCorpus
+    from training.linear.linear_ensemble import LinearEnsemble
 
 LINEAR_INPUT_LIMIT = 0.03
 """The largest input of a linear unit: tanh(0.03) is smaller than 0.03 by 0.03 %."""

@@ -10,8 +10,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from model import child_process, device
+from model import device
 from model.errors import UsageError
+from model.follow_parent import follow_parent
 from training import distributed
 from training.progress import ProgressBars, ProgressRelay
 
@@ -93,7 +94,7 @@ def _receive(connection: Connection, process: BaseProcess) -> tuple[str, Any]:
 
 def _run_task(task: Task[object], sender: Connection, inherited: Sequence[Connection]) -> None:
     """Run in the forked process: close the inherited connections, do the task, send its result."""
-    child_process.follow_parent()
+    follow_parent()
     for connection in inherited:
         connection.close()
     try:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from training.optimizer import SparseRowOptimizer
 from training.progress import Epoch
+from training.sparse_optimizer import SparseRowOptimizer
 
 if TYPE_CHECKING:
     from model.network.tanh_rnn import TanhRNN

@@ -12,11 +12,11 @@ from torch import Tensor
 from model.calibration import Calibration
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
-from training.batches import EncodedCorpus
 from training.data.split import ordered_folds
+from training.encoded_corpus import EncodedCorpus
 from training.features.bigrams import find_frequent_bigrams, inverse_document_frequency
-from training.features.character_ngrams import build_ngram_table
-from training.linear.ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
+from training.features.ngram_table import build_ngram_table
+from training.linear.linear_ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
 from training.loop import compute_logits, plan_epochs, train_network
 from training.merge import count_linear_units, merge
 from training.process_pool import Task, run_tasks

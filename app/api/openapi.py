@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from app.api.answers import TIMEOUT_HEADER
+from app.api.answering import TIMEOUT_HEADER
 from app.parsing.schemas import Batch, Document, Problem
 
 if TYPE_CHECKING:

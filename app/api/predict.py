@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
-from app.api.answers import TIMEOUT_HEADER, admit, answer_document
-from app.api.responses import server_timing
+from app.api.answer_schemas import server_timing
+from app.api.answering import TIMEOUT_HEADER, admit, answer_document
 from app.inference.service import INLINE_CHARACTERS
-from app.parsing.body import parse_document
 from app.parsing.documents import check_characters
+from app.parsing.json_body import parse_document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from app.inference.documents import probe_classifier
+from app.inference.encoded_documents import probe_classifier
 from app.inference.worker_thread import WorkerThread
 from model.artifacts import artifact, registry
 from model.classifier import Classifier

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.errors import RequestTooLarge
-from app.inference.documents import EncodedDocument
+from app.inference.encoded_documents import EncodedDocument
 from model.text.tokenizer import MAX_TOKEN_CHARACTERS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import structlog
 from structlog.contextvars import merge_contextvars
 
 from app.observability.stderr import StderrHandler
-from model.terminal import escape_unprintable
+from model.command_output import escape_unprintable
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.observability.artifact_metrics import ArtifactMetrics
-from app.observability.metric_files import reserve_files
+from app.observability.metric_file_space import reserve_files
 from model.artifacts.data_profile import CONFIDENCE_BIN_EDGES, LENGTH_BIN_EDGES
 
 if TYPE_CHECKING:

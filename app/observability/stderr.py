@@ -9,7 +9,7 @@ import stat
 import time
 from contextvars import Context
 
-from model.terminal import format_count
+from model.command_output import format_count
 
 WRITE_TIMEOUT_SECONDS = 0.1
 """Seconds that a line waits for a slow reader. After a lost line there is no wait until the reader takes one."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import quote_input
 from app.parsing.json_reader import RepeatedKey
-from model.terminal import format_count
+from model.command_output import format_count
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

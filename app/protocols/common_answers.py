@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from fastapi.responses import Response
 from pydantic_core import to_json
 
-from app.api.answers import answer_batch
-from app.api.responses import server_timing
+from app.api.answer_schemas import server_timing
+from app.api.answering import answer_batch
 from app.errors import InvalidBody
 from app.parsing.documents import check_characters, check_documents, read_document
 from app.parsing.schemas import BatchDocument, Options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
-    from app.api.responses import Answer, Score
+    from app.api.answer_schemas import Answer, Score
     from app.inference.results import Timing
     from app.parsing.schemas import Problem
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.api.answers import TIMEOUT_HEADER, admit
-from app.parsing.body import read_body
+from app.api.answering import TIMEOUT_HEADER, admit
+from app.parsing.json_body import read_body
 from app.parsing.schemas import StrictSchema
 from app.protocols.common_answers import answer_texts
 

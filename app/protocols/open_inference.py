@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.answers import TIMEOUT_HEADER, admit
+from app.api.answering import TIMEOUT_HEADER, admit
 from app.api.operations import live, ready
 from app.errors import InvalidBody, UnknownModel, quote_input
-from app.parsing.body import parse_body, require_json, require_uncompressed
+from app.parsing.json_body import parse_body, require_json, require_uncompressed
 from app.protocols.common_answers import answer_texts
 from app.protocols.open_inference_schema import InferenceRequest
 from model import __version__

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from app.errors import InvalidBody
 from app.parsing.documents import check_documents
 from app.parsing.schemas import NULL_IS_UNSET, ValidUnicode
-from model.terminal import format_count
+from model.command_output import format_count
 
 if TYPE_CHECKING:
-    from app.api.responses import Answer
+    from app.api.answer_schemas import Answer
     from app.protocols.common_answers import TextAnswers
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator
 
-from app.api.answers import TIMEOUT_HEADER, admit
+from app.api.answering import TIMEOUT_HEADER, admit
 from app.api.operations import ready
-from app.parsing.body import read_body
+from app.parsing.json_body import read_body
 from app.parsing.schemas import NULL_IS_UNSET, StrictSchema
 from app.protocols.common_answers import answer_texts
 

@@ -10,7 +10,7 @@ from contextvars import Context
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any
 
-from model.terminal import format_count
+from model.command_output import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

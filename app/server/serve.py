@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from app.middleware import key_file
 from app.observability import logs, stderr
-from app.observability.metric_files import check_space
+from app.observability.metric_file_space import check_space
 from app.server import tls
 from app.settings import Settings as Settings
 from app.settings import share_metrics

@@ -17,8 +17,8 @@ from model.artifacts.data_profile import DataProfile
 from model.artifacts.folder_swap import swap_folders
 from model.artifacts.golden import GoldenDocument
 from model.calibration import Calibration
+from model.command_output import quote
 from model.errors import UsageError
-from model.terminal import quote
 from model.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import load, service, serving
 from benchmarks.__main__ import main as run_benchmark
-from benchmarks.fleet import SERVERS, Prediction, Server
+from benchmarks.compared_servers import SERVERS, Prediction, Server
 from benchmarks.serving import Posts, Row
 from benchmarks.tables import read_rows, write_rows
 from tests.support.service import wait_until

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api import operations, routes
+from app.api import operations, prediction_routes
 from app.server.drain import CLOSE_DELAY_SECONDS
 from app.settings import PREFIX, Settings
 from tests.support.deploy_files import DEPLOY, DOCKERFILE, read_yaml
@@ -21,7 +21,7 @@ DEPLOYMENT, SERVICE, SCALER, BUDGET, POLICY = (
 TEMPLATE = DEPLOYMENT["spec"]["template"]
 POD = TEMPLATE["spec"]
 (CONTAINER,) = POD["containers"]
-PATHS = {getattr(route, "path", "") for route in (*routes.router.routes, *operations.router.routes)}
+PATHS = {getattr(route, "path", "") for route in (*prediction_routes.router.routes, *operations.router.routes)}
 
 
 def test_every_selector_matches_the_pods() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.api import operations, routes
+from app.api import operations, prediction_routes
 from tests.support import tiny
 from tests.support.deploy_files import DEPLOY, DOCKERFILE, ROOT, label_matchers, metric_names, read_yaml
 from tests.support.service import running_server
@@ -27,7 +27,7 @@ EXPRESSIONS = [
     ADAPTER_QUERY,
 ]
 HANDBOOK = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-PATHS = {getattr(route, "path", "") for route in (*routes.router.routes, *operations.router.routes)}
+PATHS = {getattr(route, "path", "") for route in (*prediction_routes.router.routes, *operations.router.routes)}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring import table
+from scoring import output_formats
 from tests.support.command_line import run_inline
 
 LINE = '{"text": "the goal"}\n'
@@ -132,7 +132,7 @@ def test_a_run_whose_table_could_not_be_written_resumes_from_its_answers(
 ) -> None:
     (tmp_path / "in.jsonl").write_text(LINE)
     with monkeypatch.context() as broken:
-        broken.setattr(table, "GROUP_ROWS", "no number")  # any failure of the last step
+        broken.setattr(output_formats, "GROUP_ROWS", "no number")  # any failure of the last step
         with pytest.raises(ValueError, match="Stop argument"):
             run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")
     resumed = run_inline("predict", artifact, tmp_path / "in.jsonl", "--out", tmp_path / "out.parquet")

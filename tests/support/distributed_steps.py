@@ -12,7 +12,7 @@ from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from tests.support import toy_corpus
 from training import distributed, loop
-from training.batches import EncodedCorpus
+from training.encoded_corpus import EncodedCorpus
 from training.progress import ProgressBars
 
 DOCUMENTS = toy_corpus.documents(17)

@@ -12,10 +12,10 @@ from model.calibration import Calibration
 from model.classifier import Classifier
 from model.network.tanh_rnn import TanhRNN
 from tests.support import toy_corpus
-from training.batches import EncodedCorpus
 from training.data.split import stratified_folds
+from training.encoded_corpus import EncodedCorpus
 from training.features.pooled import coefficients_to_rows, pool_features
-from training.linear.ensemble import LinearEnsemble, fit_ensemble
+from training.linear.linear_ensemble import LinearEnsemble, fit_ensemble
 from training.loop import compute_logits, train_network
 from training.merge import merge
 from training.progress import ProgressBars

@@ -10,8 +10,8 @@ from model.artifacts import torchscript
 from tests.support import toy_corpus
 from tests.support.toy_corpus import FILLER, QUICK, QUICK_CLASSIC, TOPICS
 from training import recipe
-from training.batches import EncodedCorpus
 from training.data.documents import Documents
+from training.encoded_corpus import EncodedCorpus
 from training.loop import compute_logits
 from training.recipe import Recipe
 from training.train import TrainedModel, train

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from model.terminal import format_count, quote
+from model.command_output import format_count, quote
 from training.data.messages import MAX_LISTED, list_locations, quote_list
 
 if TYPE_CHECKING:

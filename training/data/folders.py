@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from model.command_output import format_count, quote
 from model.errors import UsageError
-from model.terminal import format_count, quote
 from training.data.documents import Documents
-from training.data.formats.archives import MAX_TEXT_LENGTH, open_unpacked
+from training.data.formats.compressed_files import MAX_TEXT_LENGTH, open_unpacked
 from training.data.formats.encodings import advise_encoding, decode_document, find_byte_order_mark, guess_encoding
 from training.data.formats.file_formats import READERS, find_suffix
 from training.data.formats.foreign_files import recognise_foreign_file

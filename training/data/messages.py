@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from model.terminal import quote
+from model.command_output import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,17 +6,17 @@ import io
 from collections import defaultdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from model.command_output import format_count, print_message, quote
 from model.errors import UsageError
-from model.terminal import format_count, print_message, quote
 from training.data import folders
 from training.data.documents import Documents
-from training.data.fields import FieldError, extract_label, extract_text
 from training.data.formats import json_rows
 from training.data.formats.encodings import check_encoding
 from training.data.formats.file_formats import open_table
 from training.data.formats.table import Row, SkippedRow, SourceFile, Table
 from training.data.messages import Notify, list_locations, quote_list
 from training.data.read_options import DEFAULT_OPTIONS, DEFAULT_TEXT_FIELDS, ReadOptions
+from training.data.text_and_label import FieldError, extract_label, extract_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

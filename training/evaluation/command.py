@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.classifier import Classifier
-from model.terminal import print_message
+from model.command_output import print_message
 from training.data import corpora
 from training.data.data_warnings import describe_unknown_labels, find_evaluation_warnings
 from training.evaluation.drift import Drift

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from model.terminal import format_count
+from model.command_output import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

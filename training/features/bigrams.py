@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.batches import EncodedCorpus
+from training.encoded_corpus import EncodedCorpus
 
 UNKNOWN_WORD_IMPORTANCE = 0.3
 """The importance of an unknown word. A word of every document has 1, a rarer word more."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.network.tanh_rnn import TanhRNN
-    from training.batches import EncodedCorpus
+    from training.encoded_corpus import EncodedCorpus
 
 DOCUMENTS_PER_CHUNK = 4096
 """Documents whose features are computed at once."""

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from app.inference.batcher import Batcher
-from app.inference.documents import EncodedDocument, classify_batch, weigh
+from app.inference.encoded_documents import EncodedDocument, classify_batch, weigh
 from app.inference.queue import QueueLimits
 from app.inference.reloader import POINTER_CHECK_SECONDS, Reloader, hold_load_lock
 from app.observability.metrics import Metrics

@@ -10,7 +10,7 @@ import pytest
 from model.errors import UsageError
 from training.data import reader
 from training.data.documents import Documents
-from training.data.formats import archives
+from training.data.formats import compressed_files
 from training.data.read_options import ReadOptions
 
 FILES = {"a/1.txt": "one", "b/2.txt": "two"}
@@ -148,7 +148,7 @@ def test_a_label_whose_name_is_not_utf8_is_refused_and_such_a_file_is_read(tmp_p
         reader.read_labelled(folder)
 
 
-BOMB = b"text,label\n" + b"0" * (archives.ALLOWED_BYTES + archives.BUFFER_BYTES)
+BOMB = b"text,label\n" + b"0" * (compressed_files.ALLOWED_BYTES + compressed_files.BUFFER_BYTES)
 
 
 @pytest.mark.parametrize(

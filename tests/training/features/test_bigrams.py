@@ -4,8 +4,8 @@ import torch
 
 from model.network.embedding_rows import bigram_rows
 from model.text.vocabulary import Vocabulary
-from training.batches import EncodedCorpus
 from training.data.documents import Documents
+from training.encoded_corpus import EncodedCorpus
 from training.features.bigrams import UNKNOWN_WORD_IMPORTANCE, find_frequent_bigrams, inverse_document_frequency
 
 TEXTS = ["new york is big", "new york is far", "york new big", "is new york new york"]

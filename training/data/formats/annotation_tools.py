@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from model.terminal import quote
-from training.data.fields import FieldError, extract_label, format_label
+from model.command_output import quote
 from training.data.formats.table import SkippedRow
 from training.data.read_options import DEFAULT_LABEL_FIELDS, ReadOptions
+from training.data.text_and_label import FieldError, extract_label, format_label
 
 Label = str | SkippedRow
 

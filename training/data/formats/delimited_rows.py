@@ -7,10 +7,10 @@ import re
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from model.command_output import format_count, quote
 from model.errors import UsageError
-from model.terminal import format_count, quote
 from training.data.formats import fasttext
-from training.data.formats.archives import MAX_TEXT_LENGTH
+from training.data.formats.compressed_files import MAX_TEXT_LENGTH
 from training.data.formats.dialect import SAMPLE_LINES, Dialect, default_separator, detect_dialect, find_separator_line
 from training.data.formats.encodings import decode_lines
 from training.data.formats.header import Header, read_header

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from model.errors import UsageError
-from training.data.formats.archives import BUFFER_BYTES, MAX_TEXT_LENGTH
+from training.data.formats.compressed_files import BUFFER_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from model.errors import UsageError
-from training.data.formats import delimited_rows, fasttext, json_rows, parquet_rows, text_lines
-from training.data.formats.archives import BUFFER_BYTES, UNPACKERS, open_unpacked
+from training.data.formats import delimited_rows, fasttext, json_rows, parquet_rows, txt_files
+from training.data.formats.compressed_files import BUFFER_BYTES, UNPACKERS, open_unpacked
 from training.data.formats.foreign_files import recognise_foreign_file
 from training.data.formats.table import SourceFile, Table
 
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[SourceFile], Table]] = {
     ".csv": delimited_rows.read_table,
     ".tsv": delimited_rows.read_table,
     ".parquet": parquet_rows.read_table,
-    ".txt": text_lines.read_table,
+    ".txt": txt_files.read_table,
 }
 BLANK_BYTES = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and white space."""
@@ -75,7 +75,7 @@ def _recognise_content(name: str, head: bytes) -> Callable[[SourceFile], Table]:
     if head.startswith((b"{", b"[")):
         return json_rows.read_table
     if fasttext.is_fasttext(head.decode("latin-1")):
-        return text_lines.read_table
+        return txt_files.read_table
     raise UsageError(
         f"{name} is of no kind that can be read: make it {', '.join(READERS)}, or one of them as .gz or .xz"
     )

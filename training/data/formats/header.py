@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from model.command_output import format_count, quote
 from model.errors import UsageError
-from model.terminal import format_count, quote
-from training.data.fields import missing_field_error
 from training.data.messages import quote_list
+from training.data.text_and_label import missing_field_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,14 +6,14 @@ import json
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from model.command_output import quote
 from model.errors import UsageError
-from model.terminal import quote
-from training.data.fields import MISSING, LiteralFloat, Record, find_value
 from training.data.formats import annotation_tools
-from training.data.formats.archives import MAX_TEXT_LENGTH
+from training.data.formats.compressed_files import MAX_TEXT_LENGTH
 from training.data.formats.encodings import decode_lines
 from training.data.formats.table import Row, Table
 from training.data.read_options import DEFAULT_TEXT_FIELDS
+from training.data.text_and_label import MISSING, LiteralFloat, Record, find_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

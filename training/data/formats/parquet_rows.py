@@ -6,11 +6,11 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from model.command_output import quote
 from model.errors import UsageError
-from model.terminal import quote
-from training.data.fields import missing_field_error
-from training.data.formats.archives import ALLOWED_BYTES, MAX_RATIO, unpacked_size_error
+from training.data.formats.compressed_files import ALLOWED_BYTES, MAX_RATIO, unpacked_size_error
 from training.data.formats.table import Row, Table
+from training.data.text_and_label import missing_field_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

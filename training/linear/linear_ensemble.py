@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.network.tanh_rnn import TanhRNN
-    from training.batches import EncodedCorpus
+    from training.encoded_corpus import EncodedCorpus
 
 
 OUT_OF_FOLD_DOCUMENTS = 5000

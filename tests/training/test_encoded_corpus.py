@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from model.text.vocabulary import Vocabulary
-from training.batches import Batch, EncodedCorpus
 from training.data.documents import Documents
-from training.features.character_ngrams import build_ngram_table
+from training.encoded_corpus import Batch, EncodedCorpus
+from training.features.ngram_table import build_ngram_table
 
 CPU = torch.device("cpu")
 TEXTS = ["a b c d e f g h", "b", "c c a", "unseen", "", "h g f e d c b a h g f e d c b a"]

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from model.command_output import format_count
 from model.errors import UsageError
-from model.terminal import format_count
-from scoring import table
+from scoring import output_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +25,8 @@ NOTE_INTERVAL_SECONDS = 1.0
 """A run that is killed repeats this much work at most."""
 CONVERTERS: dict[str, Callable[[Path, Path, Mapping[str, Any]], None] | None] = {
     ".jsonl": None,
-    ".csv": table.write_csv,
-    ".parquet": table.write_parquet,
+    ".csv": output_formats.write_csv,
+    ".parquet": output_formats.write_parquet,
 }
 """The formats of the output, and the function that converts lines of JSON to each."""
 

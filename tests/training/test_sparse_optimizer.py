@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import embedding
 
-from training.optimizer import SparseRowOptimizer
+from training.sparse_optimizer import SparseRowOptimizer
 
 
 def take_step(rows: list[int], gradients: list[float]) -> list[float]:

@@ -1,6 +1,6 @@
 """``docket predict`` on a Ray cluster of two nodes with a core each on this machine; run in the environment of Ray.
 
-``python -m benchmarks.nodes ARTIFACT DOCUMENTS OUT`` prints the duration of the command in seconds.
+``python -m benchmarks.ray_nodes ARTIFACT DOCUMENTS OUT`` prints the duration of the command in seconds.
 """
 
 from __future__ import annotations

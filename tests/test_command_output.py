@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.middleware import key_file
-from model import terminal
+from model import command_output
 from tests.support import tiny
 from tests.support.command_line import run_inline
 
@@ -30,7 +30,7 @@ TIMEOUT_SECONDS = 240.0
     ids=ascii,
 )
 def test_a_quoted_value_is_escaped_and_cut_after_40_characters(value: str, printed: str) -> None:
-    assert terminal.quote(value) == f"'{printed}'"
+    assert command_output.quote(value) == f"'{printed}'"
 
 
 @pytest.fixture(scope="module")

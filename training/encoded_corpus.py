@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from model.text.vocabulary import Vocabulary
     from training.data.documents import Documents
-    from training.features.character_ngrams import CharacterNgramTable
+    from training.features.ngram_table import CharacterNgramTable
 
 
 class Batch(NamedTuple):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from app.api.answers import TIMEOUT_HEADER, admit, answer_batch
+from app.api.answer_schemas import Answer, Answers, server_timing
+from app.api.answering import TIMEOUT_HEADER, admit, answer_batch
 from app.api.openapi import prediction
 from app.api.predict import PREDICT_PATH, predict_document
-from app.api.responses import Answer, Answers, server_timing
-from app.parsing.body import read_body, require_json
 from app.parsing.documents import check_documents, read_document
+from app.parsing.json_body import read_body, require_json
 from app.parsing.schemas import Batch, Document
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.observability.metric_files import reserve_files
+from app.observability.metric_file_space import reserve_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from model.command_output import format_count, quote
 from model.errors import UsageError
-from model.terminal import format_count, quote
 from training.data.messages import quote_list
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from model.network.tanh_rnn import TanhRNN
 from model.text.vocabulary import Vocabulary
 from tests.support import toy_corpus
-from training.batches import EncodedCorpus
 from training.data.documents import Documents
 from training.data.split import stratified_folds
+from training.encoded_corpus import EncodedCorpus
 from training.features.pooled import pool_features
-from training.linear.ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
+from training.linear.linear_ensemble import LinearEnsemble, fit_ensemble, fit_ensemble_weights
 
 
 def fit(documents: Documents, fold: NDArray[np.int64]) -> tuple[LinearEnsemble, EncodedCorpus, TanhRNN]:

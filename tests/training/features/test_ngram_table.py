@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from training.features.character_ngrams import NGRAM_WEIGHT, CharacterNgramTable, build_ngram_table
+from training.features.ngram_table import NGRAM_WEIGHT, CharacterNgramTable, build_ngram_table
 
 WORDS = ["", "goal", "goals", "law", "goa"]
 

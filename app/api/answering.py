@@ -7,7 +7,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.api.responses import Answer, Answers, form_answer, form_results
+from app.api.answer_schemas import Answer, Answers, form_answer, form_results
 from app.errors import MalformedRequest
 from app.inference.service import INLINE_CHARACTERS
 from app.parsing.schemas import BatchDocument, BatchError

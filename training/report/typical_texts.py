@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.classifier import Classifier
-    from training.batches import EncodedCorpus
+    from training.encoded_corpus import EncodedCorpus
 
 MAX_EXAMPLES = 8
 WORDS_PER_EXAMPLE = 5
