@@ -17,7 +17,10 @@ PROTOCOLS: dict[str, tuple[str, APIRouter, ProblemFormat]] = {
     "hf": (hugging_face.PREFIX, hugging_face.router, format_problem),
     "tei": (tei.PREFIX, tei.router, tei.format_problem),
 }
-"""The prefix of each protocol's paths, its routes, and its form of a problem."""
+"""The prefix of each protocol's paths, its routes, and its form of a problem.
+
+``Settings.protocols`` has the names too, and ``app.middleware.api_keys.HEALTH`` the paths that need no key.
+"""
 
 
 def add_protocols(app: FastAPI, setting: str) -> dict[str, ProblemFormat]:
