@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -28,6 +30,22 @@ def raise_on_first() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # a background job ignores it
             signal.signal(number, handle)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Raise the ``KeyboardInterrupt`` of a signal that arrives inside the block at its end."""
+    arrived: list[int] = []
+    handlers = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def ignore_signals() -> None:

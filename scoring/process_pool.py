@@ -6,9 +6,10 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from model import interrupts
 from model.classifier import Classifier
 from model.errors import UsageError
 from model.follow_parent import follow_parent
@@ -50,7 +51,8 @@ def _score_in_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, p
     queue: deque[tuple[Block, Future[Lines]]] = deque()
     try:
         for block in blocks:
-            queue.append((block, pool.submit(_score_lines, block.documents)))
+            with interrupts.deferred():  # in the start of a process: the pool would wait for one that it does not know
+                queue.append((block, pool.submit(_score_lines, block.documents)))
             if len(queue) >= QUEUED_BLOCKS * processes:
                 block, lines = queue.popleft()
                 yield block, lines.result()
@@ -61,10 +63,6 @@ def _score_in_processes(blocks: Iterator[Block], scorer: Scorer, folder: Path, p
             "a process that scored has ended, as for want of memory: say fewer --workers and run the command again, "
             "with --out it goes on where it stopped"
         ) from None
-    except BaseException:
-        for process in active_children():  # the pool may not know one yet, and would wait for its end for ever
-            process.kill()
-        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -132,7 +132,7 @@ def join_columns(rows: pa.Table, answers: pa.Table) -> pa.Table:
 class AnswerFiles(BlockBasedFileDatasink):
     """Files of answers, named in the order of the documents.
 
-    ``rows``: the number of answers; ``errors``: of those with an error.
+    ``rows``: the number of answers; ``errors``: the number of answers with an error.
     """
 
     rows = errors = 0

@@ -105,13 +105,10 @@ class BatchThread(Generic[Item, Result]):
                 weight=weight,
                 queue_seconds=tuple(begin - queued.enqueued_at for queued in batch),
                 seconds=time.perf_counter() - begin,
-                cancelled=self.queue.cancelled,
-                waiting=len(self.queue),
                 error=error,
                 contexts=tuple(queued.context for queued in batch),
             )
         )
-        self.queue.cancelled = 0
 
     async def _run_one_by_one(self, batch: list[QueuedItem[Item, Outcome[Result]]], error: Exception) -> None:
         for queued in batch:

@@ -1,9 +1,9 @@
 """Dynamic batching: many calls of ``submit(item)`` become few calls of ``run(items)``.
 
 There is no timer. Items that arrive while a batch runs form the next batch, up to a budget of weight. An idle service
-answers at once, and a busy one batches by itself. A second thread with a queue of its own limits runs the items that
-are heavier than a batch: long documents neither delay nor refuse a short one. Every future of ``submit`` ends, with
-its outcome or with an exception.
+answers at once, and a busy one batches by itself. A second thread runs the items that are heavier than a batch.
+Each thread has a queue, to which the limits apply: long documents neither delay short ones nor cause their refusal.
+Every future of ``submit`` ends, with its outcome or with an exception.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ class Batcher(Generic[Item, Result]):
                 future.set_exception(DeadlinePassed(sentence))
 
     def _record(self, record: BatchRecord) -> None:
+        cancelled = sum(thread.queue.cancelled for thread in self._threads)
+        for thread in self._threads:
+            thread.queue.cancelled = 0
         try:
-            self._on_batch(replace(record, waiting=self.waiting))
+            self._on_batch(replace(record, cancelled=cancelled, waiting=self.waiting))
         except Exception:  # no error of a hook may stop the batches
             log.exception("a hook on the batch record failed")

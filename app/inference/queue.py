@@ -72,7 +72,7 @@ class Queue(Generic[Item, Result]):
         return iter(self._items)
 
     def check(self, seconds: float) -> None:
-        """Raise ``QueueFull`` where a limit is reached, or a caller that waits for ``seconds`` would leave before."""
+        """Raise ``QueueFull`` where a limit is reached, or a caller would leave before its turn, after ``seconds``."""
         self._skip_cancelled()
         if self._items and (
             len(self._items) >= self._limits.max_items

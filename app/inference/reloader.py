@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import signal
-import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -140,9 +139,6 @@ def hold_load_lock(folder: Path | None) -> Iterator[None]:
 @contextmanager
 def reload_on_sighup(reloader: Reloader) -> Iterator[None]:
     """Request a reload on SIGHUP, which ends a process by default."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
-        yield  # only the main thread receives signals
-        return
     loop = asyncio.get_running_loop()
 
     def handle_sighup(number: int, frame: FrameType | None) -> None:

@@ -29,15 +29,15 @@ class BatchRecord:
     """One batch, for metrics and traces.
 
     ``queue_seconds``: the wait of each item. ``cancelled``: items that were skipped since the last record, because
-    their callers had left. ``waiting``: items in the queue at the end of the batch. ``contexts``: the context of each
-    item's caller.
+    their callers had left. ``waiting``: items that wait at the end of the batch. Both are those of all queues.
+    ``contexts``: the context of each item's caller.
     """
 
     items: int
     weight: int
     queue_seconds: tuple[float, ...]
     seconds: float
-    cancelled: int
-    waiting: int
     error: Exception | None
     contexts: tuple[Context, ...]
+    cancelled: int = 0
+    waiting: int = 0

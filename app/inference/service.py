@@ -59,7 +59,7 @@ class Service:
     async def classify_document(
         self, text: str, explain: bool, deadline: float
     ) -> tuple[Classifier, Outcome[Prediction]]:
-        """Classify one text; raise what ``classify`` raises. A short one needs none of its threads and limits."""
+        """Classify one text; raise what ``classify`` raises. A short text is encoded on the event loop."""
         if len(text) > INLINE_CHARACTERS:
             classifier, outcomes = await self.classify([text], explain, deadline)
             return classifier, outcomes[0]

@@ -68,7 +68,7 @@ def _check_files(settings: Settings) -> None:
     """Check the keys, the certificate, and whether tracing is installed. Raises: ``UsageError``."""
     if settings.api_keys_file is not None:
         key_file.check(settings.api_keys_file)
-    tls.connection_options(settings)
+    tls.connection_options(settings)  # raises for files that cannot be used
     if settings.traces:
         try:
             import app.observability.tracing  # noqa: F401  # the check is whether it can be imported

@@ -36,8 +36,9 @@ sys.exit(interrupts.EXIT_CODE)
         ("interrupt()", "interrupt()", "cleaned up\n"),
         ("interrupt()", "interrupt(); interrupt()", ""),
         ("exec('interrupt()')", "interrupt()", "cleaned up\n"),
+        ("with interrupts.deferred(): interrupt(); print('done', flush=True)", "pass", "done\ncleaned up\n"),
     ],
-    ids=["once", "twice", "three times", "in an inner exec, as dataclasses have it"],
+    ids=["once", "twice", "three times", "in an inner exec, as dataclasses have it", "in a block that must end"],
 )
 def test_a_command_exits_with_130_and_without_a_traceback_after_any_number_of_interrupts(
     tmp_path: Path, signal: str, first: str, during_clean_up: str, printed: str

@@ -1,12 +1,14 @@
 """The files of the page and their response headers."""
 
+from http.client import HTTPResponse
 from importlib import resources
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.service import read_problem, running_server
+from tests.support.raw_http import open_connection
+from tests.support.service import Server, read_problem, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +41,16 @@ def test_a_cached_file_is_not_sent_again(client: httpx.Client) -> None:
     again = client.get("/", headers={"if-none-match": tag})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/", headers={"if-none-match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/docs", "/docs/redoc.standalone.js"])
+@pytest.mark.parametrize("field", ["Range: bytes=9999999-", "Range: bytes=x", "Content-Length: 99999999"])
+def test_no_field_of_a_request_changes_a_file(client: httpx.Client, server: Server, path: str, field: str) -> None:
+    with open_connection(server) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n".encode())
+        response = HTTPResponse(connection)
+        response.begin()
+        assert (response.status, response.read()) == (200, client.get(path).content)
 
 
 def test_no_other_file_is_served(client: httpx.Client) -> None:
