@@ -13,7 +13,7 @@ import docket_client
 from model import __version__
 from model.command_output import format_count
 from tests.support import tiny
-from tests.support.command_line import run_inline
+from tests.support.command_line import run_inline, without_coverage
 from tests.support.service import docket_environment, run_docket
 
 
@@ -67,7 +67,7 @@ def test_an_interrupt_of_predict_is_one_line(tmp_path: Path, number: signal.Sign
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env=docket_environment({}),
+            env=without_coverage(docket_environment({})),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
         ) as process,
     ):

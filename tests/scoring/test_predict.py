@@ -20,7 +20,7 @@ from scoring.blocks import Blocks
 from scoring.input_row import InputRow
 from scoring.scorer import Scorer
 from tests.support import document_files, processes, tiny
-from tests.support.command_line import run_inline, run_subprocess, stop_process
+from tests.support.command_line import run_inline, run_subprocess, stop_process, without_coverage
 from tests.support.service import WAIT_SECONDS, wait_until
 
 
@@ -42,7 +42,7 @@ def answers(artifact: Path, corpus: Path) -> bytes:
 
 def start_predict(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-X", "faulthandler", "-m", "docket", "predict", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=without_coverage())
 
 
 def scoring_processes(pid: int) -> list[int]:

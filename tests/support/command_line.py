@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
@@ -16,6 +17,14 @@ import pytest
 import docket
 from model import interrupts
 from tests.support.service import WAIT_SECONDS
+
+
+def without_coverage(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of a process that a signal interrupts: without the measurement of coverage.
+
+    An exception that a signal raises inside the tracer leaves the tracer's lock taken, and the process would hang.
+    """
+    return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
 
 
 def run_subprocess(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:

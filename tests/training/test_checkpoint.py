@@ -17,7 +17,7 @@ from torch import Tensor
 from model.artifacts import torchscript
 from model.errors import UsageError
 from tests.support import toy_corpus
-from tests.support.command_line import run_inline, stop_process
+from tests.support.command_line import run_inline, stop_process, without_coverage
 from tests.support.service import wait_until
 from training import checkpoint
 from training.checkpoint import Checkpoint, Checkpoints
@@ -132,6 +132,7 @@ def start_training(corpus: Path, out: Path, checkpoints: list[Path], *more: str)
         [sys.executable, "-X", "faulthandler", "-c", code, *train_command(corpus, out, *more)],
         stderr=subprocess.PIPE,
         text=True,
+        env=without_coverage(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )
     wait_until(lambda: process.poll() is not None or all(path.exists() for path in checkpoints))

@@ -15,7 +15,7 @@ from model import device
 from model.classifier import Classifier
 from model.errors import UsageError
 from tests.support import distributed_steps, toy_corpus
-from tests.support.command_line import run_inline
+from tests.support.command_line import run_inline, without_coverage
 from tests.support.service import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_ranks_have_the_gradients_of_one_process_and_equal_weights(tmp_path: Pat
 def test_a_killed_training_of_several_ranks_resumes(tmp_path: Path, corpus: Path) -> None:
     command = torchrun("-m", "training", corpus, "--device", "cpu", "--out", tmp_path / "out", "--epochs", 2)
     checkpoint = tmp_path / ".out.checkpoint" / "fold 2 of 5.npz"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=without_coverage(ENVIRONMENT)) as process:
         wait_until(lambda: process.poll() is not None or checkpoint.exists())
         process.send_signal(signal.SIGTERM)  # torchrun forwards it
         _, stderr = process.communicate(timeout=120)

@@ -13,6 +13,7 @@ import torch
 from model.artifacts import torchscript
 from model.errors import UsageError
 from tests.support import toy_corpus
+from tests.support.command_line import without_coverage
 from tests.support.pool_tasks import run_in_pool
 from tests.support.processes import is_alive
 from tests.support.service import wait_until
@@ -76,7 +77,8 @@ def wait(bars):
     time.sleep(600)
 run_in_pool([wait, wait], 2)
 """
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.DEVNULL) as parent:
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=without_coverage()) as parent:
         wait_until(lambda: len(list(tmp_path.iterdir())) == 2 or parent.poll() is not None)
         parent.send_signal(number)
     children = [int(path.name) for path in tmp_path.iterdir()]
