@@ -60,7 +60,7 @@ def test_a_killed_worker_cuts_off_its_connections_alone_and_is_replaced(server: 
     killed = worker_pids(server)[0]
     with case("SIGKILL of one worker under load", server, dies=True) as ledger:
         assert run_load(server, ledger, 3_000, lambda: os.kill(killed, signal.SIGKILL)) == {200}
-        assert ledger.cut <= CLIENTS
+        assert ledger.cut <= 2 * CLIENTS  # a client that connects again can reach the ending process once more
         wait_until(lambda: len(worker_pids(server)) == 2 and killed not in worker_pids(server))
 
 
