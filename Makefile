@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 IN_PARALLEL := --numprocesses 3 --dist loadfile
-RAY_TESTS := hypothesis pandas pytest pytest-timeout rich
+RAY_TESTS := httpx hypothesis pandas pytest pytest-timeout rich
 RIVALS := $(patsubst benchmarks/servers/%.txt,.venv-bench/%/installed,$(wildcard benchmarks/servers/*.txt))
 
 .PHONY: install demo train serve test test-slow clients test-ray lint format bench bench-accuracy bench-servers bench-overload bench-worst gpu \
