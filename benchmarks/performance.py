@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,7 +115,7 @@ def measure_long_documents(artifact: Path, texts: Sequence[str]) -> str:
     with load.body_file(map(encode_body, texts)) as bodies, service.running(artifact) as tree:
         for length in LENGTHS:
             body = encode_body(" ".join(islice(words, length)))
-            seconds = _median_seconds(lambda body=body: tree.post("/predict", body))  # type: ignore[misc]
+            seconds = _median_seconds(partial(tree.post, "/predict", body))
             rows.append([f"{length:,}", f"{seconds:.4f}", f"{length / seconds:,.0f}"])
         for _ in range(REPEATS):
             alone.append(load.post(tree.port, bodies, CONNECTIONS, SECONDS).p99)

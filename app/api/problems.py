@@ -89,7 +89,7 @@ class ProblemResponse(Response):
 
 
 class FailureHandOver:
-    """ASGI middleware inside the framework: hands a failure to ``RequestScope``, past the framework's own 500."""
+    """ASGI middleware inside the framework: hands a failure to the ``Exchange``, past the framework's own 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -98,7 +98,7 @@ class FailureHandOver:
         """Pass the request on, and note its failure in its state."""
         try:
             await self._app(scope, receive, send)
-        except Exception as error:  # RequestScope answers it by the table, which has a row for every exception
+        except Exception as error:  # the Exchange answers it by the table, which has a row for every exception
             if scope["type"] != "http":
                 raise
             scope["state"]["failure"] = error

@@ -89,7 +89,7 @@ class Exchange:
             self._stop_listening()
 
     async def receive(self) -> Message:
-        """Receive a part of the body; raise what is wrong with its size."""
+        """Receive a part of the body; raise why it is too large, or why the server refuses it."""
         if self._length is not None and self._length > self._settings.max_body:
             raise BodyTooLarge(self._settings.max_body)
         if self._body_is_complete:
@@ -146,7 +146,7 @@ class Exchange:
         await self._send({"type": "http.response.body"})
 
     async def _call(self, app: ASGIApp, scope: Scope) -> None:
-        """Run the application; raise the failure that it hands over, or the reason for its cancellation."""
+        """Run the application; raise the refusal of the server, the failure, or the reason for the cancellation."""
         state = scope["state"]
         if "refusal" in state:
             raise state["refusal"]

@@ -52,7 +52,7 @@ class RequestIds:
 
 
 class RequestScope:
-    """ASGI middleware, the outermost: every request passes through it, and every failure becomes a response here."""
+    """ASGI middleware, the outermost: gives each request its id, its limits, its record and its span."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
